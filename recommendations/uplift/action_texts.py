@@ -26,6 +26,7 @@ REASONS: Mapping[str, str | Promise] = {
         "None of the campaigns, flows and offers is available for this customer: not in their segments, not reachable, or no consent."
     ),
     "lowers_orders": gettext_lazy("Customers like this one order less after a message."),
+    "negative_estimate": gettext_lazy("The estimated effect is negative, but not statistically certain."),
     "below_cost": gettext_lazy("The additional margin does not cover the cost of a contact."),
     "displaced": gettext_lazy("Left out in favor of the random share, so that later estimates stay unbiased."),
     "over_budget": gettext_lazy("Other customers use up the budget or the number of contacts."),

@@ -22,11 +22,14 @@ REASONS = (
     "explored",
     "no_action",
     "lowers_orders",
+    "negative_estimate",
     "below_cost",
     "displaced",
     "over_budget",
 )
-INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, BELOW_COST, DISPLACED, OVER_BUDGET = range(len(REASONS))
+INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, NEGATIVE_ESTIMATE, BELOW_COST, DISPLACED, OVER_BUDGET = range(
+    len(REASONS)
+)
 TABLE = "uplift_chosen"
 # leaves out customers who were erased or deleted since they were read, or have objected to profiling
 INSERT = sql.SQL("""
@@ -84,22 +87,22 @@ def choose_actions(scores: ActionScores, *, settings: UpliftSettings, seed: int)
         return np.where(from_offer, getattr(offer, name), getattr(message, name))
 
     candidate = np.select([plan.chosen, shown], [message.candidate, offer.candidate], NO_ACTION)
-    margin = pick("margin")
+    margin, low, high = pick("margin"), pick("low"), pick("high")
     reason = np.select(
         [
             plan.explored,
             plan.chosen,
             shown,
             ~message.is_possible & ~offer.is_possible,
+            high < 0,
             margin < 0,
             margin <= np.where(message.is_possible, cost, 0.0),
             plan.displaced,
         ],
-        [EXPLORED, INCREMENT, OFFER_INCREMENT, IMPOSSIBLE, LOWERS, BELOW_COST, DISPLACED],
+        [EXPLORED, INCREMENT, OFFER_INCREMENT, IMPOSSIBLE, LOWERS, NEGATIVE_ESTIMATE, BELOW_COST, DISPLACED],
         OVER_BUDGET,
     )
     acts = plan.chosen | shown
-    low, high = pick("low"), pick("high")
     figures = {
         "customers": len(scores.customer),
         "possible": int((message.is_possible | offer.is_possible).sum()),

@@ -160,13 +160,13 @@ def make_scores(message: list[float], offer: list[float]) -> ActionScores:
 def test_the_action_with_the_largest_margin_above_its_cost_is_chosen() -> None:
     nothing = float("nan")
     scores = make_scores(
-        message=[2.0, 2.0, 0.4, -1.0, nothing, nothing, 5.0],
-        offer=[nothing, 1.8, nothing, nothing, 0.1, nothing, 0.2],
+        message=[2.0, 2.0, 0.4, -1.5, nothing, nothing, 5.0, -0.5],
+        offer=[nothing, 1.8, nothing, nothing, 0.1, nothing, 0.2, nothing],
     )
     settings = UpliftSettings(contact_cost=Decimal("0.5"), exploration_share=0, max_customers=2)
     choice = choose_actions(scores, settings=settings, seed=1)
     # the message to the second customer adds less to the offer than it costs
-    assert choice.candidate.tolist() == [0, 1, -1, -1, 1, -1, 0]
+    assert choice.candidate.tolist() == [0, 1, -1, -1, 1, -1, 0, -1]
     assert [REASONS[code] for code in choice.reason] == [
         "largest_increment",
         "largest_increment_offer",
@@ -175,14 +175,15 @@ def test_the_action_with_the_largest_margin_above_its_cost_is_chosen() -> None:
         "largest_increment_offer",
         "no_action",
         "largest_increment",
+        "negative_estimate",  # its interval, of one above and below, contains 0
     ]
-    assert choice.margin[:5].tolist() == [2.0, 1.8, 0.4, -1.0, 0.1]
+    assert choice.margin[:5].tolist() == [2.0, 1.8, 0.4, -1.5, 0.1]
     assert choice.figures["chosen"] == 2
     assert choice.figures["offers"] == 2
     # with a budget for one contact, the other customer gets the offer or nothing
     settings = UpliftSettings(contact_cost=Decimal("0.5"), exploration_share=0, max_customers=1)
     tight = choose_actions(scores, settings=settings, seed=1)
-    assert tight.candidate.tolist() == [-1, 1, -1, -1, 1, -1, 0]
+    assert tight.candidate.tolist() == [-1, 1, -1, -1, 1, -1, 0, -1]
     assert REASONS[tight.reason[0]] == "over_budget"
 
 
