@@ -18,13 +18,16 @@ def query_restock_items(state: str = "") -> QuerySet[RestockItem]:
 
 
 def summarize_restock() -> dict[str, int | float]:
-    """Return how many products to order now and soon, what the order costs, how many have no cost, and the margin at risk."""
+    """Return how many products to order now and soon, what the order costs, how many have no cost, and the margin at risk.
+
+    costed: products with a purchase cost or an assumed one; if there are none, the margin at risk is the whole revenue.
+    """
     now = query_restock_items("now")
     sums = now.aggregate(
         value=Sum("order_value"), risk=Sum("money_at_risk"), unknown=Count("pk", filter=Q(order_value=None))
     )
     return {
-        "items": RestockItem.objects.count(),
+        **RestockItem.objects.aggregate(items=Count("pk"), costed=Count("order_value")),
         "now": now.count(),
         "soon": query_restock_items("soon").count(),
         "unknown": sums["unknown"],

@@ -38,7 +38,8 @@ REASONS: Mapping[str, str | Promise] = {
 class NextAction:
     """The next best action of one customer; kind is None without evidence.
 
-    missing: what the evidence lacks. is_computed: whether a refresh has looked for evidence for this customer.
+    missing: what the evidence lacks. is_computed: whether a refresh has looked for evidence for this customer. is_revenue: whether the
+    margin is the whole revenue, because too few costs are known.
     """
 
     kind: str | None
@@ -54,6 +55,7 @@ class NextAction:
     currency: str
     missing: str
     is_computed: bool = True
+    is_revenue: bool = False
 
 
 def find_next_action(customer_id: int) -> NextAction:
@@ -83,6 +85,7 @@ def find_next_action(customer_id: int) -> NextAction:
         action.computed_at,
         currency,
         "",
+        is_revenue=model is not None and bool(model.figures.get("is_revenue")),
     )
 
 

@@ -13,6 +13,7 @@ from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.refresh.step_timer import StepTimer
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import count_outcomes
+from recommendations.measurement.outcomes.margins import MarginBasis
 from recommendations.measurement.outcomes.members import Members
 from recommendations.uplift.choosing import choose_actions, count_chosen, store_actions
 from recommendations.uplift.kinds.action_kind import PastAction, Pool
@@ -30,11 +31,15 @@ MARGINS = sql.SQL("SELECT customer_id, 'all' AS member_group, since, until FROM 
 
 @dataclass(frozen=True, eq=False)
 class PoolModels:
-    """What was learned from the actions of a pool. model: of all, None without enough evidence; own: by the row number of the action."""
+    """What was learned from the actions of a pool.
+
+    margins: per customer with an order, with what they are computed from. model: of all, None without enough evidence; own: by the row
+    number of the action.
+    """
 
     pool: Pool
     actions: Sequence[PastAction]
-    margins: Sequence[float]
+    margins: Sequence[tuple[float, MarginBasis]]
     evidence: Evidence
     own_evidence: Mapping[int, Evidence]
     model: EffectModel | None
@@ -65,6 +70,7 @@ def refresh_actions(*, as_of: datetime) -> UpliftModel:
     shared = {
         "currency": get_amount_currency(),
         "choice": dict(choice.figures),
+        "is_revenue": any(basis == MarginBasis.UNKNOWN for learned in pools for _margin, basis in learned.margins),
         "actions": describe_candidates(candidates, count_chosen(choice, candidates)),
     }
     with transaction.atomic():
@@ -106,10 +112,14 @@ def train_own_models(
     return models, found
 
 
-def measure_margin(members: sql.Composable, as_of: datetime) -> float:
-    """Return the margin per customer with an order in the action's windows, of recipients and holdout group; 0 without orders."""
-    counted = count_outcomes(Members(MARGINS.format(members=members)), as_of=as_of).get_group("all")
-    return counted.get_sum(OutcomeColumn.MARGIN) / counted.buyers if counted.buyers else 0.0
+def measure_margin(members: sql.Composable, as_of: datetime) -> tuple[float, MarginBasis]:
+    """Return the margin per customer with an order in the action's windows, of recipients and holdout group; 0 without orders.
+
+    The basis says what it is computed from; without known costs it is the revenue.
+    """
+    outcomes = count_outcomes(Members(MARGINS.format(members=members)), as_of=as_of)
+    counted = outcomes.get_group("all")
+    return counted.get_sum(OutcomeColumn.MARGIN) / counted.buyers if counted.buyers else 0.0, outcomes.margin_basis
 
 
 def list_candidates(learned: PoolModels, as_of: datetime) -> list[ActionCandidate]:
@@ -119,11 +129,12 @@ def list_candidates(learned: PoolModels, as_of: datetime) -> list[ActionCandidat
         return []
     left = dict.fromkeys(KINDS, MAX_CANDIDATES)
     for number, action in enumerate(learned.actions):
-        if left[action.kind] and learned.margins[number] > 0:
+        margin, _basis = learned.margins[number]
+        if left[action.kind] and margin > 0:
             allowed = list_allowed_ids(action, as_of)
             if allowed is not None:
                 model = learned.own.get(number, learned.model)
-                candidates.append(ActionCandidate(action, model, learned.margins[number], allowed))
+                candidates.append(ActionCandidate(action, model, margin, allowed))
                 left[action.kind] -= 1
     return candidates
 

@@ -1,5 +1,6 @@
 """The page Demand: what to order now, how much, and what it costs not to."""
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -34,6 +35,7 @@ COLUMNS = (
     Column(key="value", label=gettext_lazy("Order value"), sort="order_value"),
     Column(key="risk", label=gettext_lazy("Margin at risk"), sort="money_at_risk"),
 )
+REVENUE_AT_RISK = gettext_lazy("Revenue at risk")
 CATEGORY_COLUMNS = (
     Column(key="name", label=gettext_lazy("Category"), align="text", sort="category__path"),
     Column(key="before", label=gettext_lazy("Units in the last 28 days")),
@@ -124,6 +126,7 @@ def build_results(request: HttpRequest, run: DemandRun) -> dict[str, Any]:
     state = state if state in ("now", "soon", "all") else "now"
     sums, currency = summarize_restock(), get_amount_currency()
     items = query_restock_items("" if state == "all" else state)
+    risk = COLUMNS[-1] if sums["costed"] else replace(COLUMNS[-1], label=REVENUE_AT_RISK)
 
     def format_item(item: RestockItem) -> dict[str, Any]:
         return {
@@ -151,12 +154,13 @@ def build_results(request: HttpRequest, run: DemandRun) -> dict[str, Any]:
         "value": format_whole_money(sums["value"] or None, currency),
         "value_note": describe_unknown_costs(int(sums["unknown"])),
         "risk": format_whole_money(sums["risk"], currency),
+        "risk_label": risk.label,
         "items": build_table(
             request,
             items,
             id="restock",
             label=_("Restock list"),
-            columns=COLUMNS,
+            columns=(*COLUMNS[:-1], risk),
             format_row=format_item,
             default_sort="-risk",
         ),
@@ -177,7 +181,16 @@ def describe_list(sums: dict[str, int | float], currency: str) -> str:
         "value": format_whole_money(sums["value"], currency),
         "risk": format_whole_money(sums["risk"], currency),
     }
-    if not sums["value"]:  # no purchase cost is known
+    if not sums["costed"]:
+        return (
+            ngettext(
+                "Order %(count)s product now: %(risk)s of revenue is expected to be lost before a delivery ordered today arrives.",
+                "Order %(count)s products now: %(risk)s of revenue is expected to be lost before a delivery ordered today arrives.",
+                number,
+            )
+            % values
+        )
+    if not sums["value"]:  # no purchase cost of these products is known
         return (
             ngettext(
                 "Order %(count)s product now: %(risk)s of margin is expected to be lost before a delivery ordered today arrives.",

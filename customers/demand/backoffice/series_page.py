@@ -113,4 +113,5 @@ def describe_item(item: RestockItem) -> dict[str, Any]:
         "quantity": format_count(item.order_quantity) if item.order_quantity else "",
         "reached": "" if item.days_left is None else describe_days_left(item.days_left),
         "risk": format_money(item.money_at_risk, get_amount_currency()),
+        "is_revenue": item.order_value is None,  # neither a cost nor a margin rate is known
     }

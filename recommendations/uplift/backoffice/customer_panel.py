@@ -26,6 +26,7 @@ class ActionPanel:
     low: str
     high: str
     is_reliable: bool
+    is_revenue: bool
     effect: str
     url: str
     reasons: list[str]
@@ -46,6 +47,7 @@ def build_action_panel(customer: Customer, _as_of: datetime) -> ActionPanel:
         write(found.low),
         write(found.high),
         found.low is None or found.high is None or not found.low <= 0 <= found.high,
+        found.is_revenue,
         "" if found.effect is None else format_points(found.effect),
         reverse(KINDS[found.kind].url_name, args=[found.target.pk])
         if found.kind and found.target and found.target.pk

@@ -156,6 +156,7 @@ def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         )
         if is_known
         else "",
+        "is_revenue": model.figures.get("is_revenue", False),
         "is_margin_reliable": not is_known or not low <= 0 <= high,
         "cost": format_whole_money(choice["cost"], currency),
     }

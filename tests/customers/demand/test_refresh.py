@@ -170,6 +170,31 @@ def test_costs_in_another_currency_are_not_added_to_those_of_the_shop(admin_clie
     assert "excluding 1 product with unknown purchase cost" in admin_client.get(reverse("demand:restock")).text
 
 
+def test_without_any_cost_the_page_says_revenue_instead_of_margin(admin_client: Client) -> None:
+    kettle, pan = make_product("kettle"), make_product("pan")
+    for product in (kettle, pan):
+        make_forecast(product, as_of=AS_OF)
+        make_restock_item(product, as_of=AS_OF)
+    make_run(as_of=AS_OF)
+
+    def find_words() -> list[bool]:
+        texts = [
+            admin_client.get(address).text
+            for address in (reverse("demand:restock"), reverse("demand:product", args=[kettle.pk]))
+        ]
+        words = (
+            "of revenue is expected to be lost",
+            "Revenue at risk",
+            "Margin at risk before",
+            "of margin is expected",
+        )
+        return [any(word in text for text in texts) for word in words]
+
+    assert find_words() == [False, False, True, True]
+    RestockItem.objects.update(order_value=None)
+    assert find_words() == [True, True, False, False]
+
+
 def test_a_shop_without_sales_and_a_young_one_say_what_is_missing(admin_client: Client) -> None:
     assert "Run the job now" in admin_client.get(reverse("demand:restock")).text
     assert refresh_demand(as_of=AS_OF, models=MODELS).problem == "no_sales"

@@ -17,15 +17,18 @@ from customers.segments.membership import query_matching
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.measurement.models import Assignment
+from recommendations.measurement.outcomes.margins import MarginBasis
 from recommendations.uplift.action_texts import describe_action, find_next_action
 from recommendations.uplift.backoffice.customer_panel import build_action_panel
+from recommendations.uplift.kinds.registry import KINDS
 from recommendations.uplift.models import CustomerAction, UpliftModel, UpliftSettings
-from recommendations.uplift.refresh import refresh_actions
+from recommendations.uplift.refresh import measure_margin, refresh_actions
 from tests.makers import NOON, make_source
 from tests.recommendations.campaigns.makers import make_campaign, make_template
 
 pytestmark = pytest.mark.django_db
 CUSTOMERS = 2400
+REVENUE = "Too few products have a purchase cost, so the whole revenue counts as margin."
 STARTED = NOON - timedelta(days=30)
 
 
@@ -143,14 +146,19 @@ def check_page(client: Client, admin_user: User) -> None:
     model = UpliftModel.objects.get(pool="message", key="")
     choice = model.figures["choice"]
     assert 0 < choice["expected_low"] < choice["expected_margin"] < choice["expected_high"]
+    assert model.figures["is_revenue"] is False
+    assert REVENUE not in page
     choice["expected_low"] = -5.0
+    model.figures["is_revenue"] = True
     model.save()
     page = client.get(reverse("uplift:page")).content.decode()
     assert "−€5 to +€" in page
     assert "The expected margin is not reliable yet." in page
+    assert REVENUE in page
     customer = Customer.objects.get(identifiers__value="u2")
     panel = client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
     assert "Next best action" in panel
+    assert REVENUE in panel
     client.post(reverse("uplift:save-segment", args=["do-not-write"]))
     segment = Segment.objects.get(name="Do not send a message")
     assert segment.size == CustomerAction.objects.filter(kind="none").count()
@@ -180,6 +188,14 @@ def test_without_evidence_there_are_no_actions_and_the_page_says_what_is_missing
     assert answer["action"] is None
     assert answer["reasons"][0]["code"] == "not_enough_evidence"
     assert "500 of each are needed" in answer["missing"]
+
+
+def test_without_costs_the_margin_is_the_revenue(settings: Any) -> None:
+    run_campaign(customers=60)
+    (action,) = KINDS["campaign"].list_past(NOON)
+    assert measure_margin(action.members, NOON) == (20.0, MarginBasis.UNKNOWN)
+    settings.VALUE_MARGIN = 0.5
+    assert measure_margin(action.members, NOON) == (10.0, MarginBasis.SETTING)
 
 
 def test_a_running_window_is_not_learned_from() -> None:
