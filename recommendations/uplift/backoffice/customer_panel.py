@@ -5,9 +5,8 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from config.foundation.number_formats import format_money
 from customers.identity.models import Customer
-from recommendations.measurement.presentation.formats import format_points
+from recommendations.measurement.presentation.formats import format_points, format_signed_money
 from recommendations.uplift.action_texts import describe_action, describe_reasons, find_next_action
 from recommendations.uplift.kinds.registry import KINDS
 
@@ -37,7 +36,7 @@ def build_action_panel(customer: Customer, _as_of: datetime) -> ActionPanel:
     found = find_next_action(customer.pk)
 
     def write(value: float | None) -> str:
-        return "" if value is None else format_money(value, found.currency)
+        return "" if value is None else format_signed_money(value, found.currency, exact=True)
 
     return ActionPanel(
         describe_action(found),

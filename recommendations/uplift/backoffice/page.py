@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_POST
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_money, format_whole_money, join_sentences
+from config.foundation.number_formats import NO_VALUE, format_count, format_money, format_whole_money, join_sentences
 from config.foundation.statistics import ConfidenceInterval
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
@@ -149,7 +150,7 @@ def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         "show": format_count(choice["offers"]),
         "leave": format_count(nothing),
         "explored": format_count(choice["explored"]),
-        "margin": format_whole_money(choice["expected_margin"], currency),
+        "margin": format_signed_money(choice["expected_margin"], currency),
         "margin_interval": format_interval(
             ConfidenceInterval(choice["expected_margin"], low, high),
             lambda value: format_signed_money(value, currency),
@@ -172,7 +173,7 @@ def build_section(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         return {
             "name": str(LEARNERS[name]) + (f" ({_('used')})" if name == figures["learner"] else ""),
             "qini": format_number(row["qini"]),
-            "interval": f"{format_number(row['low'])} – {format_number(row['high'])}",
+            "interval": format_qini_interval(row),
             "auuc": format_number(row["auuc"]),
             "uplift_30": None if row["uplift_30"] is None else format_points(row["uplift_30"]),
         }
@@ -214,7 +215,17 @@ def describe_result(pool: Pool, figures: Mapping[str, Any]) -> str:
 
 
 def format_number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    """Return a coefficient with three decimals."""
+    if value is None:
+        return NO_VALUE
+    text = number_format(abs(value), 3)
+    return f"−{text}" if round(value, 3) < 0 else text
+
+
+def format_qini_interval(row: Mapping[str, Any]) -> str:
+    if None in (row["qini"], row["low"], row["high"]):
+        return NO_VALUE
+    return format_interval(ConfidenceInterval(row["qini"], row["low"], row["high"]), format_number)
 
 
 @require_POST

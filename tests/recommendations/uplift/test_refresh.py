@@ -149,16 +149,21 @@ def check_page(client: Client, admin_user: User) -> None:
     assert model.figures["is_revenue"] is False
     assert REVENUE not in page
     choice["expected_low"] = -5.0
+    model.figures["learners"]["t_learner"] |= {"qini": 0.001, "low": -0.0461, "high": 0.0482}
     model.figures["is_revenue"] = True
     model.save()
     page = client.get(reverse("uplift:page")).content.decode()
     assert "−€5 to +€" in page
+    assert "−0.046 to 0.048" in page
     assert "The expected margin is not reliable yet." in page
     assert REVENUE in page
     customer = Customer.objects.get(identifiers__value="u2")
     panel = client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
     assert "Next best action" in panel
     assert REVENUE in panel
+    CustomerAction.objects.filter(pk=customer.pk).update(expected_margin=1.5, low=-59.34, high=43.79)
+    panel = client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
+    assert "Expected incremental margin: +€1.50 (−€59.34 to +€43.79)." in panel
     client.post(reverse("uplift:save-segment", args=["do-not-write"]))
     segment = Segment.objects.get(name="Do not send a message")
     assert segment.size == CustomerAction.objects.filter(kind="none").count()
