@@ -131,7 +131,7 @@ class PlacementSettings(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text=_("Share of positions in “For you”. If empty, the setting RECOMMEND_EXPLORATION_SHARE applies."),
+        help_text=_("Share of positions in “For you”. If empty, the usual share applies."),  # the form names the share
     )
     margin_weight = models.FloatField(
         _("margin weight"),

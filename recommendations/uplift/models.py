@@ -18,7 +18,7 @@ class UpliftSettings(models.Model):
         default=0,
         validators=[MinValueValidator(0)],
         help_text=_(
-            "The cost of sending and coupons, and of tiring your customers with messages, in the currency of the shop."
+            "The cost of sending and coupons, in the currency of the shop. Add what an unnecessary message costs you."
         ),
     )
     budget = models.DecimalField(

@@ -142,6 +142,7 @@ def check_page(client: Client, admin_user: User) -> None:
     client.force_login(admin_user)
     page = client.get(reverse("uplift:page")).content.decode()
     assert "It matters whom you message" in page
+    assert "Add what an unnecessary message costs you." in page
     assert "The expected margin is not reliable yet." not in page
     model = UpliftModel.objects.get(pool="message", key="")
     choice = model.figures["choice"]

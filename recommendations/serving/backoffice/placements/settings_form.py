@@ -1,11 +1,14 @@
 """The form of the settings of a placement."""
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.foundation.number_formats import format_exact_percent
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.models import PlacementSettings
 from recommendations.training.models import ModelVersion
@@ -30,6 +33,13 @@ class PlacementSettingsForm(forms.ModelForm):
             ),
         }
         error_messages: ClassVar[dict[str, dict[str, Any]]] = {"weights": {"invalid": NO_WEIGHTS}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "exploration" in self.fields:  # not where a user may only read
+            self.fields["exploration"].help_text = _(
+                "Share of positions in “For you”. If empty, %(share)s applies."
+            ) % {"share": format_exact_percent(Decimal(str(settings.RECOMMEND_EXPLORATION_SHARE)))}
 
     def clean_weights(self) -> dict[str, float]:
         """Check that every key is an algorithm of the active model and every weight a number."""

@@ -98,6 +98,13 @@ def test_the_example_of_weights_can_be_pasted_and_curly_quotes_are_explained(db:
     assert 'with straight quotes, such as {"item-knn": 0.6}' in error
 
 
+def test_the_share_of_new_products_that_applies_is_named(settings: Any, db: None) -> None:
+    settings.RECOMMEND_EXPLORATION_SHARE = 0.125
+    row = PlacementSettings.objects.get(placement="for-you")
+    help_text = PlacementSettingsForm(instance=row).fields["exploration"].help_text
+    assert help_text == "Share of positions in “For you”. If empty, 12.5% applies."
+
+
 def test_without_a_model_placements_show_the_newest_products(db: None, loader: StateLoader) -> None:
     states = find_placement_states(loader.get_state(now=NOON))
     assert (states["for-you"].served_by, states["for-you"].cause) == (ServedBy.FALLBACK, FallbackCause.NO_MODEL)
