@@ -106,6 +106,10 @@ def read_list(name: str, default: list[str]) -> list[str]:
     )
 
 
+def read_private_hosts_variable(name: str) -> list[str]:
+    return read_variable(name, [], read_private_hosts, "host names separated by commas, such as erp.internal,10.0.0.5")
+
+
 def read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     def parse(raw: str) -> str:
         if raw not in choices:
@@ -726,10 +730,9 @@ BACKUP_DIR = read_variable("BACKUP_DIR", "", lambda raw: str(Path(raw).expanduse
 BACKUP_PASSPHRASE = read_variable("BACKUP_PASSPHRASE", "", str, "a secret text")
 BACKUP_KEEP = read_int("BACKUP_KEEP", 14, low=1, high=10_000)
 BACKUP_MAX_AGE_HOURS = read_int("BACKUP_MAX_AGE_HOURS", 36, low=1, high=8_760)
-PRIVATE_HOSTS_EXPECTED = "host names separated by commas, such as erp.internal,10.0.0.5"
 # Product feeds that are fetched by URL: their largest size, and the host names that may have private addresses.
 FEED_MAX_MB = read_int("FEED_MAX_MB", 500, low=1, high=100_000)
-FEED_PRIVATE_HOSTS = read_variable("FEED_PRIVATE_HOSTS", [], read_private_hosts, PRIVATE_HOSTS_EXPECTED)
+FEED_PRIVATE_HOSTS = read_private_hosts_variable("FEED_PRIVATE_HOSTS")
 
 # Predicted value: the share of revenue that remains with the shop, and the monthly discount rate of future revenue.
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
@@ -832,7 +835,7 @@ PRODUCT_URL = read_variable(
     "an address such as https://shop.example/products/{product_id}",
 )
 # Host names of webhooks and providers that may have private addresses, for which plain http is allowed too.
-WEBHOOK_PRIVATE_HOSTS = read_variable("WEBHOOK_PRIVATE_HOSTS", [], read_private_hosts, PRIVATE_HOSTS_EXPECTED)
+WEBHOOK_PRIVATE_HOSTS = read_private_hosts_variable("WEBHOOK_PRIVATE_HOSTS")
 # A font file for the images of products in emails; default: Inter, and a Chinese font of the server if it has one.
 CARD_FONT = read_variable("CARD_FONT", "", read_existing_file, "the path of a font file")
 SENDING_CONNECTIONS = read_int("SENDING_CONNECTIONS", 4, low=1, high=64)

@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,7 +16,14 @@ from django.views.decorators.http import require_POST
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import NO_VALUE, format_count, format_money, format_whole_money, join_sentences
+from config.foundation.number_formats import (
+    NO_VALUE,
+    format_count,
+    format_decimals,
+    format_money,
+    format_whole_money,
+    join_sentences,
+)
 from config.foundation.statistics import ConfidenceInterval
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
@@ -218,7 +224,7 @@ def format_number(value: float | None) -> str:
     """Return a coefficient with three decimals."""
     if value is None:
         return NO_VALUE
-    text = number_format(abs(value), 3)
+    text = format_decimals(abs(value), 3)
     return f"−{text}" if round(value, 3) < 0 else text
 
 
