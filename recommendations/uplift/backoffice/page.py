@@ -143,10 +143,8 @@ def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         }
 
     nothing = choice["customers"] - choice["chosen"] - choice["offers"]
-    low, high = (
-        choice.get("expected_low"),
-        choice.get("expected_high"),
-    )  # unknown before the first refresh after an update
+    # unknown before the first refresh after an update
+    low, high = choice.get("expected_low"), choice.get("expected_high")
     is_known = low is not None and high is not None and low < high
     return {
         "actions": build_table(
