@@ -19,6 +19,7 @@ from config.foundation.backoffice.date_range import COMPARISONS, CUSTOM, PRESETS
 from config.foundation.backoffice.navigation import describe_empty_list, describe_location
 from config.foundation.charts import ChartSpec
 from config.jobs.overview import list_running_long_jobs
+from customers.warehouse import current_tables
 
 register = Library()
 
@@ -63,6 +64,12 @@ def job_start_url(context: Context, task: str) -> str:
         return ""
     job = PeriodicTask.objects.filter(task=task).values_list("pk", flat=True).first()
     return reverse("jobs:start", args=[job]) if job else ""
+
+
+@register.simple_tag
+def is_export_missing() -> bool:
+    """Return whether the figures of the warehouse would be wrong, because nothing was exported yet."""
+    return current_tables.is_export_missing()
 
 
 @register.simple_tag

@@ -34,6 +34,7 @@ MIN_AGE = timedelta(minutes=2)
 MAX_DURATION = timedelta(minutes=15)
 KEPT = timedelta(days=30)
 CANCEL_CHECK_SECONDS = 0.2
+NOT_EXPORTED = "0."  # how the version of data begins that was never exported
 ACTIVE = (ResultStatus.QUEUED, ResultStatus.RUNNING)
 
 
@@ -85,7 +86,7 @@ def get_result(*, question: str, parameters: Any, now: datetime, is_forced: bool
     if not isinstance(parameters, kind.parameters):
         parameters = parse_parameters(kind.parameters, parameters)
     version, key = read_data_version(now=now), hash_parameters(parameters)
-    rows = AnalyticsResult.objects.filter(question=question, parameters_hash=key)
+    rows = _filter_results(version, question=question, parameters_hash=key)
     newest, last = _find_newest(rows), rows.defer("content").first()
     is_current = _is_current(newest, version)
     if last is None or _is_due(last, version=version, is_current=is_current, now=now, is_forced=is_forced):
@@ -99,18 +100,24 @@ def find_result(*, question: str, key: str, now: datetime) -> ResultState | None
     Args:
         key: the hash of the parameters, or its beginning.
     """
-    kind = get_question(question)
-    rows = AnalyticsResult.objects.filter(question=question, parameters_hash__startswith=key)
+    kind, version = get_question(question), read_data_version(now=now)
+    rows = _filter_results(version, question=question, parameters_hash__startswith=key)
     last = rows.defer("content").first()
     if last is None:
         return None
     parameters = parse_parameters(kind.parameters, last.parameters)
-    return _make_state(kind, parameters, _find_newest(rows), last, read_data_version(now=now))
+    return _make_state(kind, parameters, _find_newest(rows), last, version)
 
 
 def count_pending(*, now: datetime) -> int:
     """Return how many computations are queued or running."""
     return AnalyticsResult.objects.filter(status__in=ACTIVE, started_at__gt=now - MAX_DURATION).count()
+
+
+def _filter_results(version: str, **conditions: Any) -> QuerySet[AnalyticsResult]:
+    """Return results that may be shown; after the first export not those from before it, which lack all orders."""
+    rows = AnalyticsResult.objects.filter(**conditions)
+    return rows if version.startswith(NOT_EXPORTED) else rows.exclude(data_version__startswith=NOT_EXPORTED)
 
 
 def _find_newest(rows: QuerySet[AnalyticsResult]) -> AnalyticsResult | None:

@@ -22,7 +22,9 @@ from django.db import connection
 from psycopg import sql
 
 from config.foundation.database.array_parameters import format_bigint_list
+from customers.events.models import Event
 from customers.identity.models import IdentityMerge
+from customers.orders.models import Order
 from customers.warehouse.connection import Warehouse, open_warehouse
 from customers.warehouse.index_lookup import prefer_index_scans
 from customers.warehouse.models import ExportRun
@@ -101,6 +103,14 @@ def find_exported_position() -> EventPosition | None:
     if not run.watermark:  # written by a release that did not record it
         return EventPosition(run.started_at - OVERLAP, UNKNOWN_ID)
     return EventPosition.parse(run.watermark)
+
+
+def is_export_missing() -> bool:
+    """Return whether there are orders or events, but nothing was exported yet.
+
+    Orders are not read before the first export, so figures of the warehouse would be zeros that are wrong.
+    """
+    return find_exported_position() is None and (Order.objects.exists() or Event.objects.exists())
 
 
 def read_merges(*, since: datetime) -> list[tuple[int, int]]:

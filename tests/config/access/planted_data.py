@@ -28,6 +28,7 @@ from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import OrderEvent, OrderImport
 from customers.privacy.models import PrivacyRequest
 from customers.segments.models import SegmentAddition, SegmentMember
+from customers.warehouse.models import ExportRun
 from recommendations.campaigns.models import Campaign
 from recommendations.experiments.models import ExperimentExposure
 from recommendations.merchandising.models import Rule
@@ -255,6 +256,7 @@ def plant_everything(actor: Any, exports: Path) -> SimpleNamespace:
     now = datetime.now(UTC)  # the pages compute stages as of now
     refresh_profiles(as_of=now, started_at=now)
     CustomerProfile.objects.update(r=5, f=1)
+    ExportRun.objects.create(table="events", started_at=NOON, finished_at=NOON)  # without one, reports show nothing
     version = ModelVersion.objects.create(
         version="v1",
         algorithm="ensemble",

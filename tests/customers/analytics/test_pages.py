@@ -18,9 +18,12 @@ from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
 from customers.analytics.results import compute_result
+from customers.events.models import Event
+from customers.orders.models import Order, OrderLine
 from customers.segments.event_counts.recounting import recount_all
 from customers.segments.models import Segment
 from customers.warehouse.export import export_warehouse
+from customers.warehouse.models import ExportRun
 from tests.customers.events.makers import make_event
 from tests.makers import make_customer, make_order, make_product, make_profile, make_source
 
@@ -205,6 +208,28 @@ def test_a_saved_report_on_a_dashboard_and_as_a_file(admin_client: Client) -> No
     assert '"text": "Sale"' in trends.text
     file = admin_client.get(reverse("analytics:csv", args=["trends"]), {"report": report.pk})
     assert file.text.startswith("\ufeffseries,start,value"), "Excel needs the mark to read UTF-8"
+
+
+@pytest.mark.usefixtures("shop")
+def test_nothing_is_called_zero_before_the_first_export(admin_client: Client) -> None:
+    report = SavedReport.objects.create(name="Orders", question="trends", parameters=QUESTION_PAGES["trends"].start)
+    dashboard = Dashboard.objects.create(name="Monday")
+    dashboard.reports.add(report)
+    ExportRun.objects.all().delete()
+    text = "Reports use the data of the nightly export, which has not run yet."
+    for name in QUESTION_PAGES:
+        page = open_result(admin_client, reverse(f"analytics:{name}")).text
+        assert text in page, name
+        assert "Run now" in page
+        assert "Nothing matches" not in page
+        assert "in the whole period" not in page
+    assert text in admin_client.get(reverse("analytics:dashboard", args=[dashboard.pk])).text
+    card = open_result(admin_client, reverse("analytics:report-card", args=[report.pk])).text
+    assert "No figures yet" in card
+    assert "in the whole period" not in card
+    for model in (Event, OrderLine, Order):
+        model.objects.all().delete()
+    assert text not in admin_client.get(reverse("analytics:trends")).text, "an empty shop has nothing to export"
 
 
 @pytest.mark.usefixtures("shop")

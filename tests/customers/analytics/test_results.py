@@ -185,6 +185,18 @@ def test_orders_count_as_events() -> None:
     assert order.pk
 
 
+def test_a_result_from_before_the_first_export_is_not_shown_after_it() -> None:
+    make_order(make_customer(), placed_at=NOW)
+    parameters = {"since": str(NOW.date()), "until": str(NOW.date()), "series": [{"event": {"name": "$order"}}]}
+    compute_pending(read_state(question="trends", parameters=parameters))
+    assert read_state(question="trends", parameters=parameters).result.lines[0].total == 0
+    export_warehouse(started_at=NOW)
+    state = read_state(question="trends", parameters=parameters)
+    assert state.result is None
+    compute_pending(state)
+    assert read_state(question="trends", parameters=parameters).result.lines[0].total == 1
+
+
 def test_a_cancelled_order_makes_results_outdated() -> None:
     order = make_order(make_customer(), placed_at=NOW, order_id="o-1")
     export_warehouse(started_at=NOW)

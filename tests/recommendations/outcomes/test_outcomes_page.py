@@ -25,6 +25,7 @@ from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.models import Customer
 from customers.segments.models import Segment
 from customers.warehouse.export import export_warehouse
+from customers.warehouse.models import ExportRun
 from recommendations.measurement.assignment import compute_bucket
 from recommendations.outcomes.backoffice.growth import list_growth_rows
 from recommendations.outcomes.incremental_lift import build_marketing_lift
@@ -104,6 +105,18 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
         assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("\ufeffgroup,period,is_complete")
     assert admin_client.get(f"{PAGE}incremental_lift.csv").status_code == 200
     assert admin_client.get(f"{PAGE}nothing.csv").status_code == 404
+
+
+@pytest.mark.usefixtures("shop")
+def test_outcomes_ask_for_the_first_export_instead_of_calling_revenue_zero(admin_client: Client) -> None:
+    ExportRun.objects.all().delete()
+    admin_client.get(PAGE)
+    compute_all()
+    page = admin_client.get(PAGE).text
+    assert "Reports use the data of the nightly export, which has not run yet." in page
+    assert "There are no orders in these periods" not in page
+    answer = admin_client.get(reverse("assistant:ask"), {"metric": "revenue"}).text
+    assert "which has not run yet" in answer
 
 
 def test_amounts_in_the_file_have_no_noise_of_binary_fractions() -> None:
