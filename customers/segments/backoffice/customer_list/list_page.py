@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Column, TableColumn, UrlBuilder, build_column
+from customers.identity.models import Customer
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.backoffice.customer_list.access import (
@@ -92,18 +93,21 @@ def show_list(request: HttpRequest) -> HttpResponse:
     except ListTimeoutError as error:
         problems = [str(error)]
     with_segments = request.user.has_perm(VIEW_SEGMENT_PERMISSION)
+    has_profiles = bool(page.total) or CustomerProfile.objects.exists()
+    lacks_profiles = not has_profiles and Customer.objects.exists()
     return render_page(
         request,
         "admin/segments/customer_list/list.html",
         title=_("All customers"),
-        verdict="" if problems else describe_number(page, list_filter),
+        verdict="" if problems or lacks_profiles else describe_number(page, list_filter),
         problems=problems,
         list_filter=list_filter,
         query=list_filter.query,
         quick_fields=make_quick_fields(request.GET),
         search=request.GET.get("q", ""),
         form=make_condition_form(request.GET.get("condition", "")) if with_segments else None,
-        has_profiles=bool(page.total) or CustomerProfile.objects.exists(),
+        has_profiles=has_profiles,
+        lacks_profiles=lacks_profiles,
         page=page,
         max_paged=MAX_PAGED,
         sort=sort,

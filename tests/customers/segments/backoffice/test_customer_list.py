@@ -128,7 +128,13 @@ def test_number_of_queries_does_not_depend_on_the_rows(marketer: Client, shop: d
 
 def test_empty_list_says_what_to_do(marketer: Client) -> None:
     assert "There are no customers yet" in read(marketer.get(LIST))
-    make_profile(make_customer("anna"))
+    anna = make_customer("anna")
+    page = read(login(*MARKETER, "change_periodictask").get(LIST))
+    assert "No customer has a profile yet" in page
+    assert "Run now" in page
+    assert "no customers yet" not in page
+    assert "0 customers in total" not in page
+    make_profile(anna)
     assert "No customers match this filter" in read(marketer.get(f"{LIST}?q=nobody"))
 
 
