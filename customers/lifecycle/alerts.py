@@ -1,4 +1,4 @@
-"""Alerts about wrong forecasts and about customers who differ from the training data."""
+"""Alerts about wrong forecasts and about customers who have changed since the training."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Monitors propensity models: drift from the training data, and backtests.
+"""Monitors propensity models: drift since the training, and backtests.
 
 As in `clv.backtest`, only the models are stored; customers are rebuilt from the facts before a time. Both use the training sample of the
 refresh, so the cost does not grow with the shop.
@@ -32,7 +32,7 @@ from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 
 
 def measure_drift(earlier: Sequence[ScoreModel], *, today: CustomerSnapshot, as_of: datetime) -> dict[str, Any] | None:
-    """Return how far today's eligible customers differ from those of the latest earlier model.
+    """Return how far today's eligible customers differ from those of the day on which the latest earlier model was trained.
 
     earlier: latest first.
     """

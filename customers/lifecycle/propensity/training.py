@@ -15,13 +15,14 @@ candidates: [{name, brier, auc, mean_predicted, brier_gain, auc_gain}], gains ov
 quality: of what serves, at a later moment than the training where there is one: {customers, positives, rate, mean_predicted, auc, brier,
 skill, calibration_error, lift: [10, highest scores first] or null, curve: {predicted, actual, low, high, customers: [lowest scores first]}};
 rules: of a decision tree, most probable first, [{conditions: [{feature, operator, value}], share, probability}];
-drift: today's customers against the latest earlier model, or null: {trained_at, customers, score, score_level, features: [{feature, index,
-level}, largest first]}, population stability indices with the levels none, slight, large;
+drift: today's customers against those of the day of the latest earlier model, or null: {trained_at, customers, score, score_level,
+features: [{feature, index, level}, largest first]}, population stability indices with the levels none, slight, large;
 backtests: [{as_of, days, algorithm, low, high and all of quality}], see `monitoring.backtest_propensities`.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -33,10 +34,17 @@ from customers.lifecycle.propensity.models import (
     PURCHASE_MODEL,
     RETRAIN_AFTER,
     ServedModel,
+    build_matrix,
     load_served_model,
 )
+from customers.lifecycle.scoring.propensity.drift import measure_reference
 from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines
-from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS, PropensityTarget, derive_churn_target
+from customers.lifecycle.scoring.propensity.features.labels import (
+    PURCHASE_DAYS,
+    PropensityTarget,
+    derive_churn_target,
+    find_eligible_customers,
+)
 from customers.lifecycle.scoring.propensity.features.snapshots import (
     PURCHASE_MODEL_COLUMN,
     CustomerSnapshot,
@@ -160,6 +168,7 @@ def train_models(
     fallback = PURCHASE_MODEL if today.fit.model is not None else ""
     models_by_kind: dict[str, tuple[ScoreModel, ServedModel]] = {}
     for kind, propensity in trained.items():
+        propensity = measure_todays_customers(propensity, today, targets[kind], uses_purchase_model[kind])
         score_model = make_score_model(kind, propensity, targets[kind], as_of=as_of, fallback=fallback)
         score_model.parameters |= {"given": uses_purchase_model[kind], "orders": total_orders}
         models_by_kind[kind] = (
@@ -167,6 +176,23 @@ def train_models(
             ServedModel(targets[kind], None if score_model.reason else propensity, uses_purchase_model[kind]),
         )
     return models_by_kind
+
+
+def measure_todays_customers(
+    propensity: PropensityModel, today: CustomerSnapshot, target: PropensityTarget, uses_purchase_model: bool
+) -> PropensityModel:
+    """Return the model with today's eligible customers as the reference for drift.
+
+    The customers at the earlier times with whom it was trained always differ from those of today in a young or growing shop.
+    """
+    rows = find_eligible_customers(orders=today.orders, target=target, as_of=today.as_of)
+    if propensity.model is None or not len(rows):
+        return propensity
+    matrix = build_matrix(today, ServedModel(target, propensity, uses_purchase_model), rows)
+    if matrix is None:
+        return propensity
+    scores = propensity.score(matrix)[:, None]
+    return replace(propensity, features=measure_reference(matrix), scores=measure_reference(scores))
 
 
 def make_score_model(

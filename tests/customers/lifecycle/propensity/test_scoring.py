@@ -201,6 +201,15 @@ def test_the_score_models_describe_the_training_in_json(trained: Any) -> None:
         )
 
 
+def test_customers_have_not_drifted_minutes_after_the_training(trained: Any) -> None:
+    later = NOON + timedelta(minutes=6)
+    refresh_profiles(as_of=later, started_at=NOON)
+    for kind in PROPENSITY_KINDS:
+        drift = get_score_models(later)[kind].figures["drift"]
+        assert drift["trained_at"] == NOON.isoformat()
+        assert max(drift["score"], *(row["index"] for row in drift["features"])) < 0.05, kind
+
+
 def test_earlier_models_are_compared_with_the_actual_orders_since(trained: dict[int, dict[str, Any]]) -> None:
     for kind, days in (("purchase_7", 7), ("purchase_30", 30)):
         (backtest,) = get_score_models()[kind].figures["backtests"]
