@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import DecimalField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
+from django.utils.timezone import localdate
 
 from config.foundation.backoffice.date_range import DateChoice, DayRange
 from recommendations.serving.impressions.models import Impression, PerformanceDay, ProductPerformanceDay
 from recommendations.serving.impressions.performance import PerformanceFigures, sum_figures, sum_figures_by
 
 MAX_PRODUCTS = 200
+UNCOUNTED = timedelta(hours=1)  # impressions are counted every 15 minutes
 SAMPLED_IMPRESSIONS = 500  # sample that shows whether requests name their visitors
 
 
@@ -93,6 +95,17 @@ def compare_placements(choice: DateChoice) -> dict[str, FiguresComparison]:
         )
         for name in names
     }
+
+
+def find_requested_today(*, now: datetime) -> set[str]:
+    """Return the placements that were requested today, in one query.
+
+    Only the impressions of the last hour are read, because a large shop has millions a day; those before are counted.
+    """
+    today = DayRange(localdate(now), localdate(now))
+    counted = filter_days(today).filter(shown__gt=0).order_by().values_list("scenario")
+    recent = Impression.objects.filter(served_at__gte=max(today.start, now - UNCOUNTED), served_at__lte=now)
+    return {name for (name,) in counted.union(recent.order_by().values_list("scenario"))}
 
 
 def sum_comparisons(comparisons: Mapping[str, FiguresComparison], *, is_compared: bool) -> FiguresComparison:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.date_range import DayRange
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, PlacementInput
-from recommendations.serving.impressions.comparison import FiguresComparison, sample_requests
+from recommendations.serving.backoffice.placements.cards import describe_first_day
+from recommendations.serving.impressions.comparison import FiguresComparison, find_requested_today, sample_requests
 
 MIN_NAMED_SHARE = 0.5  # share of requests that name a visitor; below it, most orders cannot be attributed
 
@@ -24,7 +26,7 @@ def find_data_gaps(comparison: FiguresComparison, days: DayRange, scenario: str 
     """Return what is missing, the first step first; empty if nothing is missing. At most one query."""
     now = comparison.now
     if not now.shown:
-        return [make_request_gap(scenario)]
+        return [make_first_day_gap() if is_requested_today(days, scenario) else make_request_gap(scenario)]
     gaps = []
     if not now.clicked:
         gaps.append(
@@ -40,6 +42,19 @@ def find_data_gaps(comparison: FiguresComparison, days: DayRange, scenario: str 
     if not now.orders:
         gaps.append(find_order_gap(days, scenario))
     return gaps
+
+
+def is_requested_today(days: DayRange, scenario: str) -> bool:
+    """Return whether the placement, or any one, was requested today, the first day after the range or its last one."""
+    now = timezone.now()
+    if (timezone.localdate(now) - days.last).days > 1:
+        return False
+    requested = find_requested_today(now=now)
+    return scenario in requested if scenario else bool(requested)
+
+
+def make_first_day_gap() -> DataGap:
+    return DataGap(describe_first_day(), _("Figures are of whole days: those of today are complete when it is over."))
 
 
 def make_request_gap(scenario: str) -> DataGap:

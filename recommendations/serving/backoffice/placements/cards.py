@@ -49,7 +49,13 @@ class PlacementCard:
     is_requested: bool
 
 
-def build_card(state: PlacementState, comparison: FiguresComparison | None, sample: PlacementSample) -> PlacementCard:
+def build_card(
+    state: PlacementState,
+    comparison: FiguresComparison | None,
+    sample: PlacementSample,
+    *,
+    is_requested_today: bool = False,
+) -> PlacementCard:
     label, kind = STATE_LABELS[find_actual_source(state, sample)]
     return PlacementCard(
         placement=state.placement,
@@ -57,11 +63,11 @@ def build_card(state: PlacementState, comparison: FiguresComparison | None, samp
         state_label=label,
         state_kind=kind,
         since=describe_since(state),
-        sentence=join_sentences((describe_state(state, sample), describe_result(comparison))),
+        sentence=join_sentences((describe_state(state, sample), describe_result(comparison, is_requested_today))),
         figures=format_figures(comparison) if comparison is not None else [],
         sample=sample,
         sample_label=describe_sample(sample),
-        is_requested=comparison is not None and comparison.now.shown > 0,
+        is_requested=is_requested_today or (comparison is not None and comparison.now.shown > 0),
     )
 
 
@@ -119,9 +125,11 @@ def was_skipped(state: PlacementState) -> bool:
     return reason.get("code") == "place_no_time"
 
 
-def describe_result(comparison: FiguresComparison | None) -> str:
+def describe_result(comparison: FiguresComparison | None, is_requested_today: bool = False) -> str:
     """Return the sentence on what the placement earned, or on the step that is missing before it can earn anything."""
     if comparison is None or not comparison.now.shown:
+        if is_requested_today:
+            return describe_first_day()
         return _("Your shop did not request it in these 28 days.")
     now = comparison.now
     if now.orders:
@@ -135,6 +143,11 @@ def describe_result(comparison: FiguresComparison | None) -> str:
     if now.clicked:
         return _("People click it, but no order followed %(window)s.") % {"window": describe_window()}
     return _("It is shown, but no clicks are recorded: send the recommendation_id of the response with your events.")
+
+
+def describe_first_day() -> str:
+    """Return the sentence on what was requested today and has no figures yet, because they are of whole days."""
+    return _("Requested today. Figures appear tomorrow.")
 
 
 def describe_window() -> str:
@@ -195,6 +208,8 @@ def describe_all(
     """Return the sentence at the top of the page: what all placements earned, and which one earned most."""
     if not any(card.is_requested for card in cards):
         return _("Your shop has not requested recommendations in the last 28 days.")
+    if not total.now.shown:
+        return describe_first_day()
     if not total.revenue:
         return _("Recommendations are shown, but no order is attributed to them in the last 28 days.")
     best = max(comparisons, key=lambda name: comparisons[name].now.revenue.get(total.currency, 0))

@@ -11,7 +11,7 @@ from config.foundation.backoffice.pages import render_page
 from recommendations.serving.backoffice.placements.cards import build_card, describe_all
 from recommendations.serving.backoffice.placements.samples import build_samples
 from recommendations.serving.backoffice.placements.states import find_placement_states
-from recommendations.serving.impressions.comparison import compare_placements, sum_comparisons
+from recommendations.serving.impressions.comparison import compare_placements, find_requested_today, sum_comparisons
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.state.loader import loader
 
@@ -24,10 +24,14 @@ def show_placements_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Ht
     now = timezone.now()
     choice = parse_date_choice({}, today=timezone.localdate(now))
     comparisons = compare_placements(choice) if request.user.has_perm(PERFORMANCE_PERMISSION) else {}
+    requested_today = find_requested_today(now=now) if request.user.has_perm(PERFORMANCE_PERMISSION) else set()
     settings = {row.placement: row for row in PlacementSettings.objects.all()}
     states = find_placement_states(loader.get_state(now=now), list(settings.values()))
     samples = build_samples(now=now)
-    cards = [build_card(state, comparisons.get(name), samples[name]) for name, state in states.items()]
+    cards = [
+        build_card(state, comparisons.get(name), samples[name], is_requested_today=name in requested_today)
+        for name, state in states.items()
+    ]
     total = sum_comparisons(comparisons, is_compared=choice.compared is not None)
     return render_page(
         request,

@@ -23,6 +23,7 @@ from recommendations.serving.backoffice.placements.states import (
     find_placement_states,
     find_served_fallback,
 )
+from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import PerformanceDay, PlacementSettings
 from recommendations.serving.pipeline.candidates import NO_MODEL
 from recommendations.serving.pipeline.context import LAST_RESORT
@@ -30,6 +31,7 @@ from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import EvaluationRun, ModelVersion
 from tests.makers import NOON, make_product
+from tests.recommendations.serving.impressions.entries import make_entry
 
 PAGE = "admin:serving_placementsettings_changelist"
 
@@ -74,6 +76,24 @@ def test_the_cards_say_what_every_placement_earned_in_whole_days(db: None) -> No
     assert page.count("Your shop did not request it in these 28 days.") == len(PLACEMENTS) - 2
     assert f"{reverse('admin:serving_performanceday_changelist')}?scenario=for-you" in page
     assert "?action=pin&amp;position=1&amp;scenarios=for-you" in page
+
+
+def test_a_placement_that_is_requested_since_today_is_not_called_missing(db: None) -> None:
+    make_product("tea")
+    make_day("cart", 0, shown=70)
+    insert_entries([make_entry("r1", scenario="for-you", served_at=timezone.now())])
+    client = log_in("Merchandiser")
+    page = read_page(client)
+    assert page.count("Requested today. Figures appear tomorrow.") == 3, "two cards, and the sentence above all"
+    assert page.count("How to add it to your shop") == len(PLACEMENTS) - 2
+    assert "has not requested recommendations" not in page
+    address = reverse("admin:serving_performanceday_changelist")
+    for query in ("", "?scenario=cart", "?scenario=for-you"):
+        text = client.get(address + query).text
+        assert "Requested today. Figures appear tomorrow." in text, query
+        assert "Your shop did not request" not in text, query
+    for query in ("?scenario=similar", "?since=2026-01-01&until=2026-01-28"):
+        assert "Requested today" not in client.get(address + query).text, query
 
 
 def test_an_analyst_sees_no_links_to_rules_that_they_may_not_add(db: None) -> None:
