@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.models import Product
 from customers.analytics.backoffice.building.drafts import change_rows
 from customers.analytics.backoffice.building.vocabulary_choices import list_breakdown_options
 from customers.analytics.backoffice.event_texts import label_property
@@ -208,6 +209,13 @@ def test_a_saved_report_on_a_dashboard_and_as_a_file(admin_client: Client) -> No
     assert '"text": "Sale"' in trends.text
     file = admin_client.get(reverse("analytics:csv", args=["trends"]), {"report": report.pk})
     assert file.text.startswith("\ufeffseries,start,value"), "Excel needs the mark to read UTF-8"
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_revenue_of_guests_is_not_credited_to_the_customers_who_bought(admin_client: Client) -> None:
+    make_order(None, products=[Product.objects.get()], placed_at=timezone.now() - timedelta(days=1))
+    sentence = open_result(admin_client, reverse("analytics:products")).context["shown"].view.sentence
+    assert sentence.startswith("Revenue of €20. 1 known customer bought."), sentence
 
 
 @pytest.mark.usefixtures("shop")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
 
 from catalog.models import Product
 from config.foundation.charts.bars import build_bar_chart
@@ -55,7 +55,12 @@ def describe_products(result: ProductResult, context: ResultContext) -> str:
     """Return the revenue of all, its margin, and how many viewers buy."""
     total = result.total
     texts = [
-        _("Revenue of %(revenue)s from %(people)s people who bought.")
+        # the revenue includes orders of guests, who are not among the customers
+        ngettext(
+            "Revenue of %(revenue)s. %(people)s known customer bought.",
+            "Revenue of %(revenue)s. %(people)s known customers bought.",
+            total.bought,
+        )
         % {
             "revenue": format_whole_money(total.revenue, context.currency),
             "people": format_count(total.bought),
