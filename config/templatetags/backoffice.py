@@ -3,6 +3,9 @@
 from datetime import date, datetime
 from typing import Any
 
+from django.contrib import admin
+from django.contrib.admin.helpers import AdminReadonlyField
+from django.db.models import Model
 from django.template import Context, Library
 from django.templatetags.static import static
 from django.urls import reverse
@@ -64,6 +67,21 @@ def job_start_url(context: Context, task: str) -> str:
         return ""
     job = PeriodicTask.objects.filter(task=task).values_list("pk", flat=True).first()
     return reverse("jobs:start", args=[job]) if job else ""
+
+
+@register.simple_tag(takes_context=True)
+def readonly_contents(context: Context, field: Any) -> str:
+    """Return the value of a read-only field of a form; an object that the user may not open is a text instead of a link."""
+    if not isinstance(field, AdminReadonlyField):  # the template may show another value than that of a field
+        return ""
+    request, resolved = context.get("request"), getattr(field, "resolved_field", None)  # only Unfold's fields have it
+    value = resolved[2] if isinstance(resolved, tuple) else None
+    if request is not None and isinstance(value, Model):
+        registered = admin.site._registry.get(type(value))
+        if registered is not None and not registered.has_view_permission(request, value):
+            return str(value)
+    contents: str = field.contents()
+    return contents
 
 
 @register.simple_tag

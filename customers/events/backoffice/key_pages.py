@@ -40,6 +40,14 @@ class KeyPages:
         """Give a stored object a new key and return it."""
         raise NotImplementedError
 
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[Any]:
+        """Return the buttons of an object, all of which change its keys; none for users who may not change this object."""
+        obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if obj is None or not self.has_change_permission(request, obj):  # type: ignore[attr-defined]
+            return []
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return actions
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             request.plain_key = self.generate_key(obj, now=datetime.now(UTC))  # type: ignore[attr-defined]

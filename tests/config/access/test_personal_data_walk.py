@@ -130,10 +130,7 @@ class Walk:
         self.check(address, response)
         if address.startswith("/admin/"):
             self.statuses_by_view[resolve(address.partition("?")[0]).view_name].add(response.status_code)
-            # Django's own forms link to related objects without asking for the permission
-            is_page = response.headers["Content-Type"].startswith("text/html") and not address.endswith(
-                ("/add/", "/change/")
-            )
+            is_page = response.headers["Content-Type"].startswith("text/html")
             if response.status_code == 200 and is_page:
                 self.links |= dict.fromkeys(LINK.findall(read_body(response)), address)
             if response.status_code == 403 and WHOM_TO_ASK not in response.text:

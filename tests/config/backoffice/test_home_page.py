@@ -194,7 +194,14 @@ def test_a_user_who_may_run_jobs_starts_the_step_that_computes_from_home(client:
     assert f'action="{reverse("jobs:start", args=[job.pk])}"' in client.get(reverse("admin:index")).text
     assert {status.start_url for status in list_steps(make_visitor_of_runs())} == {""}
     ScheduledRun.objects.create(task=job.task, status=ScheduledRun.Status.RUNNING, started_at=NOON)
-    assert f'action="{reverse("jobs:start", args=[job.pk])}"' not in client.get(reverse("admin:index")).text
+    page = client.get(reverse("admin:index")).text
+    assert f'action="{reverse("jobs:start", args=[job.pk])}"' not in page
+    running = f'<a href="{reverse("jobs:list")}">Running…</a>'
+    assert running in page
+    client.force_login(User.objects.get(username="reader"))
+    page = client.get(reverse("admin:index")).text
+    assert "Running…" in page
+    assert running not in page, "a link to a page that the role may not open"
 
 
 def make_visitor_of_runs() -> User:

@@ -110,6 +110,20 @@ def post_user(client: Client, user: User, **fields: Any) -> Any:
     return client.post(f"/admin/auth/user/{user.pk}/change/", {**form, "date_joined_1": "10:00:00", **fields})
 
 
+def test_a_key_with_more_scopes_than_a_user_holds_has_no_button_for_a_new_key(client: Client, settings: Any) -> None:
+    settings.TWO_FACTOR_REQUIRED = False
+    operator = User.objects.create_user("operator", is_staff=True)
+    operator.groups.add(Group.objects.get(name="Operator"))
+    client.force_login(operator)
+    for scopes, is_offered in ((["events:write"], True), (["customers:personal"], False)):
+        api_key, _plain = make_key(*scopes)
+        address = f"/admin/access/apikey/{api_key.pk}/"
+        page = client.get(f"{address}change/")
+        assert page.status_code == 200
+        assert (f"{address}rotate-key/" in page.text) is is_offered, scopes
+        assert client.get(f"{address}rotate-key/").status_code == (200 if is_offered else 403)
+
+
 def test_nobody_makes_themselves_a_superuser() -> None:
     client = log_in(*USER_PERMISSIONS)
     user = User.objects.get()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -44,6 +44,22 @@ def test_order_shows_its_lines(boss: Client) -> None:
     page = get(boss, "order_change", order.pk)
     assert "Green tea" in page
     assert "ada" in page
+
+
+def test_an_order_links_only_to_what_the_role_may_open(boss: Client, client: Client) -> None:
+    tea = make_product("tea", title="Green tea")
+    order = make_order(make_customer("ada"), products=[tea])
+    source = reverse("admin:events_source_change", args=[order.source_id])
+    product = reverse("admin:catalog_product_change", args=[tea.pk])
+    page = get(boss, "order_change", order.pk)
+    assert f'href="{source}"' in page
+    analyst = get_user_model().objects.create_user("analyst", is_staff=True)
+    analyst.groups.add(Group.objects.get(name="Analyst"))
+    client.force_login(analyst)
+    page = get(client, "order_change", order.pk)
+    assert f'href="{source}"' not in page
+    assert str(order.source) in page
+    assert f'href="{product}"' in page
 
 
 def test_list_takes_no_query_per_order(boss: Client, django_assert_max_num_queries: Any) -> None:

@@ -157,6 +157,19 @@ def test_the_preview_needs_the_permission_to_view_models(client: Client, worker:
     assert reverse(PREVIEW) in client.get(reverse("admin:index")).content.decode()
 
 
+def test_a_result_links_to_similar_products_only_for_users_who_may_preview_recommendations(
+    administrator: Client, client: Client
+) -> None:
+    link = reverse("admin:serving_similar", args=["k1"])
+    assert link in get_page(administrator, PREVIEW, q="kettle")
+    user = get_user_model().objects.create_user("olga", password="-", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
+    client.force_login(user)
+    page = get_page(client, PREVIEW, q="kettle")
+    assert "k1" in page
+    assert link not in page
+
+
 def test_a_builtin_group_is_replaced_by_its_copy_and_restored_when_that_is_deleted(administrator: Client) -> None:
     page = get_page(administrator, "admin:serving_synonym_builtin", q="television")
     assert "tv, television, telly" in page
