@@ -294,6 +294,25 @@ def valkey() -> Iterator[redis.Redis]:
         client.flushdb()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def patient_valkey_clients() -> Iterator[None]:
+    """Wait five seconds for Valkey: on a busy machine, it may answer later than requests wait for it. Tests of the time limit make their client.
+
+    The pause after a failure stays short, so that tests may stop a server and start it again.
+    """
+    from config.foundation import valkey
+
+    class PatientValkeyClient(valkey.ValkeyClient):
+        def __init__(self, url: str, timeout: float = valkey.TIMEOUT_SECONDS) -> None:
+            super().__init__(url, max(timeout, 5.0))
+            self._pause = valkey.PAUSE_TIMEOUTS * timeout
+
+    valkey.get_client.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(valkey, "ValkeyClient", PatientValkeyClient)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def repeatable_random_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test the same salts, keys and UUIDs in every run: with a few customers, one salt in thirty holds all of them out."""

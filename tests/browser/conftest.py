@@ -126,12 +126,6 @@ class MonitoredPage:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
 
 
-@pytest.fixture(autouse=True)
-def patient_recommendations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for Valkey: where browsers share the processor with other tests, it may answer later than recommendations wait for it."""
-    monkeypatch.setattr("recommendations.serving.pipeline.visitor.VALKEY_TIMEOUT_SECONDS", 5.0)
-
-
 @pytest.fixture
 def operator(transactional_db: None) -> "User":
     from django.contrib.auth.models import User
