@@ -9,6 +9,8 @@ from catalog.models import Product
 
 type RecentChanges = tuple[int, datetime | None, int | None]  # number of products, the newest change, the sum of all
 
+UNKNOWN_CHANGES: RecentChanges = (-1, None, None)  # differs from every summary
+
 # The sum of the times, since a change that is committed late has an earlier time than the newest product.
 READ_FINGERPRINT = """
     SELECT (SELECT row(count(*), max(id), sum((extract(epoch FROM updated_at) * 1000000)::bigint))::text FROM catalog_product),

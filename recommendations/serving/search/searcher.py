@@ -15,7 +15,7 @@ from decimal import Decimal
 import numpy as np
 from django.db import DatabaseError, close_old_connections, connection
 
-from catalog.fingerprint import RecentChanges
+from catalog.fingerprint import UNKNOWN_CHANGES, RecentChanges
 from catalog.models import Product
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
@@ -71,7 +71,7 @@ class Searcher:
         self.thread: threading.Thread | None = None
         self.stopping = threading.Event()
         self.refreshed_at = self.counted_at = float("-inf")
-        self.known_changes: RecentChanges = (-1, None, None)
+        self.known_changes: RecentChanges = UNKNOWN_CHANGES
         self.loaded_name = ""
 
     def get_snapshot(self, *, now: datetime) -> SearchSnapshot:
@@ -202,7 +202,7 @@ class Searcher:
             ]  # set even for a damaged index, which would be opened every second otherwise
             opened = open_product_texts(saved)
             if opened is not None and is_up_to_date(opened, present):
-                present, self.known_changes = opened, (-1, None, None)
+                present, self.known_changes = opened, UNKNOWN_CHANGES
         builder = self.get_builder()
         if builder is not None and builder.is_running:
             return present  # the saved index will have the changes
@@ -241,7 +241,9 @@ class Searcher:
             if builder is not None and n_new > present.max_changed:
                 return None
             updated = updated.with_batch(batch, pause=pause_for_requests)
-        self.known_changes = read_recent_changes(updated.changed_until)
+        # Only a summary from before the reading: a later one may contain a change that was not read. If the newest change is another one,
+        # the summary is of another minute, and the next refresh reads its changes again.
+        self.known_changes = changes if updated.changed_until == present.changed_until else UNKNOWN_CHANGES
         return updated
 
     def build_index(self) -> ProductTexts | None:
@@ -261,7 +263,7 @@ class Searcher:
                 for batch in read_products(pause=pause_for_requests):
                     texts = texts.with_batch(batch, pause=pause_for_requests)
                 texts = replace(texts.merge(), measured_products=len(texts))
-                self.known_changes = read_recent_changes(texts.changed_until)
+                self.known_changes = UNKNOWN_CHANGES  # products may have changed since they were read
                 return self.write_texts(texts)
         except AlreadyRunningError:
             return None

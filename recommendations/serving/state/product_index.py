@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import FloatField, Func, QuerySet
 
-from catalog.fingerprint import RecentChanges, summarize_changes
+from catalog.fingerprint import UNKNOWN_CHANGES, RecentChanges, summarize_changes
 from catalog.models import Availability, Product
 from recommendations.engine import IdMap
 from recommendations.serving.expressions.expression import BoundBoost, BoundExpression
@@ -290,7 +290,7 @@ class ProductIndex:
         read = self.load_rows(read_rows(Product.objects.all()), is_present=is_present)
         self.active[~is_present] = False
         self.updated[~is_present] = np.nan
-        self.known_recent_changes = self.read_recent_changes()
+        self.known_recent_changes = UNKNOWN_CHANGES  # products may have changed since they were read
         return read
 
     def read_changed_rows(self) -> Iterator[ProductRow]:

@@ -4,6 +4,7 @@ import gc
 import mmap
 import time
 import weakref
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -46,6 +47,29 @@ def test_a_changed_title_is_found_but_the_old_one_is_not(shop_of_twelve: None, f
     product.save()
     assert find_ids(fresh_searcher, "projector") == ["t1"]
     assert find_ids(fresh_searcher, "inch") == []
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["build", "refresh"])
+def test_a_change_that_is_committed_while_others_are_read_is_found(
+    shop_of_twelve: None, fresh_searcher: Searcher, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+) -> None:
+    """Otherwise the product would be found by its old title until another product changes."""
+    name = "read_products" if is_first else "read_changes"
+    read = getattr(searcher, name)
+
+    def read_and_change(**arguments: Any) -> Iterator[Any]:
+        yield from read(**arguments)
+        monkeypatch.setattr(searcher, name, read)
+        Product.objects.filter(product_id="t1").update(title="Projector", updated_at=timezone.now())
+
+    if not is_first:
+        other = find_ids(fresh_searcher, "kettle")[0]
+        Product.objects.filter(product_id=other).update(title="Beamer", updated_at=timezone.now())
+    monkeypatch.setattr(searcher, name, read_and_change)
+    find_ids(fresh_searcher, "kettle")
+    assert find_ids(fresh_searcher, "projector") == ["t1"]
+    if not is_first:
+        assert find_ids(fresh_searcher, "beamer") == [other]
 
 
 def test_a_replaced_snapshot_is_freed_without_a_garbage_collection(
