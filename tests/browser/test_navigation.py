@@ -104,6 +104,8 @@ def test_the_search_is_opened_used_and_left_by_keyboard(home: MonitoredPage) -> 
     page.keyboard.press("Escape")
     expect(box).to_be_hidden()
     page.get_by_role("button", name="Search").click()
+    expect(box).to_be_focused()
+    expect(options.first).to_have_attribute("aria-selected", "true")
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{target}")
