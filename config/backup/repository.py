@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from config.backup.encryption import CHECK_TEXT, SALT_BYTES, BackupCipher, PlainCipher
+from config.encryption_keys.key_backup import MIN_PASSPHRASE
 from config.foundation.files.private_files import make_private_folder
 
 FORMAT = 1
@@ -22,7 +23,6 @@ DESCRIPTION, PARTS, MANIFESTS, LEDGER = "repository.json", "parts", "backups", "
 SUFFIX = ".manifest"
 RAW, DEFLATED = b"\0", b"\1"
 COMPRESSION_LEVEL = 3
-MIN_PASSPHRASE = 12  # characters, of a new folder
 
 
 class BackupError(Exception):
