@@ -447,7 +447,7 @@ UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hid
 
 
 @pytest.mark.parametrize("language", ["zh-hans"])
-def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
+def test_pin_and_hide_rules_take_effect_in_the_shop_within_seconds(
     site: SimpleNamespace, device: Any, language: str
 ) -> None:
     """Enter each rule in the form, check its preview, save it, and check the shop as a guest on another device."""
@@ -498,8 +498,9 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
     guest.save(f"shop-hidden-{language}-1280")
     office.open("/admin/merchandising/rule/")
     office.save(f"merchandiser-rules-{language}")
-    # the servers check for changes every second, and a busy machine takes longer to render the page
-    assert min(delays) < 4.0, delays
+    # The servers check for changes every second. The limit is far above, because a busy machine takes seconds to render the page,
+    # and far below the minute after which a task or a cache would apply the rule.
+    assert max(delays) < 30, delays
 
 
 def run_in_thread(work: Callable[[], object]) -> None:

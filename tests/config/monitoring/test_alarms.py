@@ -130,12 +130,12 @@ def test_a_webhook_that_answers_slowly_does_not_hold_the_worker(
     rules: list[str], webhook_receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "TOTAL_SECONDS", 0.5)
-    webhook_receiver.drip_seconds = 8.0
+    webhook_receiver.drip_seconds = 30.0
     AlarmWebhook.objects.create(url=webhook_receiver.url)
     rules[:] = ["cup"]
     started = time.monotonic()
     assert check(NOON) == 0
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
     assert AlarmNotification.objects.get().status == NotificationStatus.PENDING
 
 
