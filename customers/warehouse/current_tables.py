@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from django.db import connection
+from django.utils.translation import gettext_lazy
 from psycopg import sql
 
 from config.foundation.database.array_parameters import format_bigint_list
@@ -40,6 +41,10 @@ UNKNOWN_ID = 2**62  # larger than the ID of any event: only the time of receipt 
 # the column that identifies the fact to which a row belongs; a fact is replaced with all its rows
 REPLACED_FACTS = {ORDERS.name: "id", ORDER_LINES.name: "order_pk", REVIEWS.name: "id"}
 CUSTOMER_TABLES = (EVENTS.name, *REPLACED_FACTS)
+
+NO_EXPORT = gettext_lazy(
+    "No figures yet: reports use the data of the nightly export, which has not run yet. Run “Export to the warehouse” under Settings › Jobs."
+)
 
 # two branches, so that each reads only the partitions and index entries that it needs
 SELECT_RECENT_EVENTS = """

@@ -30,6 +30,7 @@ from customers.analytics.models import Annotation, SavedReport
 from customers.analytics.report_segments import MissingSegmentError
 from customers.analytics.results import cancel_result
 from customers.identity.personal_data.masking import may_see_personal
+from customers.warehouse.current_tables import NO_EXPORT, is_export_missing
 
 RESULT_ID = "analytics-result"
 # fields of parameters that have a place for their error; others are shown above the form
@@ -178,6 +179,8 @@ def download_csv(request: HttpRequest, question: str) -> HttpResponse:
     """Download the figures of a result; 409 while there is none."""
     check_analytics_permissions(request)
     page = get_page(question)
+    if is_export_missing():
+        return HttpResponse(NO_EXPORT, status=409, content_type="text/plain; charset=utf-8")
     report = find_report(request, question)
     try:
         shown = show_result(request, question, read_content(request, page, report), now=timezone.now())

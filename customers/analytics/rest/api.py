@@ -35,6 +35,7 @@ from customers.analytics.results import ResultState, cancel_result, count_pendin
 from customers.identity.models import Customer
 from customers.segments.membership import annotate_list_columns
 from customers.segments.rest.serializers import MemberSerializer
+from customers.warehouse.current_tables import NO_EXPORT, is_export_missing
 from customers.warehouse.engines.base import WarehouseEngineError, describe_absence
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,12 @@ RETRY_SECONDS = 5
 class NoResultError(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_detail = gettext_lazy("The result is being computed. Try again in a moment.")
+    default_code = "conflict"
+
+
+class NoExportError(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = NO_EXPORT
     default_code = "conflict"
 
 
@@ -80,10 +87,11 @@ class QueryList(APIView):
     if there is one. 200: nothing is being computed; `status` says whether there is an answer, or why not.
 
     Asking the same again is cheap: results are stored until newer data arrives. At most 30 computations wait at a time; then the
-    response is 429.
+    response is 429. Before the first export of the warehouse it is 409, because figures would be zeros.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": READ}
+    conflicts = ("POST",)
 
     @extend_schema(
         operation_id="analytics_ask",
@@ -94,6 +102,8 @@ class QueryList(APIView):
         query = AnalyticsQuestionSerializer(data=request.data)
         query.is_valid(raise_exception=True)
         values, now = query.validated_data, timezone.now()
+        if is_export_missing():
+            raise NoExportError
         if count_pending(now=now) >= MAX_PENDING:
             raise Throttled(RETRY_SECONDS, _("Too many questions are being computed."))
         state = get_result(

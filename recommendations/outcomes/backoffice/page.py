@@ -27,6 +27,7 @@ from customers.analytics.outcomes.parameters import OutcomeParameters
 from customers.analytics.outcomes.registry import MEASURES, OutcomeMeasure
 from customers.analytics.results import ResultState, cancel_result, get_result
 from customers.identity.personal_data.masking import may_see_personal
+from customers.warehouse.current_tables import NO_EXPORT, is_export_missing
 from recommendations.outcomes.backoffice.displays import DISPLAYS
 from recommendations.outcomes.backoffice.incremental_lift import build_lift_context, list_lift_rows
 from recommendations.outcomes.backoffice.labels import label_period
@@ -179,6 +180,8 @@ def build_lift_part(
 @permission_required(VIEW, raise_exception=True)
 def download_csv(request: HttpRequest, key: str) -> HttpResponse:
     """Download the figures of a measure or of the incremental lift; 409 while there are none."""
+    if key in MEASURES and is_export_missing():
+        return HttpResponse(NO_EXPORT, status=409, content_type="text/plain; charset=utf-8")
     now = timezone.now()
     try:
         parameters = read_parameters(request.GET, today=timezone.localdate(now))

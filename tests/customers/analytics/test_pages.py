@@ -231,6 +231,8 @@ def test_nothing_is_called_zero_before_the_first_export(admin_client: Client) ->
         assert "Run now" in page
         assert "Nothing matches" not in page
         assert "in the whole period" not in page
+        file = admin_client.get(reverse("analytics:csv", args=[name]))
+        assert (file.status_code, "has not run yet" in file.text) == (409, True), name
     assert text in admin_client.get(reverse("analytics:dashboard", args=[dashboard.pk])).text
     card = open_result(admin_client, reverse("analytics:report-card", args=[report.pk])).text
     assert "No figures yet" in card

@@ -10,6 +10,7 @@ from customers.analytics.models import AnalyticsResult, Dashboard, ResultStatus,
 from customers.analytics.rest import api
 from customers.analytics.results import compute_result
 from customers.warehouse.export import export_warehouse
+from customers.warehouse.models import ExportRun
 from tests.config.access.callers import make_client
 from tests.customers.events.makers import make_event
 from tests.makers import make_customer, make_source
@@ -70,6 +71,17 @@ def test_a_question_is_asked_read_and_its_people_are_listed_in_pages(settings: A
     assert "WAREHOUSE_ENGINE=duckdb" in problem["detail"]
     assert "127.0.0.1" not in away.text
     assert away["Retry-After"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_no_question_is_answered_with_zeros_before_the_first_export() -> None:
+    client = make_client("analytics:read")
+    ExportRun.objects.all().delete()
+    refused = post(client, VIEWS)
+    assert (refused.status_code, "has not run yet" in refused.json()["detail"]) == (409, True)
+    assert not AnalyticsResult.objects.exists()
+    export_warehouse(started_at=timezone.now())
+    assert post(client, VIEWS).status_code == 202
 
 
 @pytest.mark.usefixtures("shop")

@@ -104,6 +104,11 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
         assert content.status_code in (200, 409)
         assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("\ufeffgroup,period,is_complete")
     assert admin_client.get(f"{PAGE}incremental_lift.csv").status_code == 200
+    ExportRun.objects.all().delete()
+    for key in MEASURES:
+        refused = admin_client.get(f"{PAGE}{key}.csv")
+        assert (refused.status_code, "has not run yet" in refused.text) == (409, True), key
+    assert admin_client.get(f"{PAGE}incremental_lift.csv").status_code == 200, "it does not use the export"
     assert admin_client.get(f"{PAGE}nothing.csv").status_code == 404
 
 
