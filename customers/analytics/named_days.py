@@ -13,12 +13,18 @@ VIEW_OPTIONS = ("range", "measure")
 
 
 def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
-    """Return parameters with the days of their range, unless they have days already. Raises ParameterError: there is no such range."""
+    """Return parameters with the days of their range, unless they have days already.
+
+    Raises ParameterError: there is no such range, or only one of the two days is given.
+    """
     parameters = {name: value for name, value in content.items() if name not in VIEW_OPTIONS}
     if parameters.get("since") and parameters.get("until"):
         for name in ("since", "until"):
             check_year(name, parameters[name])
         return parameters
+    for name, other in (("since", "until"), ("until", "since")):
+        if parameters.get(name):
+            raise ParameterError(other, f"is missing; give since and until, or a range such as {DEFAULT_RANGE}.")
     preset = content.get("range") or DEFAULT_RANGE
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ParameterError("range", f"{preset!r} is not valid; valid: {', '.join(PRESETS)}.")

@@ -18,7 +18,7 @@ from customers.analytics.expressions.parameters import (
     parse_parameters,
 )
 from customers.analytics.models import Dashboard, ResultStatus, SavedReport
-from customers.analytics.named_days import DEFAULT_RANGE, resolve_days
+from customers.analytics.named_days import resolve_days
 from customers.analytics.questions.registry import QUESTIONS
 from customers.analytics.rest import query_schema  # noqa: F401 — registers itself
 from customers.analytics.results import ResultState
@@ -79,9 +79,9 @@ class AnalyticsQuestionSerializer(StrictTypesMixin, serializers.Serializer[Any])
         if len(str(content)) > MAX_CHARACTERS:
             raise serializers.ValidationError({"parameters": _("Too long; leave something out.")})
         kind = QUESTIONS[attrs["question"]].parameters
-        if content.get("since") is None and content.get("until") is None:
-            content = {"range": DEFAULT_RANGE, **content}
         try:
+            if content.get("range") and (content.get("since") or content.get("until")):
+                raise ParameterError("range", "cannot be given together with since and until; leave one of them out.")
             days = resolve_days(content, today=timezone.localdate())
             return attrs | {"parameters": parse_parameters(kind, days)}
         except ParameterError as error:

@@ -150,13 +150,14 @@ def parse_plain_body(body: bytes) -> RankRequest:
     if list(map(str.strip, texts)) != texts or "\x00" in "".join(texts):
         raise NotPlainError
     return RankRequest(
-        parsed.product_ids,
-        parsed.user_id,
-        parsed.anonymous_id,
-        parsed.in_stock,
-        parsed.explain,
-        _parse_filter(None, parsed.filter) if parsed.filter != "" else None,
-        _parse_boosts(None, parsed.boost) if parsed.boost != "" else (),
+        product_ids=parsed.product_ids,
+        user_id=parsed.user_id,
+        anonymous_id=parsed.anonymous_id,
+        in_stock=parsed.in_stock,
+        personalised=parsed.personalised,
+        explain=parsed.explain,
+        filter=_parse_filter(None, parsed.filter) if parsed.filter != "" else None,
+        boost=_parse_boosts(None, parsed.boost) if parsed.boost != "" else (),
     )
 
 

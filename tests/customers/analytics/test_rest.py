@@ -119,6 +119,12 @@ def test_a_computation_is_cancelled_and_repeated_on_demand(monkeypatch: pytest.M
         ({"question": "paths", "parameters": {"anchor": {"filter": []}}}, "parameters.anchor.filter"),
         ({"question": "paths", "parameters": {"range": "1d"}}, "parameters.range"),
         ({"question": "paths", "parameters": {"since": "1", "until": "2"}}, "parameters.since"),
+        ({"question": "paths", "parameters": {"since": "2026-01-01"}}, "parameters.until"),
+        ({"question": "paths", "parameters": {"until": "2026-01-31"}}, "parameters.since"),
+        (
+            {"question": "paths", "parameters": {"range": "7d", "since": "2026-01-01", "until": "2026-01-31"}},
+            "parameters.range",
+        ),
         ({"question": "sessions", "parameters": {"goal": {"name": "\0"}}}, "parameters"),
         ({"question": "sessions", "parameters": {"segment": "x" * 30_000}}, "parameters"),
         (

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qsl
 
+import msgspec
 import pytest
 import redis
 from django.core.handlers.wsgi import WSGIHandler
@@ -28,6 +29,7 @@ from config.foundation.rate_limiter import RateLimiter
 from customers.events.models import Source
 from customers.events.sources.user_tokens import clear_token_key_cache, create_user_token, read_token_key
 from recommendations.engine.placements import PLACEMENTS
+from recommendations.serving.rank import RankRequest
 from recommendations.serving.rest.fast_path import (
     AUTOCOMPLETE_PATH,
     RANK_PATH,
@@ -35,7 +37,7 @@ from recommendations.serving.rest.fast_path import (
     SEARCH_PATH,
     _parse_query,
 )
-from recommendations.serving.rest.request import NotPlainError
+from recommendations.serving.rest.request import NotPlainError, RankBody, RankRequestSerializer, parse_plain_body
 from recommendations.serving.rest.search.autocomplete import serve_autocomplete
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.search.searcher import Searcher
@@ -147,6 +149,23 @@ def test_the_fast_path_returns_the_ranking_of_the_view(key: str, client: Any) ->
     assert (status, call.reached) == (200, 0)
     assert normalize(fast) == normalize(view.json())
     assert [item["product_id"] for item in fast["items"]] == ["tea-1", "coffee-1", "nothing"]
+
+
+def test_the_fast_path_reads_every_field_of_a_ranking(key: str, client: Any) -> None:
+    content = {
+        "product_ids": ["coffee-1", "tea-1"], "user_id": "user-0", "anonymous_id": "a-1", "in_stock": False, "personalised": False,
+        "explain": False, "filter": "price < 90", "boost": 'brand:"A" ^ 1.5',
+    }  # fmt: skip
+    assert content.keys() == {field.name for field in msgspec.structs.fields(RankBody)}
+    serializer = RankRequestSerializer(data=content)
+    assert serializer.is_valid()
+    assert parse_plain_body(json.dumps(content).encode()) == RankRequest(**serializer.validated_data)
+    body = {"user_id": "user-0", "product_ids": ["coffee-1", "tea-1"], "personalised": False}
+    answers = [
+        Caller()(RANK_PATH, key=key, method="POST", body=json.dumps(body | other).encode())[2]
+        for other in ({}, {"user_id": "x"})
+    ]
+    assert normalize(answers[0]) == normalize(answers[1]), "the order is the same for everyone"
 
 
 def test_the_fast_path_returns_the_search_of_the_view(key: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
