@@ -59,23 +59,30 @@ def bound_propensities(
 ) -> dict[str, tuple[float, float]]:
     """Return the interval of each probability of a customer, by kind.
 
-    As for the probabilities of a purchase, neither end falls with a longer horizon; where one would, the intervals are widened.
+    As for the probabilities of a purchase, neither end falls with a longer horizon, and churn and a purchase within the same horizon have
+    opposite intervals; otherwise the intervals are widened.
     """
     bounds = {kind: read_level(score_models[kind]).bound(value) for kind, value in probabilities.items()}
     days = {kind: score_models[kind].parameters["horizon_days"] for kind in bounds}
     kinds = sorted(bounds, key=lambda kind: days[kind])
     purchase = [_flip(bounds[kind]) if kind == ScoreModel.Kind.CHURN else bounds[kind] for kind in kinds]
-    widened = widen_intervals(purchase)
+    widened = widen_intervals(purchase, [days[kind] for kind in kinds])
     return {
         kind: _flip(interval) if kind == ScoreModel.Kind.CHURN else interval
         for kind, interval in zip(kinds, widened, strict=True)
     }
 
 
-def widen_intervals(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return intervals whose bounds never fall, by lowering lower ends and raising upper ends."""
-    lows, highs = [low for low, _high in intervals], [high for _low, high in intervals]
-    return [(min(lows[index:]), max(highs[: index + 1])) for index in range(len(intervals))]
+def widen_intervals(intervals: Sequence[tuple[float, float]], days: Sequence[int]) -> list[tuple[float, float]]:
+    """Return intervals whose bounds never fall with the horizon, and are equal for equal ones, by lowering lower and raising upper ends."""
+    rows = list(zip(intervals, days, strict=True))
+    return [
+        (
+            min(low for (low, _high), other in rows if other >= horizon),
+            max(high for (_low, high), other in rows if other <= horizon),
+        )
+        for horizon in days
+    ]
 
 
 def _flip(interval: tuple[float, float]) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
+from customers.lifecycle.propensity.levels import widen_intervals
 from customers.lifecycle.scoring.propensity.features.labels import PropensityTarget
 from customers.lifecycle.scoring.propensity.models.horizon_monotonicity import fit_non_decreasing, reconcile_horizons
 
@@ -54,3 +55,17 @@ def test_a_single_target_is_unchanged():
         assert reconcile_horizons(
             targets=[target], probabilities=predictions, lapsed=np.array([True, False])
         ) == pytest.approx(predictions)
+
+
+@pytest.mark.parametrize("is_lapsed", [False, True])
+def test_churn_and_a_purchase_within_the_same_horizon_add_up_to_one(is_lapsed: bool) -> None:
+    targets = [PropensityTarget("churn", 30), *TARGETS[1:]]
+    predictions = np.array([[0.5, 0.1, 0.7, 0.8], [0.9, 0.3, 0.2, 0.1]])
+    reconciled = reconcile_horizons(targets=targets, probabilities=predictions, lapsed=np.full(2, is_lapsed))
+    assert reconciled[:, 0] + reconciled[:, 2] == pytest.approx([1.0, 1.0])
+    assert (np.diff(reconciled[:, 1:], axis=1) >= -1e-12).all()
+    if is_lapsed:
+        assert reconciled[0] == pytest.approx([0.3, 0.1, 0.7, 0.8]), "churn changes no probability of a purchase"
+    else:
+        assert reconciled[0] == pytest.approx([0.4, 0.1, 0.6, 0.8]), "both count the same"
+    assert widen_intervals([(0.3, 0.5), (0.6, 0.7), (0.5, 0.9)], [30, 30, 90]) == [(0.3, 0.7), (0.3, 0.7), (0.5, 0.9)]
