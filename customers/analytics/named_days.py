@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS, find_preset_days
-from customers.analytics.expressions.parameters import ParameterError
+from customers.analytics.expressions.parameters import ParameterError, describe_choices
 
 DEFAULT_RANGE = "90d"
 # the measure that a page shows and the name of its days, which are not parameters of the question
@@ -24,10 +26,11 @@ def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
         return parameters
     for name, other in (("since", "until"), ("until", "since")):
         if parameters.get(name):
-            raise ParameterError(other, f"is missing; give since and until, or a range such as {DEFAULT_RANGE}.")
+            problem = _("is missing; give since and until, or a range such as %(range)s.") % {"range": DEFAULT_RANGE}
+            raise ParameterError(other, problem)
     preset = content.get("range") or DEFAULT_RANGE
     if not isinstance(preset, str) or preset not in PRESETS:
-        raise ParameterError("range", f"{preset!r} is not valid; valid: {', '.join(PRESETS)}.")
+        raise ParameterError("range", describe_choices(str(preset), PRESETS))
     days = find_preset_days(preset, today=today, includes_today=True)
     return parameters | {"since": days.first.isoformat(), "until": days.last.isoformat()}
 
@@ -37,6 +40,7 @@ def check_year(name: str, day: Any) -> None:
     try:
         year = date.fromisoformat(day).year
     except (TypeError, ValueError):
-        raise ParameterError(name, f"{day!r} is not valid; use YYYY-MM-DD.") from None
+        raise ParameterError(name, _("%(day)s is not valid; use YYYY-MM-DD.") % {"day": repr(day)}) from None
     if not MIN_YEAR < year < MAX_YEAR:
-        raise ParameterError(name, f"{day} is not valid; use a year between {MIN_YEAR + 1} and {MAX_YEAR - 1}.")
+        text = _("%(day)s is not valid; use a year between %(low)s and %(high)s.")
+        raise ParameterError(name, text % {"day": day, "low": MIN_YEAR + 1, "high": MAX_YEAR - 1})

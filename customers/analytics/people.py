@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR
 from customers.analytics.expressions.parameters import ParameterError, parse_parameters
 from customers.analytics.questions.registry import Question, get_question
@@ -26,7 +28,7 @@ def parse_selection(question: Question, content: Any) -> Any:
     selection = parse_parameters(question.selection, content)
     start = getattr(selection, "start", None)
     if start is not None and (start.tzinfo is None or not MIN_YEAR < start.year < MAX_YEAR):
-        raise ParameterError("start", f"{start} is not valid; use a moment with its time zone.")
+        raise ParameterError("start", _("%(start)s is not valid; use a moment with its time zone.") % {"start": start})
     return selection
 
 

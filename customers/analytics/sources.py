@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from django.db import connection
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from config.foundation.shop.profile import get_time_zone
@@ -146,6 +147,6 @@ def read_members(key: str, *, as_of: datetime) -> ir.Table:
     """Return the customer_id of the members of a segment. Raises ParameterError: there is no such segment."""
     segment = Segment.objects.filter(key=key).first()
     if segment is None:
-        raise ParameterError("segment", f"there is no segment {key!r}; choose an existing one.")
+        raise ParameterError("segment", _("there is no segment %(key)s; choose an existing one.") % {"key": repr(key)})
     ids = query_members(segment=segment, as_of=as_of).order_by().values_list("pk", flat=True)
     return ibis.memtable(pa.table({"customer_id": pa.array(np.fromiter(ids.iterator(), np.int64))}))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from customers.analytics.expressions.parameters import ParameterError, require_between, require_one_of
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 from customers.analytics.outcomes.parameters import UNITS, OutcomeParameters
@@ -20,7 +22,11 @@ def read_parameters(values: Mapping[str, Any], *, today: date) -> OutcomeParamet
     chosen = PeriodUnit(unit)
     text = str(values.get("periods") or DEFAULT_PERIODS[chosen])
     if not text.isascii() or not text.isdecimal() or len(text) > 4:
-        raise ParameterError("periods", f"{text[:20]!r} is not a number; choose 1 to {MAX_PERIODS}.")
+        raise ParameterError(
+            "periods",
+            _("%(value)s is not a number; choose 1 to %(maximum)s.")
+            % {"value": repr(text[:20]), "maximum": MAX_PERIODS},
+        )
     require_between("periods", int(text), 1, MAX_PERIODS)
     current = number_period(today, chosen)
     return OutcomeParameters(

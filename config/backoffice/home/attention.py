@@ -70,8 +70,14 @@ FAILED_JOBS: dict[str, tuple[str | Promise, Callable[[], Any]]] = {
         gettext_lazy("training"),
         lambda: EvaluationRun.objects.filter(status=EvaluationRun.Status.FAILED),
     ),
-    "orders.orderimport": (gettext_lazy("order import"), lambda: OrderImport.objects.exclude(error="")),
-    "catalog.feedimport": (gettext_lazy("product feed"), lambda: FeedImport.objects.exclude(error="")),
+    "orders.orderimport": (
+        gettext_lazy("order import"),
+        lambda: OrderImport.objects.filter(dry_run=False).exclude(error=""),
+    ),
+    "catalog.feedimport": (
+        gettext_lazy("product feed"),
+        lambda: FeedImport.objects.filter(dry_run=False).exclude(error=""),
+    ),
     "warehouse.exportrun": (gettext_lazy("warehouse export"), lambda: ExportRun.objects.exclude(error="")),
     "processing.processingrun": (
         gettext_lazy("event processing"),

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
 
 from config.foundation.json_nesting import load_json
 from customers.analytics.expressions.parameters import ParameterError
@@ -19,7 +20,7 @@ HASH_LENGTH = 32
 def parse_json(text: str, field: str) -> dict[str, Any]:
     """Return the JSON object of a URL. Raises ParameterError."""
     if len(text) > MAX_LENGTH:
-        raise ParameterError(field, "too long; leave something out.")
+        raise ParameterError(field, _("too long; leave something out."))
     try:
         content = load_json(text, parse_constant=reject_constant)
         written = json.dumps(content, ensure_ascii=False)
@@ -27,7 +28,7 @@ def parse_json(text: str, field: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content, written = None, ""
     if not isinstance(content, dict) or "\\u0000" in written:
-        raise ParameterError(field, "not a JSON object; use a link from the page.")
+        raise ParameterError(field, _("not a JSON object; use a link from the page."))
     return content
 
 

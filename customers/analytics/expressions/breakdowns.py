@@ -5,6 +5,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+from django.utils.translation import gettext as _
 
 from customers.analytics.expressions.matching import build_property, check_property
 from customers.analytics.expressions.parameters import ParameterError, require_between, require_one_of
@@ -36,7 +37,7 @@ class Breakdown:
         elif self.kind == "customer":
             require_one_of("name", self.name, CUSTOMER_PROPERTIES)
         elif not self.name:
-            raise ParameterError("name", "empty; use the key of a segment.")
+            raise ParameterError("name", _("empty; use the key of a segment."))
 
 
 @dataclass(frozen=True, kw_only=True)

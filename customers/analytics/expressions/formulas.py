@@ -4,6 +4,8 @@ import ast
 from collections.abc import Callable, Sequence
 from math import isfinite
 
+from django.utils.translation import gettext as _
+
 from customers.analytics.expressions.parameters import ParameterError
 
 MAX_LENGTH = 200
@@ -18,13 +20,18 @@ OPERATORS: dict[type[ast.operator], Callable[[float, float], float | None]] = {
 
 def parse_formula(text: str, series: int) -> ast.expr:
     """Return the tree of a formula over this number of series. Raises ParameterError."""
-    valid = f"use {', '.join(LETTERS[:series])}, numbers, + - * / and parentheses, such as A / {LETTERS[series - 1]}."
+    valid = _("use %(letters)s, numbers, + - * / and parentheses, such as A / %(last)s.") % {
+        "letters": ", ".join(LETTERS[:series]),
+        "last": LETTERS[series - 1],
+    }
     if len(text) > MAX_LENGTH:
-        raise ParameterError("formula", f"longer than {MAX_LENGTH} characters; shorten it.")
+        raise ParameterError("formula", _("longer than %(maximum)s characters; shorten it.") % {"maximum": MAX_LENGTH})
     try:
         tree = ast.parse(text.strip().upper(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ParameterError("formula", f"{text!r} is not valid; {valid}") from error
+        raise ParameterError(
+            "formula", _("%(text)s is not valid; %(valid)s") % {"text": repr(text), "valid": valid}
+        ) from error
     _check(tree, text, LETTERS[:series], valid)
     return tree
 
@@ -39,7 +46,9 @@ def _check(node: ast.expr, text: str, letters: str, valid: str) -> None:
         is_number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
         is_letter = isinstance(node, ast.Name) and node.id in letters
         if not (is_number or is_letter):
-            raise ParameterError("formula", f"{text!r} is not valid; {valid}")
+            raise ParameterError(
+                "formula", _("%(text)s is not valid; %(valid)s") % {"text": repr(text), "valid": valid}
+            )
 
 
 def compute_formula(node: ast.expr, values: Sequence[float | None]) -> float | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
+from django.utils.translation import gettext as _
 
 from customers.analytics.expressions.parameters import ParameterError, require_one_of
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
@@ -37,11 +38,14 @@ class PropertyFilter:
         check_property("property", self.property)
         require_one_of("op", self.op, TEXT_OPERATORS + NUMBER_OPERATORS)
         if self.op in ("in", "not_in") and (not isinstance(self.value, tuple) or not self.value):
-            raise ParameterError("value", f"{self.op} needs a list with at least one value.")
+            raise ParameterError("value", _("%(op)s needs a list with at least one value.") % {"op": self.op})
         if self.op not in ("in", "not_in") and isinstance(self.value, tuple):
-            raise ParameterError("value", f"a list needs the operator in or not_in, not {self.op}.")
+            raise ParameterError("value", _("a list needs the operator in or not_in, not %(op)s.") % {"op": self.op})
         if self.op in NUMBER_OPERATORS and not isinstance(self.value, int | float):
-            raise ParameterError("value", f"{self.value!r} is not a number, which {self.op} needs.")
+            raise ParameterError(
+                "value",
+                _("%(value)s is not a number, which %(op)s needs.") % {"value": repr(self.value), "op": self.op},
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +63,13 @@ class EventMatch:
 
     def __post_init__(self) -> None:
         if self.name and self.meaning:
-            raise ParameterError("meaning", "an event has a name or a meaning; leave one of them empty.")
+            raise ParameterError("meaning", _("an event has a name or a meaning; leave one of them empty."))
         if self.meaning:
             require_one_of("meaning", self.meaning, [meaning.value for meaning in Meaning])
         if len(self.name) > MAX_TEXT:
-            raise ParameterError("name", f"longer than {MAX_TEXT} characters; shorten it.")
+            raise ParameterError("name", _("longer than %(maximum)s characters; shorten it.") % {"maximum": MAX_TEXT})
         if len(self.filters) > MAX_FILTERS:
-            raise ParameterError("filters", f"more than {MAX_FILTERS}; remove some.")
+            raise ParameterError("filters", _("more than %(maximum)s; remove some.") % {"maximum": MAX_FILTERS})
 
     @property
     def label(self) -> str:
@@ -77,7 +81,9 @@ def check_property(field: str, name: str) -> None:
     """Check the name of a property. Raises ParameterError."""
     if not name or len(name) > MAX_TEXT or "'" in name:
         raise ParameterError(
-            field, f"{name!r} is not valid; use a name of 1 to {MAX_TEXT} characters without apostrophes."
+            field,
+            _("%(name)s is not valid; use a name of 1 to %(maximum)s characters without apostrophes.")
+            % {"name": repr(name), "maximum": MAX_TEXT},
         )
 
 

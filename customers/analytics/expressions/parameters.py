@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import msgspec.inspect
+from django.utils.translation import gettext as _
 
 MAX_DAYS = 3660
 
@@ -35,21 +36,34 @@ class DateRange:
 
     def __post_init__(self) -> None:
         if self.until < self.since:
-            raise ParameterError("until", f"{self.until} is before since ({self.since}); choose a later day.")
+            raise ParameterError(
+                "until",
+                _("%(until)s is before since (%(since)s); choose a later day.")
+                % {"until": self.until, "since": self.since},
+            )
         if (self.until - self.since).days >= MAX_DAYS:
-            raise ParameterError("since", f"more than {MAX_DAYS} days before until; choose a later day.")
+            raise ParameterError(
+                "since", _("more than %(days)s days before until; choose a later day.") % {"days": MAX_DAYS}
+            )
+
+
+def describe_choices(value: str, valid: Collection[str]) -> str:
+    """Return the problem of a text that is not one of those that are valid."""
+    return _("%(value)s is not valid; valid: %(valid)s.") % {"value": repr(value), "valid": ", ".join(valid)}
 
 
 def require_between(field: str, value: float, low: float, high: float) -> None:
     """Check that a number is within limits, both included. Raises ParameterError."""
     if not low <= value <= high:
-        raise ParameterError(field, f"{value} is not valid; choose {low} to {high}.")
+        raise ParameterError(
+            field, _("%(value)s is not valid; choose %(low)s to %(high)s.") % {"value": value, "low": low, "high": high}
+        )
 
 
 def require_one_of(field: str, value: str, valid: Collection[str]) -> None:
     """Check that a text is one of those that are valid. Raises ParameterError."""
     if value not in valid:
-        raise ParameterError(field, f"{value!r} is not valid; valid: {', '.join(valid)}.")
+        raise ParameterError(field, describe_choices(value, valid))
 
 
 def parse_parameters[T](kind: type[T], content: Any) -> T:
@@ -59,7 +73,7 @@ def parse_parameters[T](kind: type[T], content: Any) -> T:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).rpartition(" - at `")
+        problem, _separator, path = str(error).rpartition(" - at `")
         field = path.removeprefix("$").strip(".`") if problem else ""
         if isinstance(error.__cause__, ParameterError):
             cause = error.__cause__
@@ -75,7 +89,7 @@ def check_storable(content: Any) -> None:
     except (ValueError, RecursionError):
         written = "\\u0000"
     if "\\u0000" in written:
-        raise ParameterError("parameters", "a value is not a valid text or number; remove it.")
+        raise ParameterError("parameters", _("a value is not a valid text or number; remove it."))
 
 
 def check_names(kind: msgspec.inspect.Type, content: Any, path: str = "") -> None:
@@ -91,7 +105,7 @@ def check_names(kind: msgspec.inspect.Type, content: Any, path: str = "") -> Non
         for name, value in content.items():
             inner = f"{path}.{name}" if path else str(name)
             if name not in fields:
-                raise ParameterError(inner, f"unknown; valid: {', '.join(sorted(fields))}.")
+                raise ParameterError(inner, _("unknown; valid: %(valid)s.") % {"valid": ", ".join(sorted(fields))})
             check_names(fields[name], value, inner)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from django.utils.translation import gettext as _
+
 from customers.analytics.expressions.breakdowns import MAX_GROUPS
 from customers.analytics.expressions.parameters import DateRange, ParameterError, require_between, require_one_of
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
@@ -37,9 +39,12 @@ class OutcomeParameters(DateRange):
         require_one_of("split", self.split, SPLITS)
         require_between("limit", self.limit, 1, MAX_GROUPS)
         if self.split == "segment" and not self.segment:
-            raise ParameterError("segment", "empty; choose the segment that is compared with all other customers.")
+            raise ParameterError("segment", _("empty; choose the segment that is compared with all other customers."))
         if len(self.numbers) > MAX_PERIODS:
-            raise ParameterError("since", f"more than {MAX_PERIODS} periods; choose a later day or longer periods.")
+            raise ParameterError(
+                "since",
+                _("more than %(maximum)s periods; choose a later day or longer periods.") % {"maximum": MAX_PERIODS},
+            )
 
     @property
     def numbers(self) -> range:
@@ -64,5 +69,9 @@ class OutcomeParameters(DateRange):
         """Return the number of the period in which a day lies. Raises ParameterError: it is none of those measured."""
         number = number_period(day, self.unit)
         if number not in self.numbers:
-            raise ParameterError("period", f"{day} is not within {self.since} to {self.until}.")
+            raise ParameterError(
+                "period",
+                _("%(day)s is not within %(since)s to %(until)s.")
+                % {"day": day, "since": self.since, "until": self.until},
+            )
         return number

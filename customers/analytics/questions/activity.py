@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import ibis
 import ibis.expr.types as ir
+from django.utils.translation import gettext as _
 
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.expressions.parameters import DateRange, ParameterError, require_between, require_one_of
@@ -259,7 +260,7 @@ class StickinessSelection:
 
     def __post_init__(self) -> None:
         if self.day is None and self.active_days is None:
-            raise ParameterError("day", "choose a day, or a number of active days.")
+            raise ParameterError("day", _("choose a day, or a number of active days."))
         require_between("last_days", self.last_days, 1, MONTH_DAYS)
 
 
@@ -268,7 +269,11 @@ def select_stickiness_people(
 ) -> ir.Table:
     """Return the customer_id of those people. Raises ParameterError: the day is outside the days of the question."""
     if selection.day is not None and not parameters.since <= selection.day <= parameters.until:
-        raise ParameterError("day", f"{selection.day} is not between {parameters.since} and {parameters.until}.")
+        raise ParameterError(
+            "day",
+            _("%(day)s is not between %(since)s and %(until)s.")
+            % {"day": selection.day, "since": parameters.since, "until": parameters.until},
+        )
     if selection.active_days is None:
         assert selection.day is not None
         days = build_active_days(tables, parameters, before=MONTH_DAYS - 1)

@@ -15,6 +15,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+from django.utils.translation import gettext as _
 
 from customers.analytics.expressions.breakdowns import (
     Breakdown,
@@ -76,16 +77,17 @@ class FunnelParameters(DateRange):
         require_between("exclusions", len(self.exclusions), 0, MAX_EXCLUSIONS)
         if self.order == "any" and len(set(self.steps)) < len(self.steps):
             raise ParameterError(
-                "steps", "two are the same, which needs an order; choose ordered or strict, or remove one."
+                "steps", _("two are the same, which needs an order; choose ordered or strict, or remove one.")
             )
         if self.exclusions and self.order == "strict":
-            raise ParameterError("exclusions", "a strict funnel allows no event in between; remove them.")
+            raise ParameterError("exclusions", _("a strict funnel allows no event in between; remove them."))
         for number, exclusion in enumerate(self.exclusions):
             first, last = exclusion.after_step, exclusion.before_step or len(self.steps)
             if not 1 <= first < last <= len(self.steps):
                 raise ParameterError(
                     f"exclusions[{number}]",
-                    f"step {first} to {last} is not valid; choose two steps of 1 to {len(self.steps)}.",
+                    _("step %(first)s to %(last)s is not valid; choose two steps of 1 to %(number)s.")
+                    % {"first": first, "last": last, "number": len(self.steps)},
                 )
 
     @property
@@ -414,7 +416,7 @@ def select_funnel_people(tables: AnalyticsTables, parameters: FunnelParameters, 
     require_between("step", step, 2 if selection.is_dropped else 1, len(parameters.steps))
     has_time = bool(selection.min_seconds) or selection.max_seconds is not None
     if has_time and (selection.is_dropped or step < len(parameters.steps)):
-        raise ParameterError("step", f"{step} has no time; choose the last step.")
+        raise ParameterError("step", _("%(step)s has no time; choose the last step.") % {"step": step})
     best = build_best_attempts(tables, parameters)
     if selection.group is not None and parameters.breakdown is not None:
         best = match_group(add_group(best, None, parameters.breakdown.limit), selection.group)

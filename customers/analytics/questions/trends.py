@@ -10,6 +10,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+from django.utils.translation import gettext as _
 
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey, add_event_label
 from customers.analytics.expressions.formulas import LETTERS, compute_formula, parse_formula
@@ -79,7 +80,9 @@ class TrendParameters(DateRange):
             parse_formula(self.formula, len(self.series))
         days = (self.until - self.since).days + 1
         if self.interval == PeriodUnit.HOUR and days * 24 > MAX_BUCKETS:
-            raise ParameterError("interval", f"hour shows at most {MAX_BUCKETS // 24} days; choose day.")
+            raise ParameterError(
+                "interval", _("hour shows at most %(value)s days; choose day.") % {"value": MAX_BUCKETS // 24}
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -205,7 +205,7 @@ def load_selection(text: str) -> Any:
     try:
         return load_json(text)
     except (ValueError, RecursionError):
-        raise ParameterError("parameters", "not a JSON object, such as {}.") from None
+        raise ParameterError("parameters", _("not a JSON object, such as {}.")) from None
 
 
 def read_page(request: Request) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from customers.analytics.expressions.parameters import (
 from customers.analytics.models import Dashboard, ResultStatus, SavedReport
 from customers.analytics.named_days import resolve_days
 from customers.analytics.questions.registry import QUESTIONS
+from customers.analytics.report_segments import check_segments
 from customers.analytics.rest import query_schema  # noqa: F401 — registers itself
 from customers.analytics.results import ResultState
 from customers.identity.personal_data.masking import mask_text
@@ -81,12 +82,16 @@ class AnalyticsQuestionSerializer(StrictTypesMixin, serializers.Serializer[Any])
         kind = QUESTIONS[attrs["question"]].parameters
         try:
             if content.get("range") and (content.get("since") or content.get("until")):
-                raise ParameterError("range", "cannot be given together with since and until; leave one of them out.")
+                raise ParameterError(
+                    "range", str(_("cannot be given together with since and until; leave one of them out."))
+                )
             days = resolve_days(content, today=timezone.localdate())
-            return attrs | {"parameters": parse_parameters(kind, days)}
+            parameters = parse_parameters(kind, days)
+            check_segments(parameters)
         except ParameterError as error:
             path = "parameters" if error.field == "parameters" else f"parameters.{error.field}"
             raise serializers.ValidationError({path: error.problem}) from error
+        return attrs | {"parameters": parameters}
 
 
 class AnalyticsQuerySerializer(serializers.Serializer[ResultState]):

@@ -12,7 +12,7 @@ from django.utils import translation
 from django_celery_beat.models import PeriodicTask
 from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import Product
+from catalog.models import FeedImport, Product
 from config.backoffice.home.attention import list_attention_items
 from config.backoffice.home.onboarding import list_missing_data, list_steps
 from config.backoffice.home.page import build_flow
@@ -23,12 +23,12 @@ from config.jobs.models import ScheduledRun
 from config.schedule import sync_schedule
 from customers.events.models import Source
 from customers.lifecycle.models import LifecycleRun, ScoreModel, Stage, StageRules, StageTransition
-from customers.orders.models import Order, OrderLine
+from customers.orders.models import Order, OrderImport, OrderLine
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
 from recommendations.serving.impressions.models import Impression
 from recommendations.training.models import EvaluationRun, ModelVersion
-from tests.makers import make_customer, make_order, make_profile
+from tests.makers import make_customer, make_order, make_profile, make_source
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -150,6 +150,10 @@ def test_jobs_that_failed_in_the_last_week_need_attention() -> None:
     failed = {"status": EvaluationRun.Status.FAILED, "error": "no data"}
     EvaluationRun.objects.create(started_at=NOON - DAY, **failed)
     EvaluationRun.objects.create(started_at=NOON - 8 * DAY, **failed)
+    for model in (OrderImport, FeedImport):
+        model.objects.create(
+            source=make_source(), file_name="x.csv", started_at=NOON - DAY, error="no ID", dry_run=True
+        )
     items = list_attention_items(user=make_user(superuser=True), as_of=NOON)
     assert [item.text for item in items] == ["Training: 1 run failed in the last seven days."]
     assert list_attention_items(user=User.objects.create_user("guest"), as_of=NOON) == []

@@ -125,6 +125,7 @@ def test_a_computation_is_cancelled_and_repeated_on_demand(monkeypatch: pytest.M
             {"question": "paths", "parameters": {"range": "7d", "since": "2026-01-01", "until": "2026-01-31"}},
             "parameters.range",
         ),
+        ({"question": "sessions", "parameters": {"segment": "nope"}}, "parameters.segment"),
         ({"question": "sessions", "parameters": {"goal": {"name": "\0"}}}, "parameters"),
         ({"question": "sessions", "parameters": {"segment": "x" * 30_000}}, "parameters"),
         (
@@ -137,6 +138,14 @@ def test_what_is_wrong_is_named_by_its_field(body: Any, field: str) -> None:
     response = post(make_client("analytics:read"), body)
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+@pytest.mark.django_db
+def test_what_is_wrong_is_named_in_the_language_of_the_request() -> None:
+    body = {"question": "sessions", "parameters": {"range": "9d"}}
+    client = make_client("analytics:read")
+    response = client.post(QUERIES, body, content_type="application/json", headers={"accept-language": "zh-hans"})
+    assert "可用值" in response.json()["errors"][0]["detail"]
 
 
 @pytest.mark.django_db

@@ -76,10 +76,10 @@ def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Select
     """Return the figure of the URL. Raises ParameterError."""
     kind, key = get_question(question), request.GET.get("k", "")
     if len(key) != HASH_LENGTH or not key.isalnum():
-        raise ParameterError("k", "no figure; open the people from a chart or table.")
+        raise ParameterError("k", _("no figure; open the people from a chart or table."))
     row = AnalyticsResult.objects.filter(question=question, parameters_hash__startswith=key).defer("content").first()
     if row is None:
-        raise ParameterError("k", "the result is no longer stored; open the report again.")
+        raise ParameterError("k", _("the result is no longer stored; open the report again."))
     parameters = parse_parameters(kind.parameters, row.parameters)
     selection = parse_selection(kind, parse_json(request.GET.get("s", "{}"), "s"))
     try:

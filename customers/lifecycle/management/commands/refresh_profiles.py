@@ -45,6 +45,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         stages = ", ".join(f"{stage} {number:,}" for stage, number in run.counts.items() if number)
         self.stdout.write(
-            f"{run.customers:,} customers as of {run.as_of:%Y-%m-%d %H:%M} with stage rules {run.rules}: {stages or 'none'}. "
+            f"{run.customers:,} customers as of {timezone.localtime(run.as_of):%Y-%m-%d %H:%M %z} with stage rules {run.rules}: {stages or 'none'}. "
             f"{run.transitions:,} new stage changes."
         )

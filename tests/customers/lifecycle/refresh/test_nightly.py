@@ -450,7 +450,7 @@ def test_the_command_parses_the_time_and_prints_the_counts(
     shop: dict[str, Customer], capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("refresh_profiles", "--as-of", AS_OF.isoformat())
-    assert "12 customers as of 2025-04-11 12:00 with stage rules v1" in capsys.readouterr().out
+    assert "12 customers as of 2025-04-11 12:00 +0000 with stage rules v1" in capsys.readouterr().out
     with pytest.raises(CommandError, match="not a valid time"):
         call_command("refresh_profiles", "--as-of", "yesterday")
 
