@@ -25,7 +25,7 @@ from recommendations.measurement.assignment import build_bucket_expression, coun
 from recommendations.measurement.statistics.power import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.candidates import WECOM_TRAIT
-from recommendations.sending.models import PushSubscription
+from recommendations.sending.models import PushSubscription, SendingSettings
 from recommendations.sending.settings_model import load_sending_settings
 
 
@@ -117,7 +117,7 @@ def build_consent_condition(campaign: Campaign, as_of: datetime) -> Q:
 
 
 def query_steps(campaign: Campaign, as_of: datetime, excluded: Sequence[Segment] | None = None) -> QuerySet[Customer]:
-    """Return the segment's customers with the flags of FLAGS.
+    """Return the segment's customers with a flag for each step that a run applies when it starts.
 
     Raises:
         ConditionError: the segment is not valid.
@@ -133,6 +133,21 @@ def query_steps(campaign: Campaign, as_of: datetime, excluded: Sequence[Segment]
             bucket=build_bucket_expression(salt=campaign.salt),
         )
         .annotate(is_held_out=ExpressionWrapper(Q(bucket__lt=buckets), BooleanField()))
+    )
+
+
+def query_all_steps(
+    campaign: Campaign, as_of: datetime, *, settings: SendingSettings, excluded: Sequence[Segment] | None = None
+) -> QuerySet[Customer]:
+    """Return the segment's customers with the flags of all steps, also those that the sender checks again for each message.
+
+    Raises:
+        ConditionError: a segment is not valid.
+    """
+    return query_steps(campaign, as_of, excluded).annotate(
+        is_suppressed=build_suppression_condition(campaign),
+        is_capped=build_cap_condition(campaign, settings=settings, as_of=as_of),
+        is_global_holdout=build_global_holdout_condition(campaign, settings=settings),
     )
 
 
@@ -183,12 +198,9 @@ def preview_audience(
     uncapped = allowed & Q(is_capped=False)
     eligible = uncapped & Q(is_global_holdout=False)
     counts = (
-        query_steps(campaign, as_of, excluded)
+        query_all_steps(campaign, as_of, settings=settings, excluded=excluded)
         .annotate(
             bought=Exists(sales),
-            is_suppressed=build_suppression_condition(campaign),
-            is_capped=build_cap_condition(campaign, settings=settings, as_of=as_of),
-            is_global_holdout=build_global_holdout_condition(campaign, settings=settings),
             is_quiet=build_quiet_condition(campaign, settings=settings, as_of=as_of),
         )
         .aggregate(

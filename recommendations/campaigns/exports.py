@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import batched
 from typing import Any, TextIO
 
-from django.db.models import BigIntegerField, Func, Q, QuerySet
+from django.db.models import BigIntegerField, BooleanField, ExpressionWrapper, Func, Q, QuerySet
 
 from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import format_csv
@@ -13,13 +13,16 @@ from customers.identity.models import Customer, IdentityMerge
 from customers.identity.personal_data.masking import mask_id
 from customers.segments.membership import annotate_user_id
 from customers.segments.models import Segment
-from recommendations.campaigns.audience import query_steps
+from recommendations.campaigns.audience import query_all_steps
 from recommendations.campaigns.models import AudienceExport, Campaign
 from recommendations.measurement.assignment_records import record_assignments
 from recommendations.measurement.models import Assignment
+from recommendations.sending.settings_model import load_sending_settings
 
 CHUNK_ROWS = 5000
-FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")
+# the steps of the audience preview: another program sends the messages, so nothing is checked later
+REQUIRED_FLAGS = ("is_reachable", "has_consented")
+FORBIDDEN_FLAGS = ("is_excluded", "is_suppressed", "is_capped", "is_global_holdout")
 COLUMNS = ("user_id", "stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
 LOOKUPS = ("pk", "user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
 
@@ -39,7 +42,10 @@ def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_person
 
 def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet[Customer, Any], AudienceExport]:
     """Return the rows to export and the record of the export, which has no rows yet."""
-    rows = annotate_user_id(query_steps(campaign, as_of)).order_by("pk").values_list(*FLAGS, *LOOKUPS)
+    steps = query_all_steps(campaign, as_of, settings=load_sending_settings())
+    is_eligible = Q(**dict.fromkeys(REQUIRED_FLAGS, True), **dict.fromkeys(FORBIDDEN_FLAGS, False))
+    steps = steps.annotate(is_eligible=ExpressionWrapper(is_eligible, BooleanField()))
+    rows = annotate_user_id(steps).order_by("pk").values_list("is_eligible", "is_held_out", *LOOKUPS)
     export = AudienceExport.objects.create(
         campaign=campaign,
         exported_at=as_of,
@@ -60,9 +66,8 @@ def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_p
         yield format_csv([COLUMNS])
         for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
             audience, assigned = [], []
-            for is_excluded, is_reachable, has_consented, is_held_out, pk, user_id, *values in block:
+            for is_eligible, is_held_out, pk, user_id, *values in block:
                 export.segment_size += 1
-                is_eligible = not is_excluded and is_reachable and has_consented
                 if is_eligible:
                     assigned.append((export.campaign_id, pk, is_held_out, share))
                 if is_eligible and is_held_out:

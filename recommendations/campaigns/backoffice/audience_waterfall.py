@@ -50,7 +50,7 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
         (
             _("Frequency cap"),
             preview.consented - preview.suppressed - preview.capped,
-            _("Fewer messages than the caps allow. The cap is checked again when a message is sent."),
+            describe_cap(preview.channel),
         ),
         (
             _("Quiet hours"),
@@ -96,7 +96,15 @@ def describe_consent(purposes: list[str]) -> str:
     return _("Consent granted: %(purposes)s.") % {"purposes": labels}
 
 
+def describe_cap(channel: str) -> str:
+    if channel == Campaign.Channel.EXPORT:
+        return _("Fewer messages than the caps allow. Messages that another program sends are not counted.")
+    return _("Fewer messages than the caps allow. The cap is checked again when a message is sent.")
+
+
 def describe_quiet_hours(preview: AudiencePreview) -> str:
+    if preview.channel == Campaign.Channel.EXPORT:
+        return _("Nobody is left out: another program sends the messages.")
     if not preview.postponed:
         return _("Nobody is left out: messages that fall into a customer's quiet hours wait until they end.")
     return ngettext(

@@ -25,8 +25,9 @@ from recommendations.campaigns.exports import (
 )
 from recommendations.campaigns.models import AudienceExport, Campaign
 from recommendations.measurement.assignment import compute_bucket
+from recommendations.measurement.models import Assignment
 from recommendations.measurement.statistics.power import compute_minimum_detectable_effect
-from recommendations.sending.models import SendingSettings
+from recommendations.sending.models import Delivery, SendingSettings, Suppression
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +91,18 @@ def loyal() -> Segment:
 def find_held_out(user_ids: list[str], share: int = 5000, salt: str = "salt") -> set[str]:
     pks = dict(Identifier.objects.filter(value__in=user_ids).values_list("value", "customer_id"))
     return {user_id for user_id, pk in pks.items() if compute_bucket(salt=salt, customer_id=pk) < share}
+
+
+def make_recent_delivery(customer_id: int) -> None:
+    Delivery.objects.create(
+        origin_kind="campaign",
+        origin_id=1,
+        customer_id=customer_id,
+        template_version_id=1,
+        channel="email",
+        due_at=NOON,
+        claimed_at=NOON - timedelta(days=1),
+    )
 
 
 def test_export_audience_counts_all_customers_with_a_user_id(loyal: Segment) -> None:
@@ -240,6 +253,12 @@ def test_the_holdout_group_of_an_export_follows_merges(loyal: Segment) -> None:
 
 
 def test_preview_and_csv_agree(loyal: Segment) -> None:
+    SendingSettings(
+        global_holdout_share=Decimal("0.3"),
+        global_holdout_salt="global",
+        caps=[{"channel": "", "messages": 1, "days": 7}],
+    ).save()
+    make_recent_delivery(10**12)
     for channel in ("export", "email", "on_site"):
         campaign = make_campaign(loyal, key=channel, channel=channel)
         preview = preview_audience(campaign=campaign, as_of=NOON)
@@ -250,6 +269,37 @@ def test_preview_and_csv_agree(loyal: Segment) -> None:
             record.rows,
         )
         assert len(rows) == preview.audience
+        assert preview.capped == 1
+        assert preview.global_holdout > 0
+
+
+def test_the_global_holdout_group_is_in_no_csv_and_in_neither_group(loyal: Segment) -> None:
+    SendingSettings(global_holdout_share=Decimal("0.3"), global_holdout_salt="global", caps=[]).save()
+    all_customers = sorted(f"u{number}" for number in range(10))
+    without_marketing = find_held_out(all_customers, 3000, "global")
+    assert without_marketing
+    campaign = make_campaign(loyal)
+    rows, record = export(campaign)
+    eligible = set(all_customers) - without_marketing
+    assert {row["user_id"] for row in rows} == eligible - find_held_out(all_customers)
+    assert record.held_out == len(eligible & find_held_out(all_customers))
+    assigned = Assignment.objects.filter(kind=Assignment.Kind.CAMPAIGN, scope_id=campaign.pk)
+    assert set(assigned.values_list("customer_id", flat=True)) == {10**12 + int(user_id[1:]) for user_id in eligible}
+    transactional = make_campaign(loyal, key="transactional", is_transactional=True, holdout_share=0)
+    assert {row["user_id"] for row in export(transactional)[0]} == set(all_customers)
+
+
+def test_a_csv_omits_suppressed_customers_and_those_who_have_reached_the_cap(loyal: Segment) -> None:
+    SendingSettings(caps=[{"channel": "email", "messages": 1, "days": 7}]).save()
+    make_identifier(Customer.objects.get(pk=10**12 + 1), "hash", kind=Identifier.Kind.EMAIL_HASH)
+    Suppression.objects.create(kind=Suppression.Kind.EMAIL, value_hash="hash", reason="manual", added_at=NOON)
+    make_recent_delivery(10**12)
+    rows, _record = export(make_campaign(loyal, channel="email", holdout_share=0))
+    assert {row["user_id"] for row in rows} == {"u2", "u3", "u4"}
+    preview = preview_audience(campaign=make_campaign(loyal, key="csv"), as_of=NOON)
+    steps = {step["name"]: step["description"] for step in build_waterfall(preview)}
+    assert "another program" in steps["Frequency cap"]
+    assert "another program" in steps["Quiet hours"]
 
 
 @pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
