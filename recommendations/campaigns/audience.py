@@ -20,7 +20,7 @@ from recommendations.campaigns.limits import (
     build_suppression_condition,
 )
 from recommendations.campaigns.models import Campaign
-from recommendations.campaigns.quiet_hours import build_quiet_condition
+from recommendations.campaigns.quiet_hours import build_already_due_condition, build_quiet_condition
 from recommendations.measurement.assignment import build_bucket_expression, count_holdout_buckets
 from recommendations.measurement.statistics.power import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.sending.channels.registry import CHANNELS
@@ -33,7 +33,8 @@ from recommendations.sending.settings_model import load_sending_settings
 class AudiencePreview:
     """The number of customers after each step, and the effect that a test on them can detect.
 
-    ``postponed`` of the audience get the message later, after their quiet hours. ``rate`` is the share of the customers who can get the
+    ``postponed`` of the audience get the message later, after their quiet hours; ``already_due`` of it as soon as the campaign is
+    launched, because the local time of the run has passed for them. ``rate`` is the share of the customers who can get the
     message that bought in the ``rate_days`` before ``as_of``; ``mde`` is the
     minimum detectable increase of that share, or None with the reason in ``mde_missing``.
     """
@@ -59,6 +60,7 @@ class AudiencePreview:
     power: float
     mde: float | None
     mde_missing: str
+    already_due: int = 0
 
 
 def list_required_consents(campaign: Campaign) -> list[str]:
@@ -202,6 +204,7 @@ def preview_audience(
         .annotate(
             bought=Exists(sales),
             is_quiet=build_quiet_condition(campaign, settings=settings, as_of=as_of),
+            is_already_due=build_already_due_condition(campaign, as_of=as_of),
         )
         .aggregate(
             segment=Count("pk"),
@@ -213,6 +216,7 @@ def preview_audience(
             eligible=Count("pk", filter=eligible),
             held_out=Count("pk", filter=eligible & Q(is_held_out=True)),
             postponed=Count("pk", filter=eligible & Q(is_held_out=False, is_quiet=True)),
+            already_due=Count("pk", filter=eligible & Q(is_held_out=False, is_already_due=True)),
             buyers=Count("pk", filter=eligible & Q(bought=True)),
         )
     )
@@ -233,6 +237,7 @@ def build_preview(
     held_out: int,
     buyers: int,
     postponed: int = 0,
+    already_due: int = 0,
 ) -> AudiencePreview:
     """Return the preview of an audience with these counts."""
     audience = eligible - held_out
@@ -252,6 +257,7 @@ def build_preview(
         held_out=held_out,
         audience=audience,
         postponed=postponed,
+        already_due=already_due,
         holdout_share=float(campaign.holdout_share),
         buyers=buyers,
         rate=rate,

@@ -212,6 +212,14 @@ class Campaign(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def follows_local_time(self) -> bool:
+        """Whether each message is due when the customer's clock shows the time of the run.
+
+        Without a start, a campaign that is sent once has no such time: the moment of the launch is the same for everybody.
+        """
+        return self.uses_customer_time and not (self.kind == self.Kind.ONCE and self.starts_at is None)
+
 
 class CampaignRun(models.Model):
     """One sending of a campaign: its message, its audience and its holdout group as they were at the start.

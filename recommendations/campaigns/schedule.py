@@ -53,7 +53,7 @@ def build_schedule(campaign: Campaign) -> Schedule:
         month_day=campaign.month_day,
         send_time=campaign.send_time,
         ends_on=campaign.ends_on,
-        uses_customer_time=campaign.uses_customer_time,
+        uses_customer_time=campaign.follows_local_time,
     )
 
 

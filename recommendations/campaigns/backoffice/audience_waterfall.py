@@ -62,7 +62,7 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
             preview.audience + preview.held_out,
             _("Not in the global holdout group, which gets no marketing at all."),
         ),
-        (_("To be sent"), preview.audience, describe_holdout(preview)),
+        (_("To be sent"), preview.audience, describe_recipients(preview)),
     )
     earlier_counts = (steps[0][1], *(customers for _name, customers, _description in steps[:-1]))
     return [
@@ -112,6 +112,20 @@ def describe_quiet_hours(preview: AudiencePreview) -> str:
         "Nobody is left out: %(count)s messages are sent later, after the customers' quiet hours.",
         preview.postponed,
     ) % {"count": format_count(preview.postponed)}
+
+
+def describe_recipients(preview: AudiencePreview) -> str:
+    """Describe the holdout group, and who gets the message before the time that the campaign states."""
+    if not preview.already_due:
+        return describe_holdout(preview)
+    already_due = ngettext(
+        "%(count)s customer gets the message as soon as the campaign is launched, because the time of the run has already passed in the "
+        "customer's time zone.",
+        "%(count)s customers get the message as soon as the campaign is launched, because the time of the run has already passed in their "
+        "time zones.",
+        preview.already_due,
+    ) % {"count": format_count(preview.already_due)}
+    return f"{describe_holdout(preview)} {already_due}"
 
 
 def describe_holdout(preview: AudiencePreview) -> str:

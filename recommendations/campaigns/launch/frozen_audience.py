@@ -114,7 +114,7 @@ def record_assigned_audience(campaign: Campaign, *, at: datetime) -> None:
 
 def split_by_due_time(campaign: Campaign, *, scheduled_for: datetime) -> Iterator[tuple[datetime, QuerySet[Customer]]]:
     """Yield the eligible customers with the time at which their messages are due; several times if local times are used."""
-    if not campaign.uses_customer_time:
+    if not campaign.follows_local_time:
         yield scheduled_for, Customer.objects.filter(pk__in=RawSQL(ELIGIBLE, []))  # noqa: S611 — a constant
         return
     shop_zone = get_time_zone()

@@ -115,6 +115,11 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
     postponed = serializers.IntegerField(
         help_text=_("Customers in the audience who get the message after their quiet hours.")
     )
+    already_due = serializers.IntegerField(
+        help_text=_(
+            "Customers in the audience whose local time of the first run has passed: a launch now sends them the message at once."
+        )
+    )
     holdout_share = serializers.FloatField()
     buyers = serializers.IntegerField(
         help_text=_("Reachable and consented customers who bought in the last rate_days days.")

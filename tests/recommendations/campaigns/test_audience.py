@@ -355,5 +355,32 @@ def test_messages_that_wait_for_the_end_of_quiet_hours_are_counted(loyal: Segmen
     quiet = next(step for step in build_waterfall(preview) if step["name"] == "Quiet hours")
     assert (quiet["lost"], quiet["description"].split(": ")[1][:10]) == (0, "3 messages")
     local = make_campaign(loyal, key="local", channel="email", holdout_share=0, uses_customer_time=True)
+    assert preview_audience(campaign=local, as_of=NOON).postponed == 3, "without a start, all are sent at the launch"
     local.kind, local.weekdays, local.send_time = Campaign.Kind.RECURRING, [1], time(21)
     assert preview_audience(campaign=local, as_of=NOON).postponed == 5
+
+
+def test_customers_whose_local_time_has_passed_are_counted(loyal: Segment) -> None:
+    """Two hours after noon UTC has passed in Shanghai and not in New York, London and the shop; a trait says more than the country."""
+    values = [
+        {"country": "CN"},
+        {"country": "US"},
+        {"country": "CN", "traits": {"time_zone": "Europe/London"}},
+        {"country": "GB", "traits": {"timezone": "Asia/Shanghai"}},
+    ]
+    for number, fields in enumerate(values):
+        Customer.objects.filter(pk=10**12 + number).update(**fields)
+    start = NOON + timedelta(hours=2)
+    campaign = make_campaign(loyal, channel="email", holdout_share=0, uses_customer_time=True, starts_at=start)
+    preview = preview_audience(campaign=campaign, as_of=NOON)
+    assert (preview.audience, preview.already_due) == (5, 2)
+    sentence = "2 customers get the message as soon as the campaign is launched"
+    assert sentence in build_waterfall(preview)[-1]["description"]
+    campaign.starts_at = NOON + timedelta(days=2)
+    later = preview_audience(campaign=campaign, as_of=NOON)
+    assert later.already_due == 0
+    assert "as soon as" not in build_waterfall(later)[-1]["description"]
+    campaign.starts_at, campaign.uses_customer_time = start, False
+    assert preview_audience(campaign=campaign, as_of=NOON).already_due == 0
+    campaign.uses_customer_time, campaign.status = True, Campaign.Status.RUNNING
+    assert preview_audience(campaign=campaign, as_of=NOON).already_due == 0

@@ -118,6 +118,12 @@ class CampaignForm(forms.ModelForm):
             "goal": UnfoldAdminSelectWidget,
             "attribution_days": UnfoldAdminIntegerFieldWidget,
         }
+        help_texts = {
+            "uses_customer_time": gettext_lazy(
+                "Customers whose time zone is unknown get the message at the shop's time. "
+                "A campaign that is sent as soon as it is launched reaches everybody at the same moment."
+            ),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from customers.segments.models import Segment
+from recommendations.campaigns.backoffice.labels import describe_schedule
 from recommendations.campaigns.launch import runs
 from recommendations.campaigns.launch.readiness import LaunchError
 from recommendations.campaigns.launch.runs import finish_runs, start_due_runs
@@ -227,6 +228,18 @@ def test_messages_are_due_at_the_local_time_of_each_customer(everyone: Segment) 
     assert due[10**12] == datetime(2026, 11, 26, 0, tzinfo=UTC)
     assert due[10**12 + 1] == datetime(2026, 11, 26, 14, tzinfo=UTC)
     assert due[10**12 + 2] == due[10**12 + 3] == datetime(2026, 11, 26, 9, tzinfo=UTC)
+
+
+def test_a_campaign_without_a_start_reaches_everybody_at_the_launch_also_with_local_times(everyone: Segment) -> None:
+    for number, traits in ((0, {"time_zone": "Asia/Tokyo"}), (1, {"time_zone": "America/New_York"})):
+        customer = everyone_customer(number)
+        customer.traits = traits
+        customer.save()
+    campaign = make_campaign(everyone, holdout_share=0, uses_customer_time=True)
+    assert describe_schedule(campaign) == "Once, as soon as it is launched"
+    launch(campaign, by=None, now=NOON)
+    assert campaign.runs.get().scheduled_for == NOON
+    assert set(Delivery.objects.filter(status="pending").values_list("due_at", flat=True)) == {NOON}
 
 
 def everyone_customer(number: int) -> Any:
