@@ -1,5 +1,7 @@
 """The choices and limits of a rule."""
 
+from collections.abc import Iterable
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -51,6 +53,11 @@ class RulePlacement(models.TextChoices):
     RECENTLY_VIEWED = "recently-viewed", PLACEMENT_LABELS["recently-viewed"]
     CATEGORIES = "categories", PLACEMENT_LABELS["categories"]
     SEARCH = "search", PLACEMENT_LABELS["search"]
+
+
+def covers_recommendations(placements: Iterable[str]) -> bool:
+    """Return whether a rule for these placements applies to recommendations, and not only to search; a rule for none applies to all."""
+    return set(placements) != {RulePlacement.SEARCH}
 
 
 class Weekday(models.IntegerChoices):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from recommendations.merchandising.backoffice.rule_labels import format_plain
-from recommendations.merchandising.choices import RuleAction
+from recommendations.merchandising.choices import RuleAction, RulePlacement
 from recommendations.merchandising.rules.product_columns import Mask, RuleProductColumns
 from recommendations.merchandising.rules.rule_book import MAX_FACTOR, MIN_FACTOR, CompiledRule
 from recommendations.merchandising.rules.schedule import can_overlap_in_time
@@ -39,12 +39,12 @@ def find_conflicts(*, rules: Iterable["Rule"], columns: RuleProductColumns, now:
     entries = sorted(
         (CompiledRule.compile(rule, columns, now=now) for rule in current), key=lambda entry: entry.sort_key
     )
-    showable = columns.visible & columns.in_stock
+    showable = {in_search: columns.find_showable(in_search=in_search) for in_search in (False, True)}
     return [
         conflict
         for first, second in combinations(entries, 2)
         if can_overlap(first.rule, second.rule)
-        for conflict in compare_rules(first, second, showable)
+        for conflict in compare_rules(first, second, showable[meet_only_in_search(first.rule, second.rule)])
     ]
 
 
@@ -53,6 +53,12 @@ def can_overlap(first: "Rule", second: "Rule") -> bool:
     first_placements, second_placements = set(first.scenarios), set(second.scenarios)
     share_placement = not first_placements or not second_placements or bool(first_placements & second_placements)
     return share_placement and can_overlap_in_time(first, second)
+
+
+def meet_only_in_search(first: "Rule", second: "Rule") -> bool:
+    """Return whether two rules that can overlap share no placement but search, which also shows products without a price."""
+    first_placements, second_placements = (set(rule.scenarios or RulePlacement.values) for rule in (first, second))
+    return first_placements & second_placements == {RulePlacement.SEARCH}
 
 
 def compare_rules(first: CompiledRule, second: CompiledRule, showable: Mask) -> Iterator[RuleConflict]:

@@ -51,6 +51,16 @@ class RuleProductColumns:
         """Return the number of products."""
         return len(self.visible)
 
+    def find_priced(self) -> Mask:
+        """Return the products with a price above 0; all products if no visible one has a price, for shops that send no prices."""
+        has_price = self.price > 0
+        return has_price if (has_price & self.visible).any() else np.ones(self.n, np.bool_)
+
+    def find_showable(self, *, in_search: bool) -> Mask:
+        """Return the products that can be shown: visible, in stock and, except in search, with a price."""
+        showable = self.visible & self.in_stock
+        return showable if in_search else showable & self.find_priced()
+
     def find_rows(self, product_ids: Sequence[str]) -> Rows:
         """Return the rows of the known ids, each once, in their order."""
         rows = dict.fromkeys(row for product_id in product_ids if (row := self.find_row(product_id)) >= 0)

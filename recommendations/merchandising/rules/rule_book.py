@@ -4,7 +4,7 @@ If rules conflict, the one of higher priority wins, product by product; at equal
 the older rule beats the newer one.
 - *hide*: the product is not shown, even if an only rule includes it. A pin of higher priority shows it nevertheless.
 - *only*: no other product is shown. Several only rules show what they have in common. One that would leave nothing to show is
-  ignored: a rule never empties a placement. A pin of higher priority is shown although it is outside.
+  ignored: a rule never empties a placement. Only search shows products without a price. A pin of higher priority is shown although it is outside.
 - *pin*: the product is shown at its position; several products of one rule follow in their order. If two pins have the same
   position, the one of higher priority gets it and the other moves to the next free one. A product pinned twice is shown at the
   position of higher priority. A pinned product that is hidden, outside an only rule, sold out or excluded by the request is
@@ -91,9 +91,13 @@ class CompiledRule:
 
 @dataclass(eq=False, slots=True)
 class PlacementRules:
-    """The rules of one placement in one period, by number in the book, and their effects by segments."""
+    """The rules of one placement in one period, by number in the book, and their effects by segments.
+
+    in_search: whether products without a price can be shown there.
+    """
 
     rule_numbers: tuple[int, ...]
+    in_search: bool
     segments: frozenset[int]
     effects_by_segments: dict[frozenset[int], RuleEffects | None] = field(default_factory=dict)
 
@@ -113,18 +117,21 @@ EMPTY_PERIOD = RulePeriod(0.0, 0.0, {})
 class RuleBook:
     """The rules compiled for one product index; ``RuleBook()`` has none."""
 
-    def __init__(self, entries: Sequence[CompiledRule] = (), showable: Mask | None = None) -> None:
+    def __init__(self, entries: Sequence[CompiledRule] = (), columns: RuleProductColumns | None = None) -> None:
         self.rules = tuple(sorted(entries, key=lambda entry: entry.sort_key))
-        self.showable = np.zeros(0, np.bool_) if showable is None else showable
+        self.showable = {
+            in_search: np.zeros(0, np.bool_) if columns is None else columns.find_showable(in_search=in_search)
+            for in_search in (False, True)
+        }
         self.period = EMPTY_PERIOD
-        self.cache: dict[tuple[int, ...], RuleEffects] = {}
+        self.cache: dict[tuple[tuple[int, ...], bool], RuleEffects] = {}
         self.lock = threading.Lock()
 
     @classmethod
     def compile(cls, *, rules: Iterable["Rule"], columns: RuleProductColumns, now: datetime) -> Self:
         """Compile rules for the products of ``columns``; rules that match none of them are dropped."""
         entries = [CompiledRule.compile(rule, columns, now=now) for rule in rules]
-        book = cls([entry for entry in entries if entry.mask.any()], columns.visible & columns.in_stock)
+        book = cls([entry for entry in entries if entry.mask.any()], columns)
         book.warm_up(now=now)
         return book
 
@@ -177,7 +184,7 @@ class RuleBook:
             if numbers:
                 segment_ids = (self.rules[number].rule.segment_id for number in numbers)
                 segments = frozenset(segment_id for segment_id in segment_ids if segment_id is not None)
-                by_placement[str(placement)] = PlacementRules(numbers, segments)
+                by_placement[str(placement)] = PlacementRules(numbers, placement == RulePlacement.SEARCH, segments)
         until = change.timestamp() if change is not None else float("inf")
         # Replaced as a whole: `apply` reads it without the lock, and a request must not see half of a change.
         self.period = RulePeriod(now.timestamp(), until, by_placement)
@@ -193,13 +200,18 @@ class RuleBook:
             for number in slot.rule_numbers
             if (segment := self.rules[number].rule.segment_id) is None or segment in segments
         )
+        # Only an only rule depends on what can be shown; without any, search shares the result of the other placements.
+        has_only = any(self.rules[number].rule.action == RuleAction.ONLY for number in numbers)
+        key = (numbers, slot.in_search and has_only)
         with self.lock:
-            effects = self.cache.get(numbers)
+            effects = self.cache.get(key)
             if effects is None and numbers:
                 if len(self.cache) >= MAX_CACHED_EFFECTS:
                     self.clear_cache()
-                effects = resolve_rules([self.rules[number] for number in numbers], showable=self.showable)
-                self.cache[numbers] = effects
+                effects = resolve_rules(
+                    [self.rules[number] for number in numbers], showable=self.showable[slot.in_search]
+                )
+                self.cache[key] = effects
             if len(slot.effects_by_segments) >= MAX_SEGMENT_COMBINATIONS:
                 slot.effects_by_segments.clear()
             slot.effects_by_segments[segments] = effects

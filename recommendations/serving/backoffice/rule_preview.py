@@ -42,7 +42,8 @@ class RulePreview:
 
     with_rules: the enabled rules and the draft. changed_positions: of the first n, those that the draft alone changes.
     removed: product ids that are in the first list only. missing_pins: product ids that the draft cannot pin. is_ignored:
-    the draft would leave nothing to show. assumptions: conditions assumed to be met: "segment", "time".
+    the draft would leave nothing to show. empty_text: why the list with rules is empty, "" if it is not.
+    assumptions: conditions assumed to be met: "segment", "time".
     """
 
     without_rules: list[PreviewedProduct]
@@ -52,6 +53,7 @@ class RulePreview:
     removed: frozenset[str]
     missing_pins: list[str]
     is_ignored: bool
+    empty_text: str
     assumptions: tuple[str, ...]
 
 
@@ -94,6 +96,7 @@ def preview_with_rules(
         removed=frozenset(positions.keys() - shown),
         missing_pins=find_missing_pins(draft, shown) if request.cursor == "" else [],
         is_ignored=effects is not None and number in effects.ignored_rule_ids,
+        empty_text=with_draft.empty_reason.text if with_draft.empty_reason is not None else "",
         assumptions=assumptions,
     )
 

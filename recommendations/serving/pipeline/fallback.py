@@ -19,11 +19,12 @@ from recommendations.serving.pipeline.candidates import (
 from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank
 from recommendations.serving.pipeline.variety.selection import select_distinct
+from recommendations.serving.state.product_index import ProductFilters
 
 FILTERS_DROPPED = "filters"
 FILTER_NAMES = ("category", "brand", "price_min", "price_max", "filter")
 # why a list is empty, besides the problems of candidates; sent over REST as code of empty_reason
-FILTERS, NO_PRODUCTS, END_OF_LIST = "filters", "no_products", "end_of_list"
+FILTERS, NO_PRODUCTS, END_OF_LIST, RULES = "filters", "no_products", "end_of_list", "rules"
 EMPTY_LIST_TEXTS = {
     NO_MODEL: gettext_lazy("No model is active yet."),
     LATE: gettext_lazy("The deadline passed before the products were found."),
@@ -81,6 +82,8 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
     if filters and not context.has_relaxed_filters:
         return EmptyListReason(FILTERS, _("No product matches the filters."), filters)
     if not context.allowed.any():
+        if has_products_without_rules(context):
+            return EmptyListReason(RULES, _("Merchandising rules hide every product that could be shown here."))
         return EmptyListReason(
             NO_PRODUCTS, _("No product can be shown: there is no active product that is in stock and has a price.")
         )
@@ -88,6 +91,11 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
     if len(context.excluded) and not np.delete(context.allowed, context.excluded[context.excluded >= 0]).any():
         code = NO_PRODUCTS  # the request excludes all that may be shown
     return EmptyListReason(code, str(EMPTY_LIST_TEXTS[code]))
+
+
+def has_products_without_rules(context: RecommendationContext) -> bool:
+    """Return whether a product could be shown if no rule applied and no filter was set."""
+    return bool(context.state.products.get_mask(ProductFilters(context.request.in_stock, priced=True)).any())
 
 
 def _find_last_resort(context: RecommendationContext) -> Candidates:

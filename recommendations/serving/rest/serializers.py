@@ -39,7 +39,9 @@ class RecommendedCategorySerializer(serializers.Serializer):
 
 
 class EmptyReasonSerializer(serializers.Serializer):
-    code = serializers.CharField(help_text="filters, no_products, end_of_list, nothing_known, off, no_model or late.")
+    code = serializers.CharField(
+        help_text="filters, rules, no_products, end_of_list, nothing_known, off, no_model or late."
+    )
     text = serializers.CharField(help_text="In the language requested by Accept-Language.")
     filters = serializers.ListField(child=serializers.CharField())
 

@@ -136,6 +136,27 @@ def test_saving_warns_of_rules_without_products_and_of_conflicts(merchandiser: C
     assert "The rule matches no products (2 products in the catalog)" in page
 
 
+def test_rules_whose_products_have_no_price_say_so(merchandiser: Client) -> None:
+    for number in range(3):
+        make_product(f"free-{number}", price=None, category="Samples")
+    make_product("priced", category="Kitchen", price=5)
+    pin = make_rule(name="Pin", action="pin", position=1, category="", product_ids=["free-0", "free-1", "priced"])
+    only = make_rule(name="Only", action="only", category="Samples")
+    make_rule(name="Boost", action="boost", factor=2, category="Samples")
+    make_rule(name="Hide", action="hide", category="", price_from=1)
+    in_search = make_rule(name="Search", action="only", category="Samples", scenarios=["search"])
+    page = read_body(merchandiser.get(LIST))
+    assert page.count("2 of 3 matching products have no price and are not recommended.") == 1
+    assert page.count("3 of 3 matching products have no price and are not recommended.") == 1
+    assert page.count("Recommendations ignore the rule until one has a price.") == 1
+    assert page.count("The rule hides every product that can be recommended.") == 1
+    assert "2 of them without a price" in read_body(merchandiser.get(get_change_url(pin)))
+    assert "Recommendations ignore the rule" in read_body(merchandiser.get(get_change_url(only)))
+    page = read_body(merchandiser.get(get_change_url(in_search)))
+    assert "matches 3 visible products" in page
+    assert "a price" not in page.split("rule-overview")[1].split("</form>")[0]
+
+
 def test_the_list_describes_every_rule_with_a_constant_number_of_queries(merchandiser: Client) -> None:
     make_product("a", category="Kitchen")
     make_rule()

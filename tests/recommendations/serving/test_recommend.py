@@ -8,6 +8,7 @@ from django.utils import timezone, translation
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
+from recommendations.merchandising.models import Rule
 from recommendations.serving.backoffice.preview import build_preview
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest, write_cursor
@@ -154,6 +155,21 @@ def test_every_empty_list_says_why(trained: ModelVersion, loader: StateLoader, m
     Product.objects.update(is_active=False, updated_at=timezone.now() + timedelta(minutes=1))
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     assert get_code(scenario="popular", strict=None) == "no_products"
+
+
+def test_rules_never_empty_a_list_by_products_without_a_price_and_a_hidden_catalog_is_named(
+    trained: ModelVersion, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
+    Product.objects.filter(product_id="tea-0").update(price=None, updated_at=timezone.now() + timedelta(minutes=1))
+    rule = Rule.objects.create(name="Only", action="only", product_ids=["tea-0"])
+    popular = RecommendationRequest(scenario="popular", n=5)
+    assert len(recommend(request=popular, now=NOON, source=loader).items) == 5
+    rule.action, rule.product_ids, rule.price_from = "hide", [], Decimal("0.01")
+    rule.save()
+    response = recommend(request=popular, now=NOON, source=loader)
+    assert response.items == []
+    assert response.empty_reason == ("rules", "Merchandising rules hide every product that could be shown here.", ())
 
 
 def test_similar_products_share_the_category_and_exclude_the_product_itself(

@@ -8,6 +8,7 @@ from catalog.categories import format_path
 from customers.identity.models import Identifier
 from customers.orders.models import Order
 from recommendations.engine.placements import PLACEMENTS, POPULAR, PlacementInput
+from recommendations.serving.pipeline.fallback import RULES
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
@@ -23,7 +24,7 @@ class PlacementSample:
     """What a placement shows: products, or the names of categories.
 
     start: the product that it starts from, if any. is_for_customer: for a customer with a recent order. fallback: the placement that
-    filled it, "" if it did so itself.
+    filled it, "" if it did so itself. hidden_text: that rules hide everything; "" if they do not.
     """
 
     products: list[ProductCard]
@@ -31,6 +32,7 @@ class PlacementSample:
     start: ProductCard | None = None
     is_for_customer: bool = False
     fallback: str = ""
+    hidden_text: str = ""
 
 
 def find_recent_customer() -> str:
@@ -85,4 +87,6 @@ def describe_response(
     index = response.state.products if response.state is not None else None
     row = int(index.find_rows(list(start))[0]) if index is not None and start else -1
     start_card = index.cards[row] if index is not None and row >= 0 else None
-    return PlacementSample(products, categories, start_card, is_for_customer, response.fallback or "")
+    reason = response.empty_reason
+    hidden_text = reason.text if reason is not None and reason.code == RULES else ""
+    return PlacementSample(products, categories, start_card, is_for_customer, response.fallback or "", hidden_text)

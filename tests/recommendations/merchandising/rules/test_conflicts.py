@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from django.utils import translation
 
@@ -18,10 +19,11 @@ from tests.recommendations.merchandising.ten_products import make_rule, make_ten
 HOUR = timedelta(hours=1)
 
 
-def find(*rules: Rule) -> list[RuleConflict]:
+def find(*rules: Rule, **changes: Any) -> list[RuleConflict]:
+    """Return the conflicts of rules; changes: columns of the ten products."""
     for number, rule in enumerate(rules, start=1):
         rule.pk = number
-    return find_conflicts(rules=rules, columns=make_ten_products(), now=NOON)
+    return find_conflicts(rules=rules, columns=make_ten_products(**changes), now=NOON)
 
 
 def find_single(*rules: Rule) -> RuleConflict:
@@ -63,6 +65,17 @@ def test_two_only_rules_without_a_common_product() -> None:
     assert conflict.kind == "no-common-product"
     assert "“A” applies, and “B” is ignored" in conflict.text
     assert find(make_rule("only", category="Kitchen"), make_rule("only", tag="sale")) == []
+
+
+def test_a_common_product_without_a_price_counts_only_in_search() -> None:
+    price = np.array([10, np.nan, *range(30, 110, 10)])
+    onlys = [make_rule("only", "p0 p1"), make_rule("only", "p1 p2")]
+    assert find(*onlys) == []
+    assert [conflict.kind for conflict in find(*onlys, price=price)] == ["no-common-product"]
+    onlys[0].scenarios = ["search"]
+    assert find(*onlys, price=price) == []
+    onlys[0].scenarios, onlys[1].scenarios = ["search", "cart"], ["cart"]
+    assert [conflict.kind for conflict in find(*onlys, price=price)] == ["no-common-product"]
 
 
 def test_an_only_rule_and_a_pin_outside_it() -> None:

@@ -82,6 +82,23 @@ def test_an_only_rule_without_products_to_show_is_ignored() -> None:
     assert (effects.allowed, effects.ignored_rule_ids) == (None, (1,)), "p8 is sold out, p9 is not active"
 
 
+def test_only_search_shows_products_without_a_price() -> None:
+    columns = make_ten_products(price=np.array([np.nan, 0, *range(30, 110, 10)]))
+    book = RuleBook.compile(rules=number_rules([make_rule("only", "p0 p1")]), columns=columns, now=NOON)
+    recommended, found = (
+        book.apply(scenario=scenario, segments=NO_SEGMENTS, now=NOON) for scenario in ("trending", "search")
+    )
+    assert recommended is not None
+    assert found is not None
+    assert (recommended.allowed, recommended.ignored_rule_ids) == (None, (1,))
+    assert (list_hidden(found), found.ignored_rule_ids) == ([2, 3, 4, 5, 6, 7, 8, 9], ())
+    unpriced = make_ten_products(price=np.full(10, np.nan))  # a shop that sends no prices
+    book = RuleBook.compile(rules=number_rules([make_rule("only", "p0 p1")]), columns=unpriced, now=NOON)
+    recommended = book.apply(scenario="trending", segments=NO_SEGMENTS, now=NOON)
+    assert recommended is not None
+    assert list_hidden(recommended) == [2, 3, 4, 5, 6, 7, 8, 9]
+
+
 def test_hide_beats_only_at_any_priority() -> None:
     assert list_hidden(get_effects(make_rule("only", "p1 p2", priority=9), make_rule("hide", "p2"))) == [
         0,

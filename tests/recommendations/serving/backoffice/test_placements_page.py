@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from recommendations.engine.placements import PLACEMENTS
+from recommendations.merchandising.models import Rule
 from recommendations.serving.backoffice.pages import describe_response
+from recommendations.serving.backoffice.placements import page
 from recommendations.serving.backoffice.placements.cards import describe_since, describe_state
 from recommendations.serving.backoffice.placements.samples import PlacementSample, build_samples
 from recommendations.serving.backoffice.placements.settings_form import PlacementSettingsForm
@@ -257,3 +259,16 @@ def test_samples_show_products_for_a_customer_and_for_the_best_seller(
     assert samples["similar"].start == best_seller
     assert best_seller not in samples["similar"].products
     assert samples["categories"].categories
+    assert {sample.hidden_text for sample in samples.values()} == {""}
+
+
+def test_a_placement_says_that_rules_hide_all_its_products(
+    trained: ModelVersion, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Rule.objects.create(name="Hide", action="hide", price_from=0, scenarios=["popular"])
+    samples = build_samples(now=NOON, source=loader)
+    assert samples["popular"].hidden_text == "Merchandising rules hide every product that could be shown here."
+    monkeypatch.setattr(page, "build_samples", lambda *, now: samples)
+    text = read_page(log_in("Merchandiser"))
+    assert samples["popular"].hidden_text in text
+    assert f"{reverse('admin:merchandising_rule_changelist')}?placement=popular" in text

@@ -84,7 +84,9 @@ def test_missing_pins_and_an_ignored_draft_are_reported(trained: ModelVersion, l
     assert preview.missing_pins == ["tea-1", "unknown"]
     assert list_ids(preview.with_rules)[0] == "coffee-1"
     ignored = get_preview(loader, make_rule("only", "tea-1"))
-    assert (ignored.is_ignored, ignored.changed_positions) == (True, 0)
+    assert (ignored.is_ignored, ignored.changed_positions, ignored.empty_text) == (True, 0, "")
+    everything = get_preview(loader, make_rule("hide", price_from=0))
+    assert (everything.with_rules, everything.empty_text[:24]) == ([], "Merchandising rules hide")
 
 
 @pytest.fixture
