@@ -362,7 +362,7 @@ def test_messages_that_wait_for_the_end_of_quiet_hours_are_counted(loyal: Segmen
 
 def test_customers_whose_local_time_has_passed_are_counted(loyal: Segment) -> None:
     """Two hours after noon UTC has passed in Shanghai and not in New York, London and the shop; a trait says more than the country."""
-    values = [
+    values: list[dict[str, Any]] = [
         {"country": "CN"},
         {"country": "US"},
         {"country": "CN", "traits": {"time_zone": "Europe/London"}},
