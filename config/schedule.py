@@ -216,7 +216,8 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="30 2 * * *",
         title=_("Back up"),
         description=_(
-            "Backs up the database and all files to BACKUP_DIR, and removes the oldest backups. If BACKUP_DIR is not set, it does nothing."
+            "Backs up the database and all files to BACKUP_DIR, if it is set, and removes the oldest backups. Records erasures next to "
+            "the backups in other folders, if that was not possible before."
         ),
     ),
     ScheduledJob(

@@ -14,7 +14,7 @@ from django.db import ProgrammingError
 from django.utils import timezone
 
 from config.backup import database_dump, file_dump, valkey_dump
-from config.backup.erasure_ledger import copy_ledger
+from config.backup.erasure_ledger import copy_ledger, remember_folder
 from config.backup.repository import BackupError, BackupRepository
 from config.backup.totals import compute_totals
 from config.foundation.database.missing_tables import is_table_missing
@@ -57,6 +57,8 @@ def create_backup(
     started = time.monotonic()
     with repository.lock(), file_dump.stage_folder() as staging:
         try:
+            # before the moment of the backup: from then on, no erasure is missing next to it
+            remember_folder(repository.folder, at=at)
             copy_active_artifacts()
             manifest = _store_moment(repository, staging, at, make_progress, after_snapshot)
             repository.save_manifest(manifest)
@@ -111,7 +113,7 @@ def _store_moment(
         earlier=earlier["files"] if earlier else {},
         progress=make_progress("Bytes of files"),
     )
-    copy_ledger(repository)
+    copy_ledger(repository.folder)
     valkey, keys = valkey_dump.dump_keys(repository)
     return {
         "name": choose_name(names, at),

@@ -13,9 +13,15 @@ BATCH_CUSTOMERS = 1_000
 REQUESTED_BY = "restore of a backup"
 
 
-def note_erasure(*, customer_ids: Sequence[int], hashes: Sequence[str], at: datetime, **_details: Any) -> None:
-    """Add an erasure that has ended to the ledger; connected to `people_erased`."""
-    record_erasure(at=at, customer_ids=customer_ids, hashes=hashes)
+def note_erasure(*, customer_ids: Sequence[int], hashes: Sequence[str], at: datetime, **_details: Any) -> str:
+    """Add an erasure that has ended to the ledgers; connected to `people_erased`. Return a warning for folders that do not have it."""
+    unreachable = record_erasure(at=at, customer_ids=customer_ids, hashes=hashes)
+    return "\n".join(
+        f"The backups in {folder} cannot be reached, so the erasure is not recorded there: a restore from there on another machine "
+        "would bring the customers back. It is added as soon as the folder can be reached, with the next erasure, with the next backup "
+        f"to it or by the nightly job. If its backups no longer exist, run `manage.py backup {folder} --forget`."
+        for folder in unreachable
+    )
 
 
 def erase_again(erasures: Sequence[LedgerEntry]) -> int:

@@ -23,7 +23,7 @@ from psycopg import sql
 
 from config.backup.creation import fingerprint_keys
 from config.backup.database_dump import Connection, open_connection
-from config.backup.erasure_ledger import get_local_ledger, read_erasures
+from config.backup.erasure_ledger import get_local_ledger, list_backup_folders, read_erasures, read_folders
 from config.backup.file_dump import list_files, list_roots
 from config.backup.repeated_erasures import erase_again
 from config.backup.repository import BackupError, BackupRepository
@@ -163,10 +163,30 @@ def check_restore(
         raise BackupError(
             f"The disk of {settings.VAR_DIR} has {free // 1_000_000:,} MB free; the restore needs {needed // 1_000_000:,} MB."
         )
+    check_ledger(repository, manifest, report)
     if not set(manifest["keys"]) <= set(fingerprint_keys()):
         report.warnings.append(
             "The keys of this installation do not match the backup: addresses and other sealed data cannot be read. Restore "
             "the keys from their own backup (manage.py restore_keys)."
+        )
+
+
+def check_ledger(repository: BackupRepository, manifest: dict[str, Any], report: RestoreReport) -> None:
+    """Warn if erasures since the backup may be missing: var/ has all of them only on the installation that made the backup."""
+    at = datetime.fromisoformat(manifest["at"])
+    since = read_folders().get(str(repository.folder.resolve()))
+    if since is not None and since <= at:
+        return
+    erasures = read_erasures((repository.ledger, get_local_ledger()), since=at)
+    latest = f", the latest of {erasures[-1].at.isoformat()}" if erasures else ""
+    report.warnings.append(
+        "This installation has no record of having made the backup, so it repeats only the erasures that are recorded in "
+        f"{repository.ledger}: {len(erasures)} since the backup{latest}. Erasures that ended while the folder could not be reached, or "
+        "after it was copied, may be missing: compare with your record of requests, and erase these customers again."
+    )
+    if repository.folder not in list_backup_folders():
+        report.warnings.append(
+            f"New erasures are not recorded in {repository.folder} until this installation makes a backup there."
         )
 
 

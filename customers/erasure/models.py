@@ -13,7 +13,8 @@ class ErasureRun(models.Model):
 
     Attributes:
         customers: how many were erased. effective_at: from then on they are not recognized, and nothing new is stored about them.
-        attempts: how often the steps were started; a killed or failed run is resumed.
+        attempts: how often the steps were started; a killed or failed run is resumed. error: of the last attempt; of a finished run, what
+            it could not do outside the database, such as recording the erasure next to a backup.
     """
 
     class Status(models.TextChoices):

@@ -177,7 +177,10 @@ def finish_run(run: ErasureRun, people: Sequence[Person]) -> None:
         hashes = sorted(list_digests(pair for person in people for pair in person.identifiers))
         ids = sorted({number for person in people for number in person.customer_ids})
         # before the commit: a run whose end was not recorded everywhere is resumed, and ends again
-        people_erased.send(sender=ErasureRun, customer_ids=ids, hashes=hashes, at=now)
+        answers = people_erased.send(sender=ErasureRun, customer_ids=ids, hashes=hashes, at=now)
+        if texts := [answer for _receiver, answer in answers if answer and isinstance(answer, str)]:
+            run.error = "\n".join(texts)
+            run.save(update_fields=["error"])
 
 
 def resume_erasures() -> int:

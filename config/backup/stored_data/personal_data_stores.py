@@ -8,9 +8,9 @@ register_impersonal(
     reason="Consecutive failures of servers that messages and webhooks are sent to.",
 )
 register_impersonal(
-    files("var/erasures.jsonl", "var/restoring"),
-    reason="The record of erasures, which restores need: numbers and keyed hashes of people whom no other data names any more. And the "
-    "mark of a restore that has begun.",
+    files("var/erasures.jsonl", "var/backup-folders.jsonl", "var/restoring"),
+    reason="The record of erasures, which restores need: numbers and keyed hashes of people whom no other data names any more. The "
+    "folders that have received a backup. And the mark of a restore that has begun.",
 )
 register_impersonal(
     files("var/tmp/backup-*"),

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.backup.erasure_ledger import find_incomplete_ledgers
 from config.backup.status import read_backup_status
 from config.foundation.number_formats import format_age, format_count, format_duration
 from config.monitoring.alarms.messages import describe_alarm
@@ -103,6 +104,18 @@ def check_backup() -> Iterator[Diagnosis]:
         yield report_error(status.problem, _("See why the backup job failed, or run manage.py backup."))
     else:
         yield report_ok(_("last backup %(ago)s") % {"ago": format_age(status.last_at, as_of=now)})
+    for folder in find_incomplete_ledgers():
+        yield report_warning(
+            _(
+                "the backups in %(folder)s cannot be reached or do not have all erasures: a restore may bring customers back"
+            )
+            % {"folder": folder},
+            _(
+                "Mount the folder and run manage.py backup %(folder)s. If its backups no longer exist, run manage.py backup "
+                "%(folder)s --forget."
+            )
+            % {"folder": folder},
+        )
 
 
 def check_keys() -> Iterator[Diagnosis]:

@@ -18,11 +18,22 @@ from psycopg import sql
 
 from config.backup import creation, database_dump, file_dump, restoring
 from config.backup.database_dump import cut_parts
-from config.backup.erasure_ledger import get_local_ledger, read_erasures, record_erasure
+from config.backup.erasure_ledger import (
+    copy_ledger_everywhere,
+    find_incomplete_ledgers,
+    get_folder_list,
+    get_local_ledger,
+    list_backup_folders,
+    read_erasures,
+    read_lines,
+    record_erasure,
+    remember_folder,
+)
 from config.backup.repeated_erasures import erase_again, note_erasure
 from config.backup.repository import BackupError, BackupRepository
 from config.backup.restore_mark import get_restore_mark, has_restore_changed, write_restore_mark
 from config.backup.status import read_backup_status
+from config.backup.tasks import back_up
 from config.backup.verification import verify_backup
 from config.foundation.personal_data.inventory import list_unknown_names
 from config.foundation.personal_data.locations import LocationKind
@@ -298,6 +309,87 @@ def test_the_ledger_of_erasures_returns_those_since_a_backup(folders: Path, tmp_
     record_erasure(at=NOW, customer_ids=[4], hashes=["c"])
     entries = read_erasures([get_local_ledger()], since=NOW - timedelta(days=1))
     assert [entry.customer_ids for entry in entries] == [(2, 3), (4,)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_erasure_is_recorded_in_every_folder_with_backups_or_the_folder_is_named(
+    folders: Path, tmp_path: Path
+) -> None:
+    for name in ("disk", "share"):
+        call_command("backup", str(tmp_path / name), stdout=io.StringIO())
+    call_command("backup", str(tmp_path / "disk"), stdout=io.StringIO())  # listed once
+    assert list_backup_folders() == [tmp_path / "disk", tmp_path / "share"]
+    names = [f"var/{get_folder_list().relative_to(folders)}"]
+    assert list_unknown_names(LocationKind.FILE, names) == []
+
+    (tmp_path / "share").rename(tmp_path / "unmounted")
+    warning = note_erasure(customer_ids=[1], hashes=["h"], at=NOW, signal=None)
+    assert f"in {tmp_path / 'share'} cannot be reached" in warning
+    assert str(tmp_path / "disk") not in warning
+    assert read_lines(tmp_path / "disk" / "erasures.jsonl") == read_lines(get_local_ledger())
+    assert not (tmp_path / "share").exists()  # nothing was written to the mount point
+    assert find_incomplete_ledgers() == [tmp_path / "share"]
+
+    (tmp_path / "unmounted").rename(tmp_path / "share")
+    assert find_incomplete_ledgers() == [tmp_path / "share"]
+    back_up()
+    assert find_incomplete_ledgers() == []
+    assert read_lines(tmp_path / "share" / "erasures.jsonl") == read_lines(get_local_ledger())
+
+    shutil.rmtree(tmp_path / "share")
+    call_command("backup", str(tmp_path / "share"), "--forget", stdout=io.StringIO())
+    assert list_backup_folders() == [tmp_path / "disk"]
+    assert copy_ledger_everywhere() == []
+    with pytest.raises(CommandError, match="No backup of this installation"):
+        call_command("backup", str(tmp_path / "share"), "--forget")
+
+
+def test_a_folder_that_cannot_be_written_is_reported_and_does_not_hold_up_the_erasure(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    BackupRepository.create(tmp_path / "backups")
+    remember_folder(tmp_path / "backups", at=NOW)
+
+    def fail(folder: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as context:
+        context.setattr("config.backup.erasure_ledger.copy_ledger", fail)
+        assert record_erasure(at=NOW, customer_ids=[1], hashes=["h"]) == [tmp_path / "backups"]
+    assert record_erasure(at=NOW, customer_ids=[2], hashes=["i"]) == []
+    assert len(read_lines(tmp_path / "backups" / "erasures.jsonl")) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_customer_who_was_erased_is_not_brought_back_by_a_backup_restored_elsewhere(
+    folders: Path, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch, settings: object
+) -> None:
+    settings.BACKUP_DIR = ""  # type: ignore[attr-defined]
+    customer = make_customer()
+    repository = BackupRepository.create(tmp_path / "backups")
+    creation.create_backup(repository, at=NOW)
+    note_erasure(customer_ids=[customer.pk], hashes=["h"], at=NOW + timedelta(hours=1), signal=None)
+    monkeypatch.setattr(database_dump, "build_address", lambda: empty_database)
+    assert restoring.restore_backup(repository, force=True, dry_run=True).warnings == []
+
+    for path in (get_local_ledger(), get_folder_list()):
+        path.unlink()  # the disk with var/ is lost
+    [missing, unlisted] = restoring.restore_backup(repository, force=True, dry_run=True).warnings
+    assert "1 since the backup, the latest of 2026-11-01T13:00:00+00:00" in missing
+    assert str(tmp_path / "backups") in unlisted
+    erased: list[int] = []
+    monkeypatch.setattr(restoring, "restore_keys", lambda repository, parts: 0)
+    monkeypatch.setattr(
+        restoring,
+        "erase_again",
+        lambda entries: erased.extend(number for entry in entries for number in entry.customer_ids),
+    )
+    restoring.restore_backup(repository, force=True)
+    assert erased == [customer.pk]
+    # it was restored by an installation that made backups in the folder later only
+    remember_folder(tmp_path / "backups", at=NOW + timedelta(hours=2))
+    [missing] = restoring.restore_backup(repository, force=True, dry_run=True).warnings
+    assert "may be missing" in missing
 
 
 def test_an_old_last_backup_is_a_problem(settings: object, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
+from config.backup.erasure_ledger import remember_folder
 from config.foundation.keys.key_ids import make_field_key
 from config.jobs.models import ScheduledRun
 from config.monitoring.doctor import data_checks, database_checks, machine_checks, network_checks, process_checks
@@ -110,6 +111,15 @@ def test_problems_of_processes_and_data_are_found(monkeypatch: pytest.MonkeyPatc
     assert len(find(process_checks.check_queues)) == 1
     assert len(find(data_checks.check_alarms)) == 1
     assert len(find(database_checks.check_postgres)) == 2
+
+
+def test_a_folder_of_backups_without_the_erasures_is_named(settings: Any, tmp_path: Any) -> None:
+    settings.VAR_DIR, settings.BACKUP_DIR = tmp_path, ""
+    assert [row.text for row in data_checks.check_backup()] == ["no scheduled backup"]
+    remember_folder(tmp_path / "unmounted", at=timezone.now())
+    _scheduled, row = data_checks.check_backup()
+    assert row.text.startswith(f"the backups in {tmp_path / 'unmounted'} cannot be reached")
+    assert "--forget" in row.fix
 
 
 def test_wrong_keys_are_found_by_decrypting(settings: Any) -> None:

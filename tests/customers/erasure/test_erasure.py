@@ -15,7 +15,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from config.access.audit.seals import seal_entries, verify_entries
-from config.backup.erasure_ledger import get_local_ledger, read_lines
+from config.backup.erasure_ledger import get_local_ledger, read_lines, remember_folder
 from config.backup.file_dump import stage_files, stage_folder
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.personal_data import registry
@@ -273,6 +273,18 @@ def test_an_erasure_that_could_not_be_recorded_for_restores_is_ended_again(
     assert run.status == "done"
     [line] = read_lines(get_local_ledger())
     assert json.loads(line)["customers"] == [ada.pk]
+
+
+def test_the_command_names_backups_in_which_the_erasure_is_not_recorded(
+    valkey: redis.Redis, folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember_folder(folders / "unmounted", at=NOON)
+    ada = make_customer("ada")
+    call_command("erase_customer", str(ada.pk))
+    output = capsys.readouterr()
+    assert "1 customer erased" in output.out
+    assert f"The backups in {folders / 'unmounted'} cannot be reached" in output.err
+    assert ErasureRun.objects.get().is_finished
 
 
 def test_erasing_again_returns_the_same_run_and_nobody_is_an_error(valkey: redis.Redis, folders: Path) -> None:

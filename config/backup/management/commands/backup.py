@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from config.backup.creation import create_backup
+from config.backup.erasure_ledger import forget_folder
 from config.backup.repository import BackupError, BackupRepository
 from config.backup.verification import verify_backup
 from config.foundation.progress import ProgressBar
@@ -23,6 +24,9 @@ class Command(BaseCommand):
             "--verify", action="store_true", help="read the newest backup, or --name, and check every part"
         )
         parser.add_argument("--list", action="store_true", help="list the backups")
+        parser.add_argument(
+            "--forget", action="store_true", help="record no more erasures in the folder: its backups no longer exist"
+        )
         parser.add_argument("--name", default="", help="the backup to verify")
         parser.add_argument("--keep", type=int, default=0, help="remove older backups until this number is left")
         parser.add_argument("--encrypt", action="store_true", help="encrypt a new backup folder with BACKUP_PASSPHRASE")
@@ -41,6 +45,11 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _run(self, folder: Path, options: dict[str, Any]) -> None:
+        if options["forget"]:
+            if not forget_folder(folder):
+                raise CommandError(f"No backup of this installation was made in {folder}.")
+            self.stdout.write(f"Erasures are no longer recorded in {folder}, unless a new backup is made there.")
+            return
         if options["list"]:
             for name in BackupRepository(folder, passphrase=settings.BACKUP_PASSPHRASE).list_backups():
                 self.stdout.write(name)

@@ -79,3 +79,5 @@ class Command(BaseCommand):
             f"Erasure {run.pk}: {run.customers} {'customer' if run.customers == 1 else 'customers'} erased. "
             f"Prove it: manage.py verify_erasure --run {run.pk}"
         )
+        if run.error:
+            self.stderr.write(f"Warning: {run.error}")
