@@ -142,6 +142,8 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
         if before is None or before.definition["trigger"] != draft.definition["trigger"]:
             reset_matches(flow, draft)
         was_paused = flow.status == Flow.Status.PAUSED
+        if was_paused:
+            flow.matched_at = None  # see `resume_flow`
         flow.status, flow.published_at = Flow.Status.LIVE, now
         flow.save(update_fields=["status", "published_at", "matched_at"])
         sync_listeners(flow=flow)
@@ -172,9 +174,14 @@ def pause_flow(*, flow: Flow) -> int:
 
 
 def resume_flow(*, flow: Flow) -> int:
-    """Continue a paused flow and release its messages; return their number. Waits that ended during the pause are over immediately."""
+    """Continue a paused flow and release its messages; return their number. Waits that ended during the pause are over immediately.
+
+    Customers who began to match a date or score trigger during the pause do not enter: the next comparison triggers nobody.
+    """
     with transaction.atomic():
         change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
+        flow.matched_at = None
+        flow.save(update_fields=["matched_at"])
         publish_flow_event("flow.resumed", flow)
         return release_messages(flow)
 

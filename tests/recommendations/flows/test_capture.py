@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from catalog.upsert import upsert_products
+from customers.identity.models import Customer
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
 from customers.segments.event_counts.counting import add_facts
@@ -16,7 +17,14 @@ from recommendations.flows.capture.birthdays import find_birthdays, is_birthday
 from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.reactions import process_signals
 from recommendations.flows.models import FlowEntry, FlowSignal
-from recommendations.flows.publishing import create_flow, publish_flow
+from recommendations.flows.publishing import (
+    create_flow,
+    get_current,
+    pause_flow,
+    publish_flow,
+    resume_flow,
+    save_draft,
+)
 from recommendations.flows.recipes.registry import create_flow_from_recipe
 from recommendations.sending.models import Delivery
 from tests.customers.processing.event_makers import process, product, send, track
@@ -237,6 +245,38 @@ def test_crossing_a_line_starts_a_flow_and_being_beyond_it_does_not(
     assert compare_due_matches(now=later, seconds=60) == 1
     assert compare_due_matches(now=later + timedelta(minutes=10)) == 0
     assert list_entered(later) == [crosses.pk]
+
+
+@pytest.mark.parametrize("continues_by", ["resume", "publish"])
+def test_who_crosses_a_line_during_a_pause_does_not_enter_after_it(continues_by: str, now: datetime) -> None:
+    customers = [make_customer() for _number in range(3)]
+    for customer in customers:
+        make_profile(customer, churn=0.5)
+    before, during, after = customers
+
+    def cross(customer: Customer) -> None:
+        CustomerProfile.objects.filter(pk=customer.pk).update(churn=0.8)
+
+    flow = make_live_flow(STEPS, trigger={"kind": "score", "score": "churn", "direction": "above", "value": 0.7})
+    assert compare_due_matches(now=now) == 0
+    cross(before)
+    assert compare_due_matches(now=now + timedelta(minutes=10)) == 1
+    assert list_entered(now + timedelta(minutes=10)) == [before.pk]
+    pause_flow(flow=flow)
+    cross(during)
+    now += 30 * DAY
+    assert compare_due_matches(now=now) == 0
+    if continues_by == "resume":
+        resume_flow(flow=flow)
+    else:
+        version = get_current(flow)
+        assert version is not None
+        save_draft(flow=flow, definition=version.definition, by=None)
+        publish_flow(flow=flow, now=now)
+    assert compare_due_matches(now=now) == 0
+    cross(after)
+    assert compare_due_matches(now=now + timedelta(minutes=10)) == 1
+    assert list_entered(now + timedelta(minutes=10)) == [before.pk, after.pk]
 
 
 def test_birthdays_are_found_once_a_day_and_the_search_can_be_interrupted(
