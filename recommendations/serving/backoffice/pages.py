@@ -19,6 +19,7 @@ from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
 from recommendations.engine.placements import FOR_YOU, SIMILAR
 from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS, get_placement_label
+from recommendations.serving.backoffice.placements.samples import MissingStartProductError, add_start_product
 from recommendations.serving.backoffice.placements.states import has_active_version
 from recommendations.serving.backoffice.preview import build_preview, make_customer_request
 from recommendations.serving.backoffice.why import explain_preview
@@ -60,12 +61,19 @@ class PreviewForm(forms.Form):
 
 def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     form = PreviewForm(request.GET if request.GET else {"scenario": FOR_YOU, "n": 10})
-    recommendation_request = form.make_request() if form.is_valid() else None
+    recommendation_request, start_note, problem = None, "", ""
+    if form.is_valid() and model_admin.has_view_permission(request):
+        try:
+            recommendation_request, start_note = add_start_product(form.make_request(), now=timezone.now())
+        except MissingStartProductError as error:
+            problem = str(error)
     return render_preview(
         request,
         model_admin=model_admin,
         title=_("Recommendation preview"),
         recommendation_request=recommendation_request,
+        problem=problem,
+        start_note=start_note,
         form=form,
     )
 
@@ -97,11 +105,12 @@ def render_preview(
     model_admin: ModelAdmin,
     title: str | Promise,
     recommendation_request: RecommendationRequest | None,
+    problem: str = "",
     **context: Any,
 ) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    preview, problem = None, ""
+    preview = None
     if recommendation_request is not None:
         try:
             preview = build_preview(request=recommendation_request, now=timezone.now())

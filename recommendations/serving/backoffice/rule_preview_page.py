@@ -14,17 +14,21 @@ from django.utils.translation import gettext_lazy
 
 from catalog.product_picker.fields import ProductIdsField
 from catalog.product_picker.queries import MAX_ROWS, describe_products
+from config.foundation.number_formats import join_list, join_sentences
 from recommendations.engine.placements import CATEGORIES, FOR_YOU
 from recommendations.merchandising.backoffice.forms import RuleForm
 from recommendations.merchandising.backoffice.overview import build_overviews, find_product_titles
 from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.choices import RulePlacement
 from recommendations.merchandising.models import Rule
+from recommendations.placement_labels import get_placement_label
+from recommendations.serving.backoffice.placements.samples import MissingStartProductError, add_start_product
 from recommendations.serving.backoffice.rule_preview import preview_with_rules
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
 
 PREFIX = "preview"
 VIEW_RULES_PERMISSION = "merchandising.view_rule"
+VIEW_SEARCH_PREVIEW_PERMISSION = "training.view_modelversion"
 PREVIEW_PLACEMENTS = [
     (value, label) for value, label in RulePlacement.choices if value not in (CATEGORIES, RulePlacement.SEARCH)
 ]
@@ -66,6 +70,9 @@ def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> 
         context["description"] = describe_rule(draft, find_product_titles([draft]))
         [overview] = build_overviews(rules=[draft], now=timezone.now())
         context["warnings"] = overview.warnings
+        context["links_search"] = RulePlacement.SEARCH in draft.scenarios and request.user.has_perm(
+            VIEW_SEARCH_PREVIEW_PERMISSION
+        )
         if form.is_valid():
             context |= build_preview_context(form.make_request(), draft)
     if request.headers.get("X-Requested-With") == "fetch":
@@ -122,12 +129,36 @@ def make_preview_form(draft: Rule | None, data: QueryDict) -> RulePreviewForm:
 
 def build_preview_context(request: RecommendationRequest, draft: Rule) -> dict[str, Any]:
     """Return the preview, or why there is none."""
+    if draft.scenarios and request.scenario not in draft.scenarios:
+        return {"wrong_placement": describe_wrong_placement(request.scenario, draft)}
+    now = timezone.now()
     try:
-        preview = preview_with_rules(request=request, draft_rule=draft, now=timezone.now())
-    except InvalidRequestError as error:
+        request, start_note = add_start_product(request, now=now)
+        preview = preview_with_rules(request=request, draft_rule=draft, now=now)
+    except (InvalidRequestError, MissingStartProductError) as error:
         return {"problem": str(error)}
     titles = {product.product_id: product.title for product in describe_products(preview.missing_pins[:MAX_ROWS])}
-    return {"preview": preview, "missing_pins": [f"“{titles.get(name, name)}”" for name in preview.missing_pins]}
+    return {
+        "preview": preview,
+        "start_note": start_note,
+        "missing_pins": [f"“{titles.get(name, name)}”" for name in preview.missing_pins],
+    }
+
+
+def describe_wrong_placement(placement: str, draft: Rule) -> str:
+    """Return that a rule does not apply to the chosen placement, and where to see what it changes."""
+    texts = [_("This rule does not apply to “%(placement)s”.") % {"placement": get_placement_label(placement)}]
+    if any(value in draft.scenarios for value, _label in PREVIEW_PLACEMENTS):
+        texts.append(_("Choose another placement to see what it changes."))
+    else:
+        labels = [str(RulePlacement(value).label) for value in RulePlacement.values if value in draft.scenarios]
+        texts.append(
+            _("It applies only to placements that this preview does not show: %(placements)s.")
+            % {"placements": join_list(labels)}
+        )
+    if RulePlacement.SEARCH in draft.scenarios:
+        texts.append(_("To see what it changes in search, save the rule and open the search preview."))
+    return join_sentences(texts)
 
 
 def list_rule_fields(data: QueryDict) -> list[tuple[str, str]]:

@@ -1,13 +1,16 @@
 """Products that a placement shows at the moment, for an example visitor or product."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from django.utils.translation import gettext as _
 
 from catalog.categories import format_path
 from customers.identity.models import Identifier
 from customers.orders.models import Order
 from recommendations.engine.placements import PLACEMENTS, POPULAR, PlacementInput
+from recommendations.placement_labels import get_placement_label
 from recommendations.serving.pipeline.fallback import RULES
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
@@ -17,6 +20,10 @@ from recommendations.serving.state.product_index import ProductCard
 
 SAMPLE_SIZE = 6
 NEWEST_ORDERS = 50
+
+
+class MissingStartProductError(Exception):
+    """A placement that is based on products has none to start from; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,8 @@ def find_recent_customer() -> str:
 
 def build_samples(*, now: datetime, source: StateLoader = loader) -> dict[str, PlacementSample]:
     """Return an example of every placement. Placements that start from a product, such as similar products, start from the best seller."""
-    popular = get_response(RecommendationRequest(POPULAR, n=SAMPLE_SIZE, explain=False), now=now, source=source)
-    best_seller = [item.product_id for item in popular.items[:1]] if popular is not None else []
+    popular = recommend_popular(n=SAMPLE_SIZE, now=now, source=source)
+    best_seller = list_best_seller(popular)
     user_id = find_recent_customer()
     samples = {}
     for name, placement in PLACEMENTS.items():
@@ -65,6 +72,45 @@ def build_samples(*, now: datetime, source: StateLoader = loader) -> dict[str, P
         response = popular if name == POPULAR else get_response(request, now=now, source=source)
         samples[name] = describe_response(response, start=start, is_for_customer=is_personal and bool(user_id))
     return samples
+
+
+def recommend_popular(*, n: int, now: datetime, source: StateLoader) -> RecommendationResponse | None:
+    return get_response(RecommendationRequest(POPULAR, n=n, explain=False), now=now, source=source)
+
+
+def list_best_seller(popular: RecommendationResponse | None) -> list[str]:
+    """Return the product ID of the best seller; empty if the catalog has no products to show."""
+    return [item.product_id for item in popular.items[:1]] if popular is not None else []
+
+
+def add_start_product(
+    request: RecommendationRequest, *, now: datetime, source: StateLoader = loader
+) -> tuple[RecommendationRequest, str]:
+    """Return the request of a preview, and a note if it has no products and its placement needs some.
+
+    It then starts from the best seller, as on the page of placements.
+
+    Raises:
+        MissingStartProductError: there is no best seller.
+    """
+    if PLACEMENTS[request.scenario].start != PlacementInput.PRODUCTS or request.product_ids:
+        return request, ""
+    names = {"placement": get_placement_label(request.scenario)}
+    popular = recommend_popular(n=1, now=now, source=source)
+    product_ids = list_best_seller(popular)
+    if popular is None or not product_ids:
+        raise MissingStartProductError(
+            _(
+                "“%(placement)s” is based on products, and there is no best seller to start from. Choose one in “Products”."
+            )
+            % names
+        )
+    card = popular.items[0].card
+    title = card.title if card is not None else product_ids[0]
+    note = _(
+        "“%(placement)s” is based on products. None is chosen in “Products”, so this is for the best seller, %(title)s."
+    )
+    return replace(request, product_ids=product_ids), note % {**names, "title": title}
 
 
 def get_response(

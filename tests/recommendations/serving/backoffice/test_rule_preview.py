@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from recommendations.merchandising.models import Rule
+from recommendations.serving.backoffice.placements import samples
 from recommendations.serving.backoffice.rule_preview import preview_with_rules
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
@@ -126,8 +127,49 @@ def test_the_panel_follows_the_form_and_saves_nothing(
     response = merchandiser.post(reverse(PAGE), nothing, headers={"X-Requested-With": "fetch"})
     assert response.context["preview"].changed_positions == 0
     assert "The rule matches no products" in get_page(response)
-    missing = get_page(merchandiser.post(reverse(PAGE), FORM | preview_fields | {"preview-scenario": "similar"}))
-    assert "similar requires product_id" in missing
+
+
+def test_a_placement_based_on_products_starts_from_the_best_seller(
+    trained: ModelVersion, loader: StateLoader, merchandiser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    similar = FORM | {"preview-scenario": "similar", "preview-n": "5"}
+    response = merchandiser.post(reverse(PAGE), similar)
+    page = get_page(response)
+    assert (
+        "“Similar products” is based on products. None is chosen in “Products”, so this is for the best seller" in page
+    )
+    assert response.context["preview"].without_rules
+    assert "best seller" not in get_page(merchandiser.post(reverse(PAGE), similar | {"preview-product_ids": "tea-2"}))
+    monkeypatch.setattr(samples, "get_response", lambda request, **options: None)
+    page = get_page(merchandiser.post(reverse(PAGE), similar))
+    assert "there is no best seller to start from. Choose one in “Products”." in page
+
+
+@pytest.mark.parametrize(
+    ("placements", "chosen", "texts", "links_search"),
+    [
+        (["search"], "", ["does not apply to “For you”", "does not show: Search.", "open the search preview."], True),
+        (["categories"], "", ["does not apply to “For you”", "does not show: Categories for you."], False),
+        (["popular", "search"], "new", ["does not apply to “New products”", "Choose another placement"], True),
+    ],
+)
+def test_a_placement_to_which_the_rule_does_not_apply_is_not_previewed(
+    placements: list[str],
+    chosen: str,
+    texts: list[str],
+    links_search: bool,
+    trained: ModelVersion,
+    merchandiser: Client,
+) -> None:
+    stored = Rule.objects.create(name="Tea", action="hide", product_ids=["tea-0"], scenarios=placements)
+    query = {"preview-rule": str(stored.pk)} | ({"preview-scenario": chosen} if chosen else {})
+    response = merchandiser.get(reverse(PAGE), query)
+    page = get_page(response)
+    for text in texts:
+        assert text in page
+    assert response.context["preview"] is None
+    assert "positions." not in page
+    assert (f'class="underline" href="{reverse("admin:serving_search_preview")}"' in page) is links_search
 
 
 def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -> None:

@@ -100,3 +100,6 @@ def test_the_preview_and_the_customer_tab_say_why(trained: ModelVersion, client:
     assert "of the score)." in tab.content.decode()
     similar = client.get(reverse("admin:serving_preview_changelist"), {"scenario": "similar", "product_id": "tea-0"})
     assert "tea number 0" in similar.content.decode()
+    unchosen = client.get(reverse("admin:serving_preview_changelist"), {"scenario": "bought-together"})
+    assert "“Bought together” is based on products. None is chosen in “Products”" in unchosen.content.decode()
+    assert "requires product_id" not in unchosen.content.decode()
