@@ -145,7 +145,7 @@ def test_what_is_wrong_is_named_in_the_language_of_the_request() -> None:
     body = {"question": "sessions", "parameters": {"range": "9d"}}
     client = make_client("analytics:read")
     response = client.post(QUERIES, body, content_type="application/json", headers={"accept-language": "zh-hans"})
-    assert "可用值" in response.json()["errors"][0]["detail"]
+    assert "可用值" in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.django_db
