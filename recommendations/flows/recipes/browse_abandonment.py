@@ -16,7 +16,8 @@ RECIPE = FlowRecipe(
     key="browse-abandonment",
     name=_("Browse abandonment"),
     description=_(
-        "Reminds customers of a product that they viewed at least twice but neither added to the cart nor bought."
+        "Reminds customers who viewed products at least twice within two days, but neither added one to the cart nor ordered, "
+        "of the first product that they viewed."
     ),
     templates=("browse-abandonment",),
     questions=(
