@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from recommendations.engine.placements import PLACEMENTS, PlacementInput
 from recommendations.messaging.compilation.product_rows import EVENT, MessageProductRow
 from recommendations.messaging.coupons.claims import claim_codes
 from recommendations.messaging.rendering.compiled_template import CompiledTemplate
+from recommendations.messaging.rendering.event_products import (
+    get_products,
+    list_available_cards,
+    list_products,
+    refresh_events,
+)
 from recommendations.messaging.substitution.choices import COUPONS_USED_UP, NO_CONTENT, MessageChoices
 from recommendations.messaging.substitution.recipients import Recipient
 from recommendations.serving.expressions.parsing import parse_filter
@@ -38,7 +43,11 @@ def choose(
     A message whose `skip_reason` is set must not be sent. Coupon codes are claimed once per delivery: a repeated call with the same
     delivery returns the same codes. Recipients without a delivery, as in previews, get no codes.
     """
-    choices = {customer_id: MessageChoices() for customer_id in recipients}
+    recipients = refresh_events(recipients, is_transactional=compiled.is_transactional, now=now)
+    choices = {
+        customer_id: MessageChoices(event_products=get_products(recipient.event))
+        for customer_id, recipient in recipients.items()
+    }
     for customer_id, recipient in recipients.items():
         shown: list[str] = []
         for row in compiled.product_rows:
@@ -67,15 +76,22 @@ def choose(
 def choose_products(
     row: MessageProductRow, recipient: Recipient, *, now: datetime, exclude: list[str] | None = None
 ) -> ChosenRow:
-    """Return the products of a row for one recipient; none of `exclude`, so that rows do not repeat each other."""
-    about = read_event_products(recipient.event)
+    """Return the products of a row for one recipient; none of `exclude`, so that rows do not repeat each other.
+
+    The event of the recipient must be up to date: see `refresh_events`.
+    """
+    hidden = [*(exclude or []), *list_event_product_ids(recipient)]
     if row.placement == EVENT:
-        return ChosenRow(about[: row.n])
-    hidden = [*(exclude or []), *(card.product_id for card in about)]
-    products = _recommend(row.placement, row, recipient, now=now, exclude=hidden, is_filtered=True)
+        products = ChosenRow(list_available_cards(recipient.event)[: row.n])
+    else:
+        products = _recommend(row.placement, row, recipient, now=now, exclude=hidden, is_filtered=True)
     if not products.cards and row.fallback == POPULAR:
         products = _recommend(POPULAR, row, recipient, now=now, exclude=hidden, is_filtered=False)
     return products
+
+
+def list_event_product_ids(recipient: Recipient) -> list[str]:
+    return [str(product["product_id"]) for product in list_products(recipient.event)]
 
 
 def _recommend(
@@ -87,7 +103,7 @@ def _recommend(
     exclude: list[str],
     is_filtered: bool,
 ) -> ChosenRow:
-    product_ids = [card.product_id for card in read_event_products(recipient.event)]
+    product_ids = list_event_product_ids(recipient)
     if PLACEMENTS[placement].start == PlacementInput.PRODUCTS and not product_ids:
         return ChosenRow([])
     request = RecommendationRequest(
@@ -102,26 +118,3 @@ def _recommend(
     )
     response = recommend(request=request, now=now, has_deadline=False)
     return ChosenRow([item.card for item in response.items if item.card is not None], response.recommendation_id)
-
-
-def read_event_products(event: Mapping[str, Any]) -> list[ProductCard]:
-    """Return the products of an event: `products`, or `product`, as flows describe them."""
-    described = event.get("products") or [event.get("product")]
-    if not isinstance(described, list):
-        return []
-    return [read_card(product) for product in described if isinstance(product, dict) and product.get("product_id")]
-
-
-def read_card(product: Mapping[str, Any]) -> ProductCard:
-    """Return the card of a product of an event; what is missing is empty."""
-    texts = {
-        name: str(product.get(name) or "") for name in ("title", "currency", "image_url", "url", "brand", "category")
-    }
-    return ProductCard(product_id=str(product["product_id"]), price=read_price(product.get("price")), **texts)
-
-
-def read_price(value: Any) -> Decimal | None:
-    try:
-        return Decimal(str(value)) if value not in (None, "") else None
-    except InvalidOperation:
-        return None

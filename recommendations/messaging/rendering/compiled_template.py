@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from config.foundation.shop.profile import get_shop
@@ -73,6 +73,8 @@ class CompiledTemplate:
     ) -> RenderedMessage:
         """Render the message for one recipient. language: a result of `choose_language`."""
         content = self.contents[language]
+        if choices.event_products:
+            recipient = replace(recipient, event={**recipient.event, **choices.event_products})
         context = RenderContext(recipient, choices, links, language, get_shop())
         html = content.html.render(context)
         if html and (pixel := links.open_pixel()):

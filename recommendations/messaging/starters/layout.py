@@ -20,6 +20,8 @@ HEAD = """<mjml>
     </mj-section>
 """
 EVENT_PRODUCT = 'placement="event" n="1" columns="1" button="{button}" fallback="hide"'
+# for messages whose text would be wrong without the product, such as "it is available again"
+NEEDED_EVENT_PRODUCT = EVENT_PRODUCT.replace('fallback="hide"', 'fallback="skip"')
 END = """    <mj-footer>%s</mj-footer>
   </mj-body>
 </mjml>

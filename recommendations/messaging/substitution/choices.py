@@ -24,6 +24,7 @@ def cards_from_json(stored: Iterable[dict[str, Any]]) -> list[ProductCard]:
 class MessageChoices:
     """The products of each row and the coupon code of each pool.
 
+    event_products: `product` and `products` of the event with the data of the catalog at sending, for variables such as the price.
     recommendations: the recommendation ID of each row of recommended products, used to attribute purchases of these products.
     skip_reason: why the message must not be sent: "no_content" (a required row has no products) or "coupons_used_up"; "" if it may.
     """
@@ -32,6 +33,7 @@ class MessageChoices:
     coupons: dict[str, str] = field(default_factory=dict)
     skip_reason: str = ""
     recommendations: dict[str, str] = field(default_factory=dict)
+    event_products: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON for `Delivery.choices`."""
@@ -41,6 +43,7 @@ class MessageChoices:
             "coupons": dict(self.coupons),
             "recommendations": dict(self.recommendations),
             "skip_reason": self.skip_reason,
+            **({"event_products": self.event_products} if self.event_products else {}),
         }
 
     @classmethod
@@ -48,4 +51,10 @@ class MessageChoices:
         """Return the choices that `to_json` wrote; none for an empty object."""
         products = {row: cards_from_json(cards) for row, cards in stored.get("products", {}).items()}
         recommendations = dict(stored.get("recommendations", {}))
-        return cls(products, dict(stored.get("coupons", {})), stored.get("skip_reason", ""), recommendations)
+        return cls(
+            products,
+            dict(stored.get("coupons", {})),
+            stored.get("skip_reason", ""),
+            recommendations,
+            dict(stored.get("event_products", {})),
+        )

@@ -10,6 +10,7 @@ from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import TemplateVersion
 from recommendations.messaging.rendering import get_compiled, load_recipients
 from recommendations.messaging.rendering.choosing import ChosenRow, choose_products
+from recommendations.messaging.rendering.event_products import refresh_events
 from recommendations.messaging.substitution.choices import cards_from_json, cards_to_json
 from recommendations.messaging.substitution.product_links import build_product_url
 from recommendations.sending.models import Delivery
@@ -70,6 +71,7 @@ def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> ChosenRo
     )
     if row is None or delivery.customer_id not in recipients:
         return ChosenRow([])
+    recipients = refresh_events(recipients, is_transactional=compiled.is_transactional, now=now)
     others = [
         card.product_id
         for key, products in delivery.choices.get("products", {}).items()

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from recommendations.messaging.compilation.compiler import ContentSource
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
@@ -17,7 +18,7 @@ def make_source(content: str, *, footer: str = "<mj-footer></mj-footer>", sectio
     return f"<mjml><mj-body>{column}{sections}{footer}</mj-body></mjml>"
 
 
-def make_template(source: str = "", *, key: str = "news", now: datetime = NOON, **fields: str) -> MessageTemplate:
+def make_template(source: str = "", *, key: str = "news", now: datetime = NOON, **fields: Any) -> MessageTemplate:
     """Return a template in English with a published version."""
     content = ContentSource("en", source or make_source("<mj-text>Hello</mj-text>"), fields.pop("subject", "Hello"))
     template = create_template(key=key, name=key.title(), contents={"en": content}, **fields)

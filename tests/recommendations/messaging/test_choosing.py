@@ -11,9 +11,9 @@ from recommendations.messaging.coupons.claims import claim_codes
 from recommendations.messaging.coupons.pools import add_codes
 from recommendations.messaging.coupons.redemptions import match_redemptions
 from recommendations.messaging.models import CouponCode, CouponPool
-from recommendations.messaging.rendering import Recipient, choose, get_compiled, load_recipients
+from recommendations.messaging.rendering import MessageChoices, Recipient, choose, get_compiled, load_recipients
 from tests.makers import NOON, make_customer, make_order, make_product, make_profile
-from tests.recommendations.messaging.makers import get_version, make_source, make_template
+from tests.recommendations.messaging.makers import CountingLinks, get_version, make_source, make_template
 
 EVENT = {
     "product": {
@@ -34,10 +34,69 @@ def make_pool(*codes: str, **fields: Any) -> CouponPool:
 
 @pytest.mark.django_db
 def test_the_product_that_triggered_the_message_is_shown() -> None:
-    template = make_template(make_source("", sections='<mj-products placement="event" n="1"/>'))
-    compiled = get_compiled(get_version(template).pk)
-    chosen = choose(compiled, {1: Recipient(1, event=EVENT)}, now=NOON, deliveries={})[1]
+    make_product("kettle", title="Kettle", price="19.90")
+    chosen = choose_event_row()
     assert [(card.title, str(card.price)) for card in chosen.products["row-1"]] == [("Kettle", "19.90")]
+
+
+def choose_event_row(event: dict[str, Any] = EVENT, *, fallback: str = "skip", **template: Any) -> MessageChoices:
+    text = "<mj-text>{{ event.product.title }} costs {{ event.product.price|money }}</mj-text>"
+    row = f'<mj-products placement="event" n="1" fallback="{fallback}"/>'
+    version = get_version(make_template(make_source(text, sections=row), key=f"t-{fallback}", **template))
+    recipient = Recipient(1, event=event)
+    compiled = get_compiled(version.pk)
+    chosen = MessageChoices.from_json(choose(compiled, {1: recipient}, now=NOON, deliveries={})[1].to_json())
+    rendered = compiled.render(recipient=recipient, choices=chosen, links=CountingLinks(), language="en")
+    chosen.event_products["text"] = rendered.text
+    return chosen
+
+
+@pytest.mark.django_db
+def test_the_product_of_the_event_has_the_data_of_the_catalog_when_the_message_is_sent() -> None:
+    make_product("kettle", title="Kettle 2", price="24.90")
+    chosen = choose_event_row()
+    assert [(card.title, str(card.price)) for card in chosen.products["row-1"]] == [("Kettle 2", "24.90")]
+    assert "Kettle 2 costs $24.90" in chosen.event_products["text"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"availability": "out_of_stock"},
+        {"stock": 0},
+        {"is_active": False},
+        {"published_at": NOON + timedelta(hours=1)},
+        {"is_draft": True, "is_active": False},
+        None,
+    ],
+)
+def test_a_product_of_the_event_that_must_not_be_shown_any_more_is_replaced_by_the_fallback(
+    fields: dict[str, Any] | None,
+) -> None:
+    if fields is not None:
+        make_product("kettle", title="Kettle", price="19.90", **fields)
+    make_product("pan", price=20)
+    assert choose_event_row().skip_reason == "no_content"
+    hidden = choose_event_row(fallback="hide")
+    assert (hidden.skip_reason, hidden.products["row-1"]) == ("", [])
+    assert "Kettle costs" in hidden.event_products["text"]
+    assert [card.product_id for card in choose_event_row(fallback="popular").products["row-1"]] == ["pan"]
+
+
+@pytest.mark.django_db
+def test_a_transactional_message_shows_a_product_that_is_sold_out() -> None:
+    make_product("kettle", title="Kettle", price="19.90", stock=0)
+    chosen = choose_event_row(is_transactional=True)
+    assert [card.product_id for card in chosen.products["row-1"]] == ["kettle"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("price", "reason"), [("19.90", ""), ("29.90", "no_content")])
+def test_a_price_drop_that_has_ended_is_not_announced(price: str, reason: str) -> None:
+    make_product("kettle", price=price)
+    event = {"product": {**EVENT["product"], "old_price": "29.90"}}
+    assert choose_event_row(event).skip_reason == reason
 
 
 @pytest.mark.django_db

@@ -1,6 +1,6 @@
 """Messages when a product changes: back in stock, price drop."""
 
-from recommendations.messaging.starters.layout import EVENT_PRODUCT, StarterText
+from recommendations.messaging.starters.layout import NEEDED_EVENT_PRODUCT, StarterText
 from recommendations.messaging.starters.starter import Starter
 
 CATALOG_STARTERS = (
@@ -19,7 +19,7 @@ CATALOG_STARTERS = (
                 paragraphs=(
                     'Hello {{ customer.first_name|default:"there" }}, the product that you wanted is available again.',
                 ),
-                before=EVENT_PRODUCT.format(button="Buy now"),
+                before=NEEDED_EVENT_PRODUCT.format(button="Buy now"),
                 products='placement="similar" n="3" columns="3" title="Similar products" button="View"',
                 reason="You are receiving this email because you were interested in this product.",
             ),
@@ -28,7 +28,7 @@ CATALOG_STARTERS = (
                 preheader="库存有限，先到先得。",
                 heading="您关注的商品到货了",
                 paragraphs=('{{ customer.name|default:"您好" }}，您想要的商品现在又有货了。',),
-                before=EVENT_PRODUCT.format(button="立即购买"),
+                before=NEEDED_EVENT_PRODUCT.format(button="立即购买"),
                 products='placement="similar" n="3" columns="3" title="相似商品" button="去看看"',
                 reason="您收到这封邮件，是因为您关注过这款商品。",
             ),
@@ -50,7 +50,7 @@ CATALOG_STARTERS = (
                     'Hello {{ customer.first_name|default:"there" }}, a product that you looked at now costs '
                     '<b>{{ event.product.price|money|default:"less" }}</b>.',
                 ),
-                before=EVENT_PRODUCT.format(button="Get it now"),
+                before=NEEDED_EVENT_PRODUCT.format(button="Get it now"),
                 products='placement="similar" n="3" columns="3" title="Similar products" button="View"',
                 reason="You are receiving this email because you were interested in this product.",
             ),
@@ -62,7 +62,7 @@ CATALOG_STARTERS = (
                     '{{ customer.name|default:"您好" }}，您看过的商品现价 '
                     '<b>{{ event.product.price|money|default:"更优惠" }}</b>。',
                 ),
-                before=EVENT_PRODUCT.format(button="立即购买"),
+                before=NEEDED_EVENT_PRODUCT.format(button="立即购买"),
                 products='placement="similar" n="3" columns="3" title="相似商品" button="去看看"',
                 reason="您收到这封邮件，是因为您关注过这款商品。",
             ),

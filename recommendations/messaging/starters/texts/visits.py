@@ -1,6 +1,6 @@
 """Messages about visits of the shop: welcome, abandoned visits and carts."""
 
-from recommendations.messaging.starters.layout import EVENT_PRODUCT, StarterText
+from recommendations.messaging.starters.layout import EVENT_PRODUCT, NEEDED_EVENT_PRODUCT, StarterText
 from recommendations.messaging.starters.starter import Starter
 
 VISIT_STARTERS = (
@@ -45,7 +45,7 @@ VISIT_STARTERS = (
                 paragraphs=(
                     'Hello {{ customer.first_name|default:"there" }}, you recently looked at this product. It is still available.',
                 ),
-                before=EVENT_PRODUCT.format(button="Take another look"),
+                before=NEEDED_EVENT_PRODUCT.format(button="Take another look"),
                 products='placement="similar" n="3" columns="3" title="You may also like" button="View"',
                 reason="You are receiving this email because you visited {{ shop.name }}.",
             ),
@@ -54,7 +54,7 @@ VISIT_STARTERS = (
                 preheader="它还在等您，另有几款相似好物。",
                 heading="您看过的商品还在",
                 paragraphs=('{{ customer.name|default:"您好" }}，您最近浏览过这款商品，目前仍有货。',),
-                before=EVENT_PRODUCT.format(button="再看一眼"),
+                before=NEEDED_EVENT_PRODUCT.format(button="再看一眼"),
                 products='placement="similar" n="3" columns="3" title="您可能还喜欢" button="去看看"',
                 reason="您收到这封邮件，是因为您访问过{{ shop.name }}。",
             ),
