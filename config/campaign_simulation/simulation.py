@@ -29,6 +29,7 @@ from recommendations.campaigns.launch.runs import finish_run
 from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.messaging.starters.installation import ensure_starter_templates
+from recommendations.sending.tracking.reactions import request_reaction_counts
 
 MIN_GAP_DAYS = 8  # between two campaigns: no frequency cap applies, and no window overlaps
 TEMPLATE_KEY = "welcome"
@@ -115,6 +116,7 @@ def simulate_campaigns(
             since = end
             progress(number, len(starts))
         store_slice(stream, since, np.inf, customer_ids, start=start, number=stored, currency=currency)
+        request_reaction_counts()
     return truths
 
 

@@ -31,6 +31,7 @@ from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.messaging.starters.installation import ensure_starter_templates
 from recommendations.messaging.starters.texts import STARTERS
+from recommendations.sending.tracking.reactions import request_reaction_counts
 
 SOURCE_KEY = "simulated-campaigns"
 
@@ -272,6 +273,7 @@ def load_campaigns(*, loaded_at: datetime, language: str = "en") -> int:
             if demo.later_condition is not None:
                 make_dynamic(Segment.objects.get(key=f"{demo.key}-customers"), demo.later_condition)
     if missing:
+        request_reaction_counts()
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE sending_delivery, measurement_assignment")  # without it, the results take seconds
     for run, truth in truths.values():

@@ -21,6 +21,7 @@ from recommendations.flows.publishing import publish_flow
 from recommendations.flows.recipes.registry import create_flow_from_recipe
 from recommendations.measurement.assignment import BUCKET_SQL, count_holdout_buckets
 from recommendations.sending.settings_model import load_sending_settings
+from recommendations.sending.tracking.reactions import request_reaction_counts
 
 TICK = timedelta(hours=12)
 
@@ -129,6 +130,8 @@ def load_flows(*, loaded_at: datetime, language: str = "en") -> int:
             if not Flow.objects.filter(recipe=demo.recipe).exists():
                 load_flow(demo, loaded_at=loaded_at, language=language)
                 created += 1
+    if created:
+        request_reaction_counts()
     return created
 
 

@@ -16,16 +16,19 @@ class FlowsConfig(AppConfig):
         from recommendations.flows import merge_receivers
         from recommendations.flows.backoffice.customer_panel import list_customer_flows
         from recommendations.flows.capture.events import capture_events
+        from recommendations.flows.capture.reactions import capture_reactions
         from recommendations.flows.models import Flow, FlowVersion
         from recommendations.flows.origin_keys import find_flow_keys, find_flow_numbers
         from recommendations.sending.checks.holdout_groups import register_scope_finder
         from recommendations.sending.tracking.origin_keys import register_key_finder
+        from recommendations.sending.tracking.signals import reactions_stored
 
         register_key_finder("flow", find_flow_keys)
         register_scope_finder("flow", find_flow_numbers)
         auditlog.register(Flow, exclude_fields=["matched_at"])
         auditlog.register(FlowVersion)
         events_processed.connect(capture_events, dispatch_uid="flows.events")
+        reactions_stored.connect(capture_reactions, dispatch_uid="flows.reactions")
         customers_merged.connect(merge_receivers.move_stays, dispatch_uid="flows.merge")
         merge_reverted.connect(merge_receivers.restore_stays, dispatch_uid="flows.revert")
         customer_erased.connect(merge_receivers.end_erased_stays, dispatch_uid="flows.erase")

@@ -7,6 +7,7 @@ from django.db import connection
 
 from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
 from recommendations.sending.models import Delivery, OutboxMessage, PushSubscription
+from recommendations.sending.tracking.reactions import recount_moved
 
 LABEL = Delivery._meta.label_lower
 REPLACED = "sending.replaced"  # deliveries of the kept customer that a delivery of the merged one replaced
@@ -67,11 +68,16 @@ def move_deliveries(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> Move
         # via negative IDs, because two deliveries of an origin cannot have the same customer even for a moment
         cursor.execute(SET_CUSTOMERS, [[loser for loser, _c in replaced], [-loser for loser, _c in replaced]])
         cursor.execute(MOVE_DELIVERIES, {**columns, "losers": [row[0] for row in losers]})
-        for merged, delivery_id in cursor.fetchall():
-            moved.setdefault(merged, {}).setdefault(LABEL, []).append(delivery_id)
+        moved_deliveries = cursor.fetchall()
         cursor.execute(SET_CUSTOMERS, [[loser for loser, _c in replaced], [customer for _l, customer in replaced]])
+    for merged, delivery_id in moved_deliveries:
+        moved.setdefault(merged, {}).setdefault(LABEL, []).append(delivery_id)
     for loser, customer in replaced:
         moved.setdefault(customer, {}).setdefault(REPLACED, []).append(loser)
+    # segments counted the events of the kept customers while the deliveries were not theirs yet
+    kept_by_merged = {merged: kept for kept, merged in pairs}
+    owners = {delivery_id: [kept_by_merged[merged]] for merged, delivery_id in moved_deliveries}
+    recount_moved({**owners, **{row[0]: [row[2]] for row in losers}})
     return moved
 
 
@@ -82,6 +88,14 @@ def restore_deliveries(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], 
         cursor.execute(SET_CUSTOMERS, [[loser for loser, _k in replaced], [-loser for loser, _k in replaced]])
         restore_rows(models=(Delivery, *MODELS), merges=merges)
         cursor.execute(SET_CUSTOMERS, [[loser for loser, _k in replaced], [kept for _l, kept in replaced]])
+    recount_moved(
+        {
+            delivery_id: [kept, merged]
+            for kept, merged, rows in merges
+            for label in (LABEL, REPLACED)
+            for delivery_id in rows.get(label, ())
+        }
+    )
 
 
 def forget_erased_customer(*, customer_id: int, **_kwargs: Any) -> None:

@@ -107,10 +107,20 @@ def _collect_signal_responses(customer_id: int, as_of: datetime) -> list[Channel
     return [response for _receiver, responses in results for response in responses or ()]
 
 
+def _add_responses(step: str, responses: Sequence[ChannelResponses]) -> ChannelResponses | None:
+    """Return the total of a step: a channel can be reported by events of other programs and by an app of our own."""
+    same = [response for response in responses if response.step == step]
+    if not same:
+        return None
+    return ChannelResponses(
+        same[0].channel, step, sum(each.number for each in same), max(each.last_at for each in same)
+    )
+
+
 def _make_channel_line(
     channel: ResponseChannel, responses: Sequence[ChannelResponses], as_of: datetime
 ) -> PortraitLine:
-    by_step = {response.step: response for response in responses}
+    by_step = {step: total for step in STEPS if (total := _add_responses(step, responses)) is not None}
     facts = sum(response.number for response in responses)
     newest = max((response.last_at for response in responses), default=None)
     return make_line(

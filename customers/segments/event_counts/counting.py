@@ -1,7 +1,8 @@
 """Counts events and orders by customer, series and day, each exactly once.
 
 The counts of a batch of events are written in the transaction that takes the batch off the outbox. A recount reads what is stored, except
-events that wait in the outbox: they are counted when their turn comes.
+events that wait in the outbox: they are counted when their turn comes. An app that counts what it stores in tables of its own, such as clicks
+in messages, calls `add_facts` when it stores them and registers a query with which a recount reads them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -56,6 +57,7 @@ READ_ORDER_FACTS = sql.SQL("""
     FROM orders_order o
     WHERE o.customer_id = ANY(%(customers)s::bigint[]) AND o.kind = 'sale' AND o.status <> 'cancelled'
 """)
+OTHER_FACTS: list[sql.Composable] = []  # see `register_fact_query`
 # An event counts once for each product, category (and each above it) and brand that it is about. Products, categories and series are looked
 # up by what the events name: with hundreds of thousands of products, reading all of them would take longer than a batch.
 ADD_FACTS = sql.SQL("""
@@ -157,6 +159,17 @@ NAMES = sql.SQL(", ").join(
 DAY_OF_FACT = sql.SQL(DAY.format(date="at::date"))
 
 
+def register_fact_query(query: sql.Composable) -> None:
+    """Let recounts of events also count what a query returns.
+
+    Args:
+        query: selects id, customer_id, meaning, time and product_ids (an array of text) of the customers ``%(customers)s::bigint[]``; it must
+            leave out customers who are erased or no longer exist.
+    """
+    if query not in OTHER_FACTS:
+        OTHER_FACTS.append(query)
+
+
 def lock_counts() -> None:
     """Make other transactions that count events wait until this one ends."""
     with connection.cursor() as cursor:
@@ -190,7 +203,7 @@ def count_events(events: Sequence[CountedEvent], *, received: tuple[datetime, da
 
 
 def add_facts(facts: Sequence[tuple[int, int, str, datetime, Sequence[str]]]) -> None:
-    """Add events or orders to the counts. facts: the fields of a CountedEvent, and its product IDs."""
+    """Add events or orders to the counts, after `lock_counts`. facts: the fields of a CountedEvent, and its product IDs."""
     ids, customers, meanings, times, products = zip(*facts, strict=True)
     parameters: dict[str, Any] = {
         "ids": format_bigint_list(ids),
@@ -218,7 +231,8 @@ def read_products(ids: Sequence[int], received: tuple[datetime, datetime]) -> di
 def recount_events(customer_ids: Iterable[int]) -> None:
     """Count the stored events of some customers again, in the caller's transaction."""
     product_meanings = sql.Literal([str(meaning) for meaning in PRODUCT_MEANINGS])
-    recount(customer_ids, facts=READ_EVENT_FACTS.format(product_meanings=product_meanings, names=NAMES), orders=False)
+    events = READ_EVENT_FACTS.format(product_meanings=product_meanings, names=NAMES)
+    recount(customer_ids, facts=sql.SQL(" UNION ALL ").join([events, *OTHER_FACTS]), orders=False)
 
 
 def recount_orders(customer_ids: Iterable[int]) -> None:

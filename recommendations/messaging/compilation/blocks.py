@@ -11,7 +11,7 @@ from recommendations.messaging.compilation.slots import SlotTable
 from recommendations.messaging.mjml.schema import CUSTOM_TAGS
 from recommendations.messaging.mjml.tree import Element, SourceTree
 from recommendations.messaging.substitution.fragments import CellGetter
-from recommendations.messaging.substitution.variables import parse_variable
+from recommendations.messaging.substitution.variables import build_getter, parse_variable
 
 
 @dataclass
@@ -97,7 +97,12 @@ class BlockExpander:
                 *links,
             ]
         style = "color:inherit;text-decoration:underline"
-        joined = " · ".join(f'<a href="{{{{ {name} }}}}" style="{style}">{label}</a>' for name, label in links)
+        # getters instead of variables: the links of the footer are not counted, unlike a button that leads to the preferences
+        targets = [self.slots.add(build_getter(parse_variable(name))) for name, _label in links]
+        joined = " · ".join(
+            f'<a href="{target}" style="{style}">{label}</a>'
+            for target, (_name, label) in zip(targets, links, strict=True)
+        )
         content = self.tree.get_content(element).strip()
         lines = [content, "{{ shop.name }} · {{ shop.postal_address }}", joined]
         text = "<br/>".join(line for line in lines if line)

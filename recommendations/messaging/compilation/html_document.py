@@ -22,6 +22,7 @@ TAGS = re.compile(r"<[^<>]*>")
 IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 FRACTION = re.compile(r"(\swidth=\"\d+)\.\d+\"")
 MAX_LABEL = 60
+PREFERENCES = ("links", "preferences")
 DARK_MODE = (
     '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
     "<style>:root{color-scheme:light dark;supported-color-schemes:light dark}"
@@ -74,10 +75,15 @@ def _replace_link(match: re.Match[str], slots: SlotTable) -> str:
 
 
 def _is_own_link(target: str, slots: SlotTable) -> bool:
-    """Return whether a placeholder is a link that needs no counting: of a product, or of the message itself."""
+    """Return whether a placeholder is a link that needs no counting: of a product, of the footer, or of the message itself.
+
+    A link to the preferences in the content is counted, because customers answer with it that they still want messages.
+    """
     found = slots.pattern.fullmatch(target)
     slot = slots.slots[int(found[1])] if found else None
-    return slot is not None and (slot.variable is None or slot.variable.path[0] == "links")
+    if slot is None:
+        return False
+    return slot.variable is None or (slot.variable.path[0] == "links" and slot.variable.path != PREFERENCES)
 
 
 def _replace_image(match: re.Match[str], slots: SlotTable) -> str:

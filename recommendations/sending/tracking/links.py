@@ -67,6 +67,12 @@ class DeliveryLinks:
         return f"{settings.PUBLIC_URL}/m/{page}/{token}"
 
 
+def remove_token(url: str) -> str:
+    """Return the URL of a click as it is stored: without the token of a page of the message, which only the customer may have."""
+    pages = f"{settings.PUBLIC_URL}/m/"
+    return f"{pages}{url.removeprefix(pages).partition('/')[0]}/" if url.startswith(pages) else url
+
+
 def add_campaign_parameters(url: str, *, medium: str, campaign: str, content: str) -> str:
     """Return the URL with utm parameters, unless it has its own; they name the message and the link, never the person."""
     parts = urlsplit(url)

@@ -10,20 +10,19 @@ from config.foundation.valkey import ValkeyDownError
 from recommendations.sending.models import Delivery, DeliveryEvent
 from recommendations.sending.tracking.entries import TrackedEntry, add_entry, read_entries, remove_entries
 from recommendations.sending.tracking.machine_opens import find_machine_entries
+from recommendations.sending.tracking.reactions import (
+    FirstReactions,
+    count_reactions,
+    prepare_counts,
+    report_reactions,
+)
 
 Kind = DeliveryEvent.Kind
 BATCH = 2000
 
 # Times are those of the first event of a kind; a click by a person is an open by a person too.
 UPDATE_DELIVERIES = """
-UPDATE sending_delivery d
-SET opened_at = LEAST(d.opened_at, row.opened), machine_opened_at = LEAST(d.machine_opened_at, row.machine_opened),
-    clicked_at = LEAST(d.clicked_at, row.clicked), delivered_at = LEAST(d.delivered_at, row.delivered),
-    bounced_at = LEAST(d.bounced_at, row.bounced), complained_at = LEAST(d.complained_at, row.complained),
-    unsubscribed_at = LEAST(d.unsubscribed_at, row.unsubscribed),
-    status = CASE WHEN row.bounced IS NOT NULL AND d.status IN ('sent', 'delivered', 'uncertain') THEN 'bounced'
-                  WHEN row.delivered IS NOT NULL AND d.status IN ('sent', 'uncertain') THEN 'delivered' ELSE d.status END
-FROM (
+WITH row AS MATERIALIZED (
     SELECT delivery_id,
            min(at) FILTER (WHERE kind IN ('open', 'click') AND NOT is_machine) AS opened,
            min(at) FILTER (WHERE kind = 'open' AND is_machine) AS machine_opened,
@@ -34,8 +33,21 @@ FROM (
            min(at) FILTER (WHERE kind = 'unsubscribe') AS unsubscribed
     FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::boolean[]) AS event (delivery_id, kind, at, is_machine)
     GROUP BY delivery_id
-) row
+), old AS MATERIALIZED (
+    SELECT id, opened_at, clicked_at FROM sending_delivery
+    WHERE id IN (SELECT delivery_id FROM row) ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE sending_delivery d
+SET opened_at = LEAST(d.opened_at, row.opened), machine_opened_at = LEAST(d.machine_opened_at, row.machine_opened),
+    clicked_at = LEAST(d.clicked_at, row.clicked), delivered_at = LEAST(d.delivered_at, row.delivered),
+    bounced_at = LEAST(d.bounced_at, row.bounced), complained_at = LEAST(d.complained_at, row.complained),
+    unsubscribed_at = LEAST(d.unsubscribed_at, row.unsubscribed),
+    status = CASE WHEN row.bounced IS NOT NULL AND d.status IN ('sent', 'delivered', 'uncertain') THEN 'bounced'
+                  WHEN row.delivered IS NOT NULL AND d.status IN ('sent', 'uncertain') THEN 'delivered' ELSE d.status END
+FROM row JOIN old ON old.id = row.delivery_id
 WHERE d.id = row.delivery_id
+RETURNING d.id, d.customer_id, d.channel, d.origin_kind = 'test',
+          CASE WHEN old.opened_at IS NULL THEN d.opened_at END, CASE WHEN old.clicked_at IS NULL THEN d.clicked_at END
 """
 
 
@@ -97,10 +109,12 @@ def store_entries(entries: Sequence[TrackedEntry]) -> None:
 
 
 def store_events(events: Sequence[FeedbackEvent]) -> None:
-    """Store events and update their deliveries, in one transaction."""
+    """Store events, update their deliveries, and count the opens and clicks by people, in one transaction."""
     if not events:
         return
+    reactions = [event for event in events if event.kind in (Kind.OPEN, Kind.CLICK) and not event.is_machine]
     with transaction.atomic(), connection.cursor() as cursor:
+        locked = prepare_counts({event.delivery_id for event in reactions}) if reactions else set()
         DeliveryEvent.objects.bulk_create(
             [
                 DeliveryEvent(
@@ -126,3 +140,9 @@ def store_events(events: Sequence[FeedbackEvent]) -> None:
                 [event.is_machine for event in ordered],
             ],
         )
+        if reactions:
+            deliveries = [FirstReactions(*row) for row in cursor.fetchall()]
+            count_reactions(deliveries, customer_ids=locked)
+            report_reactions(
+                [(event.key, event.delivery_id, event.kind, event.at, event.url) for event in reactions], deliveries
+            )

@@ -23,6 +23,7 @@ from recommendations.sending.models import Delivery
 from recommendations.sending.tracking import tokens
 from recommendations.sending.tracking.browser_view import render_in_browser
 from recommendations.sending.tracking.entries import MAX_AGENT, TrackedEntry, compute_source
+from recommendations.sending.tracking.links import remove_token
 from recommendations.sending.tracking.opened_products import build_opened_link, choose_opened_product
 from recommendations.sending.tracking.storing import record_entry
 from recommendations.sending.tracking.subscriptions import unsubscribe
@@ -103,7 +104,7 @@ def record(request: HttpRequest, kind: str, delivery_id: int, url: str = "") -> 
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
     """Count a click and redirect to the URL, which only the shop could put into the token."""
     delivery_id, url = read_token(tokens.CLICK, token)
-    record(request, "click", delivery_id, url)
+    record(request, "click", delivery_id, remove_token(url))
     response = HttpResponseRedirect(url)
     response["Referrer-Policy"] = "no-referrer"
     return response

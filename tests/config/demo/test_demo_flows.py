@@ -8,7 +8,8 @@ import pytest
 from config.demo.flows import load_flows
 from customers.identity.models import Consent, Customer
 from customers.lifecycle.models import StageRules, StageTransition
-from customers.segments.event_counts.counting import add_facts
+from customers.segments.conditions.compiler import compile_condition
+from customers.segments.event_counts.counting import add_facts, recount_pending_events
 from recommendations.flows.models import Flow, FlowEntry
 from recommendations.sending.models import Delivery
 from tests.makers import make_order, make_product
@@ -51,4 +52,9 @@ def test_the_flows_have_people_inside_messages_and_goals_and_send_nothing() -> N
     assert price_drop.entries.count() == 20
     assert FlowEntry.objects.filter(flow=price_drop).first().event["product"]["old_price"] == "10.0"  # type: ignore[union-attr]
     assert set(Delivery.objects.values_list("status", flat=True)) == {"delivered", "skipped"}
+    recount_pending_events()
+    opened = {"all": [{"field": "opened_email", "op": "at_least"}]}
+    members = Customer.objects.filter(compile_condition(opened, as_of=now)).values_list("pk", flat=True)
+    openers = Delivery.objects.filter(opened_at__isnull=False).values_list("customer_id", flat=True)
+    assert set(members) == set(openers) != set()
     assert "Simulated" in win_back.description

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils.translation import override
 
+from customers.identity.models import Customer
 from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.machine.definition_parsing import list_problems
 from recommendations.flows.machine.graph import build_graph
@@ -12,6 +13,9 @@ from recommendations.flows.publishing import get_draft, publish_flow
 from recommendations.flows.recipes.registry import RECIPES, RecipeError, create_flow_from_recipe
 from recommendations.messaging.models import MessageTemplate
 from recommendations.messaging.starters.texts import STARTERS
+from recommendations.sending.models import Delivery
+from recommendations.sending.tracking.entries import TrackedEntry
+from recommendations.sending.tracking.storing import store_entries
 from tests.makers import make_customer
 from tests.recommendations.flows.makers import NOON, list_messages, list_statuses, run, signal
 
@@ -57,6 +61,32 @@ def test_the_sunset_email_promises_only_what_its_flow_does() -> None:
     assert "not clicked in our messages" in english
     assert "last message" not in english
     assert ("没有点击我们的邮件" in chinese, "最后一封" in chinese) == (True, False)
+
+
+def test_the_sunset_flow_tags_only_those_who_do_not_click_its_question() -> None:
+    flow = create_flow_from_recipe(key="sunset", now=NOON, by=None)
+    publish_flow(flow=flow, now=NOON)
+    silent, clicking, machine = make_customer(), make_customer(), make_customer()
+    for customer in (silent, clicking, machine):
+        signal(customer.pk, str(flow.pk), kind="match")
+    run(NOON)
+    for customer in (clicking, machine):
+        question = Delivery.objects.create(
+            origin_kind="flow",
+            origin_id=customer.pk,
+            customer_id=customer.pk,
+            template_version_id=1,
+            channel="email",
+            due_at=NOON,
+            sent_at=NOON,
+            status="sent",
+        )
+        at = NOON + (timedelta(seconds=1) if customer is machine else timedelta(hours=1))
+        store_entries([TrackedEntry("click", question.pk, at, "https://shop.example/", "Mozilla/5.0 (iPhone)", "s")])
+    run(NOON + timedelta(hours=2))
+    run(NOON + timedelta(days=31))
+    tagged = Customer.objects.filter(traits__tags__contains=["silent"])
+    assert set(tagged.values_list("pk", flat=True)) == {silent.pk, machine.pk}
 
 
 def test_the_cart_reminder_shows_the_added_product_and_ends_when_a_product_is_removed() -> None:

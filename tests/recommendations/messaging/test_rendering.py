@@ -114,6 +114,12 @@ def test_the_footer_has_the_address_and_the_links(stored_shop: None) -> None:
         assert part in message.text
 
 
+def test_a_button_that_leads_to_the_preferences_is_counted_and_the_link_of_the_footer_is_not() -> None:
+    links = CountingLinks()
+    render(make_source('<mj-button href="{{ links.preferences }}">Stay</mj-button>'), links=links)
+    assert links.clicks == [("https://mail.example/p", "Stay")]
+
+
 def test_the_footer_is_written_in_the_language_of_the_content() -> None:
     message = render(make_source("<mj-text>你好</mj-text>"), language="zh-hans")
     assert "退订" in message.text

@@ -3,17 +3,26 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
 
+from customers.identity.merging.merge import merge_customers
+from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Consent, Customer
+from customers.lifecycle.facts.histories import to_microseconds
+from customers.lifecycle.portrait.queries import CustomerEvent
+from customers.lifecycle.portrait.responses import make_response_lines
+from customers.segments.conditions.compiler import compile_condition
+from customers.segments.event_counts.counting import recount_events, recount_pending_events
+from customers.segments.models import PendingEventCount
 from recommendations.sending.models import Delivery, DeliveryEvent, OutboxMessage
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
 from recommendations.sending.tracking import tokens, views
 from recommendations.sending.tracking.entries import TrackedEntry
-from recommendations.sending.tracking.links import add_campaign_parameters
+from recommendations.sending.tracking.links import DeliveryLinks, add_campaign_parameters
 from recommendations.sending.tracking.storing import store_entries, store_waiting_entries
 from tests.makers import NOON
 from tests.recommendations.sending.fakes import make_subscriber
@@ -133,6 +142,84 @@ def test_opens_within_seconds_and_many_at_once_are_machines(sent: Delivery) -> N
     sent.refresh_from_db()
     assert (sent.opened_at, sent.clicked_at) == (None, None)
     assert DeliveryEvent.objects.filter(is_machine=True).count() == 4
+
+
+def find_members(field: str, *, times: int = 1) -> list[int]:
+    condition = {"all": [{"field": field, "op": "exactly", "times": times, "within_days": 30}]}
+    return list(Customer.objects.filter(compile_condition(condition, as_of=NOON)).values_list("pk", flat=True))
+
+
+def test_opens_and_clicks_of_a_message_count_once_each_in_segments(sent: Delivery) -> None:
+    assert (find_members("opened_email"), find_members("clicked_email")) == ([], [])
+    for minute in range(2):
+        at = NOON + timedelta(minutes=minute)
+        store_entries([TrackedEntry("open", sent.pk, at, "", PHONE, "s")])
+        store_entries([TrackedEntry("click", sent.pk, at, "https://shop.example/1", PHONE, "s")])
+    everyone = [sent.customer_id]
+    assert (find_members("opened_email"), find_members("clicked_email")) == (everyone, everyone)
+    recount_events(everyone)
+    assert (find_members("opened_email"), find_members("clicked_email")) == (everyone, everyone)
+    assert (find_members("opened_push"), find_members("clicked_sms")) == ([], [])
+
+
+@pytest.mark.parametrize(("channel", "field"), [("push", "opened_push"), ("sms", "clicked_sms")])
+def test_a_click_in_a_push_notification_or_text_message_counts_for_its_channel(
+    sent: Delivery, channel: str, field: str
+) -> None:
+    Delivery.objects.update(channel=channel)
+    store_entries([TrackedEntry("click", sent.pk, NOON, "https://shop.example/1", PHONE, "s")])
+    assert (find_members(field), find_members("clicked_email"), find_members("opened_email")) == (
+        [sent.customer_id],
+        [],
+        [],
+    )
+
+
+def test_machines_tests_and_erased_customers_do_not_count_in_segments(sent: Delivery) -> None:
+    assert sent.sent_at is not None
+    store_entries([TrackedEntry("click", sent.pk, sent.sent_at + timedelta(seconds=2), "", PHONE, "s")])
+    assert find_members("clicked_email") == []
+    Delivery.objects.update(origin_kind="test")
+    store_entries([TrackedEntry("click", sent.pk, NOON, "", PHONE, "s")])
+    assert find_members("clicked_email") == []
+    Delivery.objects.update(origin_kind="campaign", clicked_at=None, opened_at=None)
+    Customer.objects.update(erased_at=NOON)
+    store_entries([TrackedEntry("click", sent.pk, NOON + timedelta(minutes=1), "", PHONE, "s")])
+    recount_pending_events()
+    assert not PendingEventCount.objects.exists()
+    Customer.objects.update(erased_at=None)
+    assert find_members("clicked_email") == []
+
+
+def test_the_customer_profile_counts_messages_of_perennial_and_of_other_programs(sent: Delivery) -> None:
+    customer = Customer.objects.get()
+    store_entries([TrackedEntry("click", sent.pk, NOON, "", PHONE, "s")])
+    at = to_microseconds(NOON - timedelta(days=2))
+    other = CustomerEvent(at, "track", "Email Opened", [], 0, 0, "", "", "", "", False, None, "", "")
+    lines = {
+        line.key: line.value
+        for line in make_response_lines(customer_id=customer.pk, events=[other], as_of=NOON + timedelta(hours=1))
+    }
+    assert lines["responses.email"] == {"sent": 1, "opened": 2, "clicked": 1}
+    assert lines["responses.push"] is None
+
+
+def test_clicks_follow_the_customer_through_a_merge_and_its_revert(sent: Delivery) -> None:
+    kept = make_subscriber("kept@shop.example")
+    store_entries([TrackedEntry("click", sent.pk, NOON, "", PHONE, "s")])
+    [merge_id] = merge_customers(pairs=[(kept.pk, sent.customer_id)], at=NOON, causes=["test"])
+    assert find_members("clicked_email") == [kept.pk]
+    revert_merge(merge_id=merge_id, at=NOON, by="test")
+    assert find_members("clicked_email") == [sent.customer_id]
+
+
+def test_a_counted_link_to_the_preferences_is_stored_without_its_token(sent: Delivery, client: Client) -> None:
+    links = DeliveryLinks(sent.pk, "email", "sunset")
+    counted = urlsplit(links.click(links.preferences(), "Stay")).path
+    response = client.get(counted, headers={"user-agent": PHONE})
+    assert client.get(urlsplit(response["Location"]).path).status_code == 200
+    store_waiting_entries()
+    assert DeliveryEvent.objects.get(kind="click").url.endswith("/m/p/")
 
 
 def test_one_click_unsubscribes_and_get_only_asks(sent: Delivery, client: Client) -> None:

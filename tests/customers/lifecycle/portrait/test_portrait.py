@@ -363,7 +363,7 @@ def test_the_number_of_queries_is_constant(anna: Customer) -> None:
     for days in range(1, 20):
         make_order(anna, placed_at=NOON - DAY * days, products=products)
         view(products[days], days=days)
-    assert count_queries() == queries_without_activity == 10
+    assert count_queries() == queries_without_activity == 11
 
 
 def test_events_before_identification_count_but_not_those_of_other_users_of_the_browser(
