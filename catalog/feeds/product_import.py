@@ -228,7 +228,7 @@ class FeedImporter:
         return combine_results(keys=keys, problems=problems, written=written)
 
     def clean(self, row: FeedRow) -> tuple[str, dict[str, Any], list[FieldProblem]]:
-        item, mapping_problems = build_item(row, at=self.record.started_at)
+        item, mapping_problems = build_item(row, at=self.record.started_at, currency=self.options.currency)
         if row.problem:
             return "", {}, mapping_problems
         if self.options.missing is MissingProducts.DEACTIVATE:

@@ -18,7 +18,7 @@ from catalog.field_cleaning import (
     is_empty,
     shorten_value,
 )
-from config.foundation.currencies import get_known_currencies
+from config.foundation.currencies import CURRENCY_SIGNS, get_known_currencies, split_amount
 
 # product field → its names in feeds, in order of preference
 FIELD_NAMES = {
@@ -43,10 +43,8 @@ FIELD_NAMES = {
 }
 SALE_NAMES = frozenset({"sale_price", "sale_price_effective_date"})
 KNOWN_NAMES = frozenset(name for names in FIELD_NAMES.values() for name in names) | SALE_NAMES
-# a number cannot begin with a space, so that only one part of the pattern can match the spaces before it
-PRICE = re.compile(
-    r"(?P<before>[A-Za-z]{3}(?=[\s\d]))?\s*(?P<number>-?(?:[\d.,][\d.,\s]*)?\d)\s*(?P<after>[A-Za-z]{3})?"
-)
+NUMBER = re.compile(r"-?(?:[\d.,][\d.,\s]*)?\d")
+CODE = re.compile(r"(?:[A-Z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +64,11 @@ def normalize_name(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lstrip("\ufeff").lower()).removeprefix("g:")
 
 
-def build_item(row: FeedRow, *, at: datetime) -> tuple[dict[str, Any], list[FieldProblem]]:
-    """Return the product fields of a row, not yet cleaned; unknown names become attributes."""
+def build_item(row: FeedRow, *, at: datetime, currency: str) -> tuple[dict[str, Any], list[FieldProblem]]:
+    """Return the product fields of a row, not yet cleaned; unknown names become attributes.
+
+    ``currency`` is that of prices without one.
+    """
     if row.problem:
         return {}, [row.problem]
     item: dict[str, Any] = {}
@@ -78,8 +79,12 @@ def build_item(row: FeedRow, *, at: datetime) -> tuple[dict[str, Any], list[Fiel
             item[product_field] = get_first_filled(row.fields, present)
     clean_google_category(item, row.fields)
     attributes = collect_attributes(row.fields)
-    read_cost_of_item = partial(read_cost, item)  # after the price: both must have the same currency
-    for name, read in (("price", partial(read_prices, row.fields, attributes, at=at)), ("cost", read_cost_of_item)):
+    own_currency = shorten_value(item.get("currency")).strip().upper() or currency
+    read_price = partial(read_prices, row.fields, attributes, at=at, currency=own_currency)
+    read_cost_of_item = partial(
+        read_cost, item, currency=own_currency
+    )  # after the price: both must have the same currency
+    for name, read in (("price", read_price), ("cost", read_cost_of_item)):
         try:
             item |= read()
         except FieldValueError as error:
@@ -129,20 +134,25 @@ class FieldValueError(Exception):
         self.problem = FieldProblem(name, code, message, shorten_value(value))
 
 
-def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: datetime) -> dict[str, Any]:
-    """Return the current price; during a sale, the regular price becomes an attribute. Two equal prices are no sale."""
+def read_prices(
+    fields: Mapping[str, Any], attributes: dict[str, Any], *, at: datetime, currency: str
+) -> dict[str, Any]:
+    """Return the current price; during a sale, the regular price becomes an attribute. Two equal prices are no sale.
+
+    ``currency`` is that of a price without one.
+    """
     if "price" not in fields:
         return {}
-    price, currency = read_money("price", fields["price"])
-    regular: dict[str, Any] = {"price": price} | ({"currency": currency} if currency else {})
-    sale, sale_currency = read_money("sale_price", fields.get("sale_price"))
+    price, price_currency = read_money("price", fields["price"], currency)
+    regular: dict[str, Any] = {"price": price} | ({"currency": price_currency} if price_currency else {})
+    sale, sale_currency = read_money("sale_price", fields.get("sale_price"), price_currency or currency)
     if sale is None or not is_sale_active(fields.get("sale_price_effective_date"), at=at):
         return regular
-    if sale_currency != currency:
+    if sale_currency != price_currency:
         raise FieldValueError(
             "sale_price",
             "currency_mismatch",
-            _("The sale price must have the currency of the price, %(currency)s.") % {"currency": currency},
+            _("The sale price must have the currency of the price, %(currency)s.") % {"currency": price_currency},
             fields.get("sale_price"),
         )
     if price is not None and sale > price:
@@ -155,15 +165,16 @@ def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: da
     return regular | {"price": sale}
 
 
-def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
+def read_cost(item: Mapping[str, Any], *, currency: str) -> dict[str, Any]:
     """Return the cost of the product to the shop.
 
     A currency in the cost must be the currency of the price.
     """
     if "cost" not in item:
         return {}
-    cost, currency = read_money("cost", item["cost"])
-    if currency and item.get("currency") and currency != shorten_value(item["currency"]).strip().upper():
+    price_currency = shorten_value(item.get("currency")).strip().upper()
+    cost, cost_currency = read_money("cost", item["cost"], price_currency or currency)
+    if cost_currency and price_currency and cost_currency != price_currency:
         raise FieldValueError(
             "cost",
             "currency_mismatch",
@@ -173,32 +184,42 @@ def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"cost": cost}
 
 
-def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
-    """Parse an amount and its currency, which may be empty.
+def read_money(name: str, value: Any, currency: str) -> tuple[Decimal | None, str]:
+    """Parse an amount and its currency, which is empty if the amount has none, or only a sign of ``currency``.
 
-    For example ``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90``.
+    For example ``19.90 EUR``, ``EUR 19.90``, ``€19.90``, ``1,299.00`` or ``19,90``.
     """
     try:
         if is_empty(value):
             return None, ""
         if not isinstance(value, str):
             return clean_price(value), ""
-        match = PRICE.fullmatch(value.strip())
-        if match is None:
+        number, unit = split_amount(value)
+        match = NUMBER.fullmatch(number)
+        if match is None or not (unit in CURRENCY_SIGNS or CODE.fullmatch(unit)):
             raise InvalidValueError(
                 "bad_price",
                 _("%(value)s is not a valid price; use a format like 19.90 EUR.")
                 % {"value": repr(shorten_value(value))},
             )
-        currency = (match["before"] or match["after"] or "").upper()
-        if currency and currency not in get_known_currencies():
-            raise InvalidValueError(
-                "unknown_currency",
-                _("Unknown currency %(value)s; use an ISO 4217 code such as EUR.") % {"value": repr(currency)},
-            )
-        return clean_price(normalize_decimal(match["number"])), currency
+        own_currency = find_currency(unit, currency)
+        return clean_price(normalize_decimal(number)), own_currency
     except InvalidValueError as error:
         raise FieldValueError(name, error.code, error.message, value) from error
+
+
+def find_currency(unit: str, currency: str) -> str:
+    """Return the currency that a code or sign beside an amount stands for; empty if it only repeats ``currency`` with a sign."""
+    codes = CURRENCY_SIGNS.get(unit, frozenset({unit} - {""}))
+    if not codes or (unit in CURRENCY_SIGNS and currency in codes):
+        return ""
+    code = next(iter(codes))
+    if len(codes) > 1 or code not in get_known_currencies():
+        raise InvalidValueError(
+            "unknown_currency",
+            _("Unknown currency %(value)s; use an ISO 4217 code such as EUR.") % {"value": repr(unit)},
+        )
+    return code
 
 
 def normalize_decimal(number: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from config.foundation.currencies import get_known_currencies
+from config.foundation.currencies import CURRENCY_SIGNS, get_known_currencies, split_amount
 
 URL = re.compile(r"https?://\S+")
 PHONE = re.compile(r"'?\+?[\d ()./-]{6,20}")
@@ -13,7 +13,6 @@ ISO_DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ].*)?")
 ANY_DATE = re.compile(r"\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}日?([T ,].*)?")
 BOOLEAN_WORDS = frozenset({"true", "false", "yes", "no", "y", "n", "1", "0", "是", "否"})
 NUMBER_CHARACTERS = frozenset("0123456789.,' ")
-CURRENCY_SYMBOLS = frozenset("€$£¥")
 MIN_SHARE = 0.6  # of the values; a column of a broken file still has its type
 
 
@@ -50,16 +49,10 @@ def is_email(text: str) -> bool:
 
 def is_number(text: str) -> bool:
     """Return whether a text is a number with a sign, and a currency before or after it, if any."""
-    number = text.removeprefix("-").removeprefix("+")
-    if number[:3].isalpha():
-        number = number[3:]
-    elif number[-3:].isalpha():
-        number = number[:-3]
-    else:
-        number = number[1:] if number[:1] in CURRENCY_SYMBOLS else number
-        number = number[:-1] if number[-1:] in CURRENCY_SYMBOLS else number
-    characters = set(number)
-    return characters <= NUMBER_CHARACTERS and any(character.isdecimal() for character in characters)
+    number, unit = split_amount(text)
+    characters = set(number.removeprefix("-").removeprefix("+"))
+    has_known_unit = not unit or unit in CURRENCY_SIGNS or is_currency(unit)
+    return has_known_unit and characters <= NUMBER_CHARACTERS and any(map(str.isdecimal, characters))
 
 
 VALUE_TYPES: Mapping[str, Callable[[str], bool]] = {

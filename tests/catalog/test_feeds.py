@@ -142,6 +142,29 @@ def test_the_cost_is_imported_under_both_names_in_the_currency_of_the_price(writ
     assert record.problems == {"cost: currency_mismatch": 1, "cost: bad_price": 1, "price: bad_price": 1}
 
 
+def test_prices_have_signs_of_currencies_and_full_width_digits(write: Callable[..., Path]) -> None:
+    text = (
+        "id,title,price,sale_price,cost,currency\na,A,¥19.90,￥9.90,5元,CNY\nb,B,￥1,,,\nc,C,２０．５０,,,\nd,D,€7,,€2,\n"
+        'e,E,"$1,299.00",,,USD\nf,F,$5,,,\ng,G,3 £,,,GBP\nh,H,¥5¥,,,CNY\n'
+    )
+    record = load(write(text))
+    assert read_errors(record) == [
+        ("3", "price", "￥1", "unknown_currency"),
+        ("7", "price", "$5", "unknown_currency"),
+        ("9", "price", "¥5¥", "bad_price"),
+    ]
+    products = {
+        product.product_id: (product.price, product.cost, product.currency) for product in Product.objects.all()
+    }
+    assert products == {
+        "a": (Decimal("9.90"), Decimal(5), "CNY"),
+        "c": (Decimal("20.50"), None, "EUR"),
+        "d": (Decimal(7), Decimal(2), "EUR"),
+        "e": (Decimal(1299), None, "USD"),
+        "g": (Decimal(3), None, "GBP"),
+    }
+
+
 def test_a_sale_price_applies_only_during_the_sale(write: Callable[..., Path]) -> None:
     load(write(RSS, "feed.xml"), at=datetime(2026, 12, 1, tzinfo=UTC))
     kettle = Product.objects.get(product_id="k-1")

@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from customers.orders.imports.amounts import normalize_amounts
 from customers.orders.imports.arrow_arrays import build_integer_array
 from customers.orders.imports.files.row_batches import RowBatch
 from customers.orders.imports.parsing import COLUMN_TYPES, ImportOptions, build_parse_query, quote_text, trim_column
@@ -111,6 +112,7 @@ class Staging:
             name: trim_column(pa.chunked_array([column]))
             for name, column in zip(batch.rows.schema.names, batch.rows.columns, strict=True)
         }
+        normalize_amounts(columns, self.options)
         numbers = build_integer_array(np.arange(self.staged, self.staged + batch.rows.num_rows))
         self.pending.append(pa.table({**columns, "file line": batch.lines, "file row": numbers}))
         self.staged += batch.rows.num_rows

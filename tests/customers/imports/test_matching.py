@@ -52,6 +52,16 @@ def test_date_format_is_detected_only_if_it_is_certain(values: list[str], key: s
     assert detect_date_format(values) == key
 
 
+@pytest.mark.parametrize("value", ["¥19.90", "￥1,299.00", "１２．５", "-5元", "19.90 EUR", "$ 5"])
+def test_amounts_are_numbers_as_the_imports_read_them(value: str) -> None:
+    assert looks_like("number", [value])
+
+
+@pytest.mark.parametrize("value", ["十元", "5 kg", "¥5¥", "5 pcs"])
+def test_other_texts_are_no_numbers(value: str) -> None:
+    assert not looks_like("number", [value])
+
+
 def test_currencies_and_addresses_are_recognized() -> None:
     assert looks_like("currency", ["eur", "USD"])
     assert not looks_like("currency", ["euro"])

@@ -538,6 +538,42 @@ def test_commas_group_thousands_between_commas(load: Load) -> None:
     assert run.problems == {"bad_number": 1}
 
 
+@pytest.mark.parametrize(
+    ("price", "currency"),
+    [
+        ("¥59.90", "CNY"),
+        ("￥59.90", "JPY"),
+        ("59.90元", "CNY"),
+        ("５９．９０", "CNY"),
+        ("$ 59.90", "USD"),
+        ("59.90 €", "EUR"),
+        ("£59.90", "GBP"),
+        ("eur 59.90", "EUR"),
+    ],
+)
+def test_amounts_have_signs_of_the_currency_and_full_width_digits(load: Load, price: str, currency: str) -> None:
+    text = f"order_id,placed_at,product_id,quantity,unit_price,total\nA1,2026-05-01,tea,２,{price},119.80\n"
+    assert load(text, currency=currency).problems == {}
+    assert lines_of("A1") == [(1, "tea", 2, Decimal("59.90"), 0, Decimal("119.80"))]
+
+
+def test_signs_group_thousands_follow_a_minus_and_name_the_currency_of_the_row(load: Load) -> None:
+    run = load(
+        "order_id,placed_at,product_id,quantity,unit_price,line_total,currency\n"
+        'A1,2026-05-01,tea,-1,"￥1,299.00","-¥1,299.00",CNY\nA2,2026-05-01,tea,1,¥5,,EUR\nA3,2026-05-01,tea,1,€5,,\n'
+        "A4,2026-05-01,tea,€1,5,,\nA5,2026-05-01,tea,1,$5,,\nA6,2026-05-01,tea,1,¥5¥,,CNY\nA7,2026-05-01,tea,1,1¥5,,CNY\n"
+    )
+    assert lines_of("A1")[0][3:] == (Decimal(1299), 0, Decimal(-1299))
+    assert lines_of("A3")[0][-1] == Decimal(5)
+    assert [(row["line"], row["field"], row["value"]) for row in read_rejected(run)] == [
+        ("3", "unit_price", "¥5"),
+        ("5", "quantity", "€1"),
+        ("6", "unit_price", "$5"),
+        ("7", "unit_price", "¥5¥"),
+        ("8", "unit_price", "1¥5"),
+    ]
+
+
 def test_quotes_line_breaks_and_blank_lines_keep_line_numbers(load: Load) -> None:
     run = load(
         f"{HEADER}\r\n"
