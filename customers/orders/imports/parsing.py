@@ -13,7 +13,7 @@ from django.conf import settings
 from config.foundation.currencies import get_known_currencies
 from customers.identity.resolution.blocklist import BLOCKED_IDS, MAX_BLOCKED_LENGTH
 from customers.orders.imports.column_mapping import ColumnMapping
-from customers.orders.models import Order
+from customers.orders.imports.status_words import STATUS_WORDS, TRANSLATED_STATUS_WORDS
 from customers.orders.order_rules import (
     EMAIL_LENGTH,
     ID_LENGTHS,
@@ -41,16 +41,6 @@ COLUMN_TYPES = (
     | dict.fromkeys([*ID_LENGTHS, *TEXT_LENGTHS, "email", "currency", "status"], "VARCHAR")
     | {"placed_at": "TIMESTAMP", "line_number": "INTEGER"}
 )
-STATUS_WORDS: dict[str, str] = {
-    # our own statuses, the payment statuses of Shopify and the order statuses of WooCommerce
-    Order.Status.PLACED: (
-        "placed paid pending authorized partially_paid unpaid open completed complete processing on_hold shipped "
-        "delivered fulfilled"
-    ),
-    Order.Status.CANCELLED: "cancelled canceled voided expired failed trash checkout_draft",
-    Order.Status.REFUNDED: "refunded returned",
-    Order.Status.PARTLY_REFUNDED: "partly_refunded partially_refunded",
-}
 
 
 # the same IDs as in `blocklist.is_blocked_id`
@@ -229,13 +219,14 @@ class ParseQueryBuilder:
         word = f"regexp_replace(regexp_replace(lower(CAST(raw_{name} AS VARCHAR)), '[ -]+', '_', 'g'), '^wc_', '')"
         cases = " ".join(
             f"WHEN {word} IN ({', '.join(quote_text(word) for word in words.split())}) THEN {quote_text(str(status))}"
-            for status, words in STATUS_WORDS.items()
+            # the translations come last: rows with a status of the first words are not compared with them
+            for status, words in (*STATUS_WORDS.items(), *TRANSLATED_STATUS_WORDS.items())
         )
         own = " ".join(
             f"WHEN {word} = {quote_text(text)} THEN {quote_text(status)}"
             for text, status in self.mapping.statuses.items()
         )
-        return f"CASE {own} {cases} END"
+        return f"CASE WHEN raw_{name} IS NULL THEN NULL {own} {cases} END"
 
     def _build_signed_discount(self) -> str:
         """Return the expression of the discount column with the sign of the quantity.

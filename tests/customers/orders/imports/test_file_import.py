@@ -24,6 +24,7 @@ from customers.orders.imports.file_import import (
     import_orders,
 )
 from customers.orders.imports.loading import staged_load
+from customers.orders.imports.status_words import STATUS_WORDS, TRANSLATED_STATUS_WORDS
 from customers.orders.models import Order, OrderImport, OrderLine
 from customers.segments.models import PendingOrderCount
 from tests.makers import make_customer, make_identifier, make_order, make_product, make_source
@@ -229,6 +230,36 @@ def test_unknown_currency_status_and_line_number_are_rejected(load: Load) -> Non
         ("5", "line_number", "first"),
         ("6", "line_number", "1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("已完成", "placed"),
+        ("交易成功", "placed"),
+        ("待发货", "placed"),
+        ("已取消", "cancelled"),
+        ("交易关闭", "cancelled"),
+        ("已退款", "refunded"),
+        ("部分退款", "partly_refunded"),
+        ("Abgeschlossen", "placed"),
+        ("Annulée", "cancelled"),
+        ("Reembolsado parcialmente", "partly_refunded"),
+        ("Rimborsato", "refunded"),
+        ("In behandeling", "placed"),
+    ],
+)
+def test_statuses_are_known_in_the_languages_of_the_column_names(load: Load, word: str, status: str) -> None:
+    text = f"order_id,placed_at,product_id,quantity,unit_price,status\nA1,2026-05-01,tea,1,4.50,{word}\n"
+    assert load(text).problems == {}
+    assert Order.objects.get().status == status
+
+
+def test_each_status_word_has_one_meaning() -> None:
+    words = [
+        word for table in (STATUS_WORDS, TRANSLATED_STATUS_WORDS) for own in table.values() for word in own.split()
+    ]
+    assert len(words) == len(set(words))
 
 
 def test_line_total_must_match_price_quantity_and_discount(load: Load) -> None:
