@@ -38,7 +38,7 @@ CONSENT_FIELDS = {"email_consent": "email", "sms_consent": "sms"}
 CONSENT_WORDS = {"subscribed": True, "unsubscribed": False, "not subscribed": False, "是": True, "否": False}
 MAX_EMAIL = 254
 MIN_PHONE_DIGITS = 5
-DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y")
+DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y年%m月%d日")
 
 
 def clean_email(value: Any) -> str:

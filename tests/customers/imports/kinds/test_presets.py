@@ -165,6 +165,13 @@ def test_magento_products_with_configurable_ones(boss: Client, upload: Upload) -
     assert bag.image_url == "https://magento.example/media/mb01.jpg"
 
 
+@pytest.mark.parametrize("birthday", ["1973年8月16日", "1973年08月16日", "1973/8/16", "16.8.1973"])
+def test_birthdays_are_read_in_the_formats_of_the_columns_page(boss: Client, upload: Upload, birthday: str) -> None:
+    run = run_import(boss, upload, "customers", f"客户编号,生日\nada,{birthday}\n")
+    assert (run.created, run.rejected) == (1, 0)
+    assert Customer.objects.get().birthday == "1973-08-16"
+
+
 def test_magento_customers_without_their_secrets(boss: Client, upload: Upload) -> None:
     run = run_import(boss, upload, "customers", exports.MAGENTO_CUSTOMERS)
     assert (run.preset, run.rows, run.created) == ("magento", 1, 1)
