@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
-from django.core.validators import validate_slug
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -19,6 +18,7 @@ from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_moment
 from customers.imports import tasks
 from customers.imports.backoffice.access import require_import, require_view
+from customers.imports.backoffice.upload_page import validate_source
 from customers.imports.feeds import validate_feed_url
 from customers.imports.kinds.products import PRODUCTS
 from customers.imports.models import ScheduledFeed
@@ -50,7 +50,7 @@ class FeedForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["source"].validators.append(validate_slug)
+        self.fields["source"].validators.append(validate_source)
 
     def save(self, commit: bool = True) -> ScheduledFeed:
         if {"url", "source"} & set(self.changed_data):

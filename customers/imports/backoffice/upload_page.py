@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.views.decorators import staff_member_required
-from django.core.validators import validate_slug
+from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +19,10 @@ from customers.imports.backoffice.steps import build_steps
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.models import ImportRun
 
+validate_source = RegexValidator(
+    r"^[A-Za-z0-9_-]+\Z", gettext_lazy("Use only Latin letters, digits, hyphens and underscores, such as shopify.")
+)
+
 
 class WizardUploadForm(forms.Form):
     """The file of an import, and its source."""
@@ -27,7 +31,7 @@ class WizardUploadForm(forms.Form):
     source = forms.CharField(
         label=gettext_lazy("Source"),
         max_length=100,
-        validators=[validate_slug],
+        validators=[validate_source],
         help_text=gettext_lazy(
             "Short name of the system that the file is from, such as shopify. IDs are unique within it, and the matched "
             "columns are remembered for its next file."
