@@ -58,6 +58,11 @@ class ImportRun(FileImport):
         indexes = [models.Index(fields=["kind", "source", "-created_at"], name="imports_run_latest")]
 
     @property
+    def has_valid_rows(self) -> bool:
+        """Whether the check has found anything to import, even if it is stored already."""
+        return self.created + self.updated + self.unchanged > 0
+
+    @property
     def is_running(self) -> bool:
         return self.state in (ImportState.CHECKING, ImportState.IMPORTING, ImportState.UNDOING)
 

@@ -133,6 +133,8 @@ def build_verdict(run: ImportRun, kind: ImportKind) -> str:
     """Return one sentence about the state of the import."""
     values = {"rows": format_count(run.rows), "rejected": format_count(run.rejected)}
     if run.state == ImportState.CHECKED:
+        if not run.has_valid_rows:
+            return _("No row of the file can be imported. Change the columns, or correct the file.")
         if not run.rejected:
             return _("All %(rows)s rows can be imported. Nothing has been changed yet.") % values
         return (
@@ -225,7 +227,7 @@ def start_import(request: HttpRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id, for_import=True)
     if not runs.get_path(run).is_file():
         messages.error(request, _("The file was deleted after a week. Upload it again."))
-    else:
+    elif run.state != ImportState.CHECKED or run.has_valid_rows:  # the page itself says that there is nothing to import
         start_importing(run)
     return redirect_to_run(run)
 
