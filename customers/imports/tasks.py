@@ -4,6 +4,7 @@ import logging
 
 from celery import shared_task
 from django.utils import timezone
+from django.utils.translation import get_language, override
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.imports import feeds, runs
@@ -13,26 +14,30 @@ logger = logging.getLogger(__name__)
 
 
 # Not exclusive tasks, of which a second start would be dropped: several imports may run at the same time, each once.
+# ``language`` is that of the user who has started the task: the problems of the file are stored as texts.
 @shared_task
-def check_file(run_id: int) -> None:
+def check_file(run_id: int, language: str = "") -> None:
     try:
-        runs.check_run(run_id=run_id, at=timezone.now())
+        with override(language or get_language()):
+            runs.check_run(run_id=run_id, at=timezone.now())
     except AlreadyRunningError as error:
         logger.warning("%s", error)
 
 
 @shared_task
-def import_file(run_id: int) -> None:
+def import_file(run_id: int, language: str = "") -> None:
     try:
-        runs.import_run(run_id=run_id, at=timezone.now())
+        with override(language or get_language()):
+            runs.import_run(run_id=run_id, at=timezone.now())
     except AlreadyRunningError as error:
         logger.warning("%s", error)
 
 
 @shared_task
-def undo_import(run_id: int) -> None:
+def undo_import(run_id: int, language: str = "") -> None:
     try:
-        runs.undo_run(run_id=run_id, at=timezone.now())
+        with override(language or get_language()):
+            runs.undo_run(run_id=run_id, at=timezone.now())
     except AlreadyRunningError as error:
         logger.warning("%s", error)
 

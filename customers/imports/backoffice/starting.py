@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
@@ -46,9 +47,12 @@ def start_undo(run: ImportRun) -> None:
 
 
 def enqueue(run: ImportRun, task: Any, *, fallback: ImportState) -> None:
-    """Leave the work to a worker; without a broker, restore the previous state of the run and store the reason."""
+    """Leave the work to a worker; without a broker, restore the previous state of the run and store the reason.
+
+    The worker gets the user's language, because it stores the problems of the file as texts.
+    """
     try:
-        task.delay(run.pk)
+        task.delay(run.pk, get_language() or "")
     except OperationalError as error:
         run.state = fallback
         run.error = _("No worker is available: %(reason)s. Try again.") % {"reason": error}

@@ -9,11 +9,14 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
 from catalog.feeds import product_import
 from catalog.models import Product
@@ -79,6 +82,44 @@ def test_broken_file_is_corrected_in_the_page_and_imported_to_the_end(boss: Clie
     page = show(boss, run)
     assert "Undo import" in page
     assert reverse("admin:training_modelversion_changelist") in page, "the next step on the way to recommendations"
+
+
+def test_a_file_without_a_valid_row_cannot_be_imported(boss: Client, upload: Upload) -> None:
+    run = upload("products", "id,title,price\ntea,Tea,cheap\n")
+    page = show(boss, run)
+    assert "No row of the file can be imported" in page
+    assert reverse("imports:start", args=[run.pk]) not in page
+    assert post(boss, "start", run).state == "checked"
+    again = post(boss, "start", upload("products", "id,title,price\ntea,Tea,4.50\n"))
+    assert again.state == "imported"
+    unchanged = upload("products", "id,title,price\ntea,Tea,4.50\n")
+    assert (unchanged.created, unchanged.unchanged) == (0, 1)
+    assert post(boss, "start", unchanged).state == "imported"
+
+
+def test_problems_stay_in_the_language_of_the_user_after_the_import(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work_in_english(run_id: int, language: str = "") -> None:
+        with override("en"):
+            tasks.import_file(run_id, language)
+
+    monkeypatch.setattr(tasks.import_file, "delay", work_in_english)
+    boss.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
+    run = upload("products", "id,title,price\ntea,Tea,cheap\npot,Pot,5\n")
+    assert "不是有效的价格" in show(boss, run)
+    run = post(boss, "start", run)
+    assert (run.state, run.rejected) == ("imported", 1)
+    assert "不是有效的价格" in show(boss, run)
+
+
+@pytest.mark.parametrize("source", ["商品库", "my shop", "shop\n"])
+def test_a_wrong_source_is_explained(boss: Client, source: str) -> None:
+    response = boss.post(
+        reverse("imports:new", args=["products"]),
+        {"file": SimpleUploadedFile("export.csv", b"id,title\ntea,Tea\n"), "source": f"x{source}x"},
+    )
+    assert "Use only Latin letters, digits, hyphens and underscores" in response.content.decode()
 
 
 def test_undo_removes_what_the_import_created_and_restores_what_it_changed(boss: Client, upload: Upload) -> None:
@@ -199,7 +240,7 @@ def test_a_waiting_import_shows_no_results_and_is_cancelled_immediately(
     assert (run.created, run.rejected) == (1, 1)
     assert list_results(boss) == ["–", "–", "–"]
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.import_file, "delay", lambda pk: None)  # no worker
+        patch.setattr(tasks.import_file, "delay", lambda pk, language: None)  # no worker
         assert post(boss, "start", run).state == "importing"
     assert list_results(boss) == ["–", "–", "–"]
     run = post(boss, "cancel", run)
@@ -214,7 +255,7 @@ def test_a_waiting_import_shows_no_results_and_is_cancelled_immediately(
 def test_a_check_that_waits_is_cancelled_immediately(
     boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.check_file, "delay", lambda pk: None)
+    monkeypatch.setattr(tasks.check_file, "delay", lambda pk, language: None)
     monkeypatch.setattr(type(runs.UPLOADS), "is_large", lambda self, run: True)
     run = upload("products", "id,title\ntea,Tea\n")
     assert run.state == "checking"
@@ -228,7 +269,7 @@ def test_an_import_that_a_worker_has_begun_is_shown_as_being_cancelled(
     boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = upload("products", "id,title\ntea,Tea\n")
-    monkeypatch.setattr(tasks.import_file, "delay", lambda pk: None)
+    monkeypatch.setattr(tasks.import_file, "delay", lambda pk, language: None)
     post(boss, "start", run)
     with hold_in_another_session(f"imports.run:{run.pk}"):
         assert post(boss, "cancel", run).state == "importing"
@@ -241,7 +282,7 @@ def test_a_waiting_import_names_the_jobs_that_run(
     boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = upload("products", "id,title\ntea,Tea\n")
-    monkeypatch.setattr(tasks.import_file, "delay", lambda pk: None)
+    monkeypatch.setattr(tasks.import_file, "delay", lambda pk, language: None)
     post(boss, "start", run)
     assert "Now running" not in show(boss, run)
     started_at = timezone.now()
