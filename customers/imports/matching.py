@@ -94,6 +94,7 @@ def detect_preset(kind: ImportKind, columns: Sequence[str]) -> str:
             for candidates in preset.columns.values()
         )
         for preset in kind.presets.values()
+        if not preset.identifying_columns or not names.isdisjoint(map(normalize_column, preset.identifying_columns))
     }
     best = max(scores, key=lambda key: scores[key], default="")
     return best if best and scores[best] >= MIN_PRESET_COLUMNS else next(iter(kind.presets), "")

@@ -45,6 +45,7 @@ class FeedPreset:
             followed by the field.
         derived_fields: the fields that ``complete`` computes, each with an explanation for the user.
         read_columns: further columns that ``complete`` reads.
+        identifying_columns: the system's files have at least one of these columns; other files are not taken for its export.
         keeps_other_columns: whether columns without a field become attributes.
         translations: the column names in the other languages that the system can export.
     """
@@ -57,6 +58,7 @@ class FeedPreset:
     complete: Callable[[Rows, Any], Iterator[FeedRow]] = keep_rows
     derived_fields: Mapping[str, str | Promise] = field(default_factory=dict)
     read_columns: Sequence[str] = ()
+    identifying_columns: Sequence[str] = ()
     keeps_other_columns: bool = False
     translations: Translations = field(default_factory=dict)
 

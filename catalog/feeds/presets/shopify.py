@@ -110,6 +110,7 @@ SHOPIFY = FeedPreset(
         ),
         "availability": _("From inventory, inventory tracker and inventory policy."),
     },
+    identifying_columns=("Handle", "Variant SKU"),
     read_columns=(
         "Handle",
         "Option1 Name",

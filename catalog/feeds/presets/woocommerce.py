@@ -117,6 +117,7 @@ WOOCOMMERCE = FeedPreset(
     collect=collect_parents,
     complete=complete_variations,
     derived_fields={"product_id": _("SKU, or the ID if there is none, as in WooCommerce's export of orders.")},
+    identifying_columns=("ID", "SKU"),
     read_columns=(
         "ID",
         "Type",

@@ -52,6 +52,7 @@ class ImportPreset:
         joined_fields: fields that are filled from all of their columns: a later column fills the gaps of an earlier one.
         derived_fields: fields that the preset itself computes, with how it does so.
         read_columns: further columns that the preset reads by itself.
+        identifying_columns: the system's files have at least one of these columns; other files are not taken for its export.
         keeps_other_columns: whether columns without a field become attributes, unless they are left out.
         missing_help: what to export instead of a file without the required columns.
     """
@@ -62,6 +63,7 @@ class ImportPreset:
     joined_fields: frozenset[str] = frozenset()
     derived_fields: Mapping[str, Text] = field(default_factory=dict)
     read_columns: Sequence[str] = ()
+    identifying_columns: Sequence[str] = ()
     keeps_other_columns: bool = False
     missing_help: Text = ""
 

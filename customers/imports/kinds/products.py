@@ -144,6 +144,7 @@ PRODUCTS = ImportKind(
             joined_fields=preset.joined_fields,
             derived_fields=preset.derived_fields,
             read_columns=list_translations(preset.read_columns, preset.translations),
+            identifying_columns=list_translations(preset.identifying_columns, preset.translations),
             keeps_other_columns=preset.keeps_other_columns,
         )
         for preset in PRESETS.values()

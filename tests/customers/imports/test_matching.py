@@ -67,3 +67,18 @@ def test_currencies_and_addresses_are_recognized() -> None:
     assert not looks_like("currency", ["euro"])
     assert looks_like("email", ["ada@example.com", "", "x"], min_share=0.5)
     assert normalize_column(" Order-ID ") == "order id"
+
+
+def test_a_plain_list_with_everyday_names_is_no_export_of_a_shop_system() -> None:
+    values = {
+        "商品编号": ["a1"],
+        "商品名称": ["红茶"],
+        "分类": ["茶"],
+        "品牌": ["北风"],
+        "价格": ["19.90"],
+        "库存": ["3"],
+    }
+    match = match_columns(kind=PRODUCTS, sample=make_sample(**values))
+    assert (match.preset, match.mapping["product_id"]) == (next(iter(PRODUCTS.presets)), ["商品编号"])
+    export = {"ID": ["7"], "SKU": ["a1"], "名称": ["红茶"], "分类": ["茶"], "品牌": ["北风"], "库存": ["3"]}
+    assert match_columns(kind=PRODUCTS, sample=make_sample(**export)).preset == "woocommerce"
