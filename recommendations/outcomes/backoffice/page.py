@@ -17,7 +17,6 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Table, build_table
 from config.foundation.csv_cells import format_csv, mark_encoding
 from config.foundation.number_formats import format_change, format_percent, format_whole_money
-from config.foundation.shop.profile import get_shop
 from customers.analytics.backoffice.access import VIEW, VIEW_CUSTOMERS
 from customers.analytics.backoffice.building.vocabulary_choices import list_segment_filters, list_segments
 from customers.analytics.backoffice.results.view import ResultContext
@@ -27,6 +26,7 @@ from customers.analytics.outcomes.parameters import OutcomeParameters
 from customers.analytics.outcomes.registry import MEASURES, OutcomeMeasure
 from customers.analytics.results import ResultState, cancel_result, get_result
 from customers.identity.personal_data.masking import may_see_personal
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.warehouse.current_tables import NO_EXPORT, is_export_missing
 from recommendations.outcomes.backoffice.displays import DISPLAYS
 from recommendations.outcomes.backoffice.incremental_lift import build_lift_context, list_lift_rows
@@ -135,7 +135,7 @@ def build_context(request: HttpRequest, key: str, state: ResultState, parameters
         with_personal=may_see_personal(request),
         may_list=request.user.has_perm(VIEW_CUSTOMERS),
         segments=list_segments(),
-        currency=get_shop().currency,
+        currency=get_amount_currency(),
     )
 
 
@@ -150,7 +150,7 @@ def describe_outcomes(states: Mapping[str, ResultState], parameters: OutcomePara
                 "%(period)s: %(revenue)s of revenue (%(change)s), and %(share)s of the customers of the period before ordered again."
             ) % {
                 "period": label_period(period.start, parameters.unit),
-                "revenue": format_whole_money(period.revenue, get_shop().currency),
+                "revenue": format_whole_money(period.revenue, get_amount_currency()),
                 "change": format_change(period.previous.relative),
                 "share": format_percent(repeat.share),
             }
@@ -171,7 +171,7 @@ def build_lift_part(
         return None
     report, lift = load_lift(states, parameters)
     return {
-        **build_lift_context(request, report, lift, get_shop().currency),
+        **build_lift_context(request, report, lift, get_amount_currency()),
         "is_limited": bool(parameters.segment or parameters.split),
     }
 

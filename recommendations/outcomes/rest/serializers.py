@@ -78,7 +78,9 @@ class OutcomePeriodSerializer(serializers.Serializer[Any]):
 class GrowthPeriodSerializer(OutcomePeriodSerializer):
     customers = serializers.IntegerField()
     orders = serializers.IntegerField()
-    revenue = serializers.FloatField(help_text=_("Net of returns, in the currency of the shop."))
+    revenue = serializers.FloatField(
+        help_text=_("Net of returns, in the shop's currency, or in that of most orders if no order has it.")
+    )
     revenue_per_customer = serializers.FloatField(allow_null=True)
     orders_per_customer = serializers.FloatField(allow_null=True)
     order_value = serializers.FloatField(allow_null=True)

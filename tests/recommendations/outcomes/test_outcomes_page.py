@@ -113,6 +113,18 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
 
 
 @pytest.mark.usefixtures("shop")
+def test_revenue_is_in_the_currency_of_the_orders_and_not_in_that_of_the_settings(
+    admin_client: Client, settings: Any
+) -> None:
+    settings.SHOP_CURRENCY = "USD"
+    admin_client.get(PAGE)
+    compute_all()
+    page = admin_client.get(PAGE).text
+    assert "€30 of revenue" in page
+    assert "$" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+
+
+@pytest.mark.usefixtures("shop")
 def test_outcomes_ask_for_the_first_export_instead_of_calling_revenue_zero(admin_client: Client) -> None:
     ExportRun.objects.all().delete()
     admin_client.get(PAGE)
