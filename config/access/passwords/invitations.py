@@ -11,7 +11,6 @@ from django.utils.crypto import constant_time_compare
 from django.utils.encoding import force_bytes
 from django.utils.http import base36_to_int, urlsafe_base64_encode
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
 from config.access.roles import get_role_label
 from config.foundation.shop.mail import send_shop_mail
@@ -72,20 +71,19 @@ def build_invitation_link(user: User, *, origin: str) -> str:
 
 
 def mail_invitation(user: User, *, link: str, invited_by: str) -> None:
-    """Send the link in the language of the shop. Errors: SMTPException, OSError."""
+    """Send the link, in the language that the inviter uses: the shop's may not be chosen yet. Errors: SMTPException, OSError."""
     shop = get_shop()
-    with override(shop.language):
-        roles = ", ".join(get_role_label(group.name) for group in user.groups.all())
-        subject = _("Invitation to the back office of %(shop)s") % {"shop": shop.name}
-        text = _(
-            "%(inviter)s has invited you to the back office of %(shop)s as %(role)s.\n\n"
-            "Choose a password here. The link is valid for three days:\n\n%(link)s\n\n"
-            "You log in with this name: %(username)s"
-        ) % {
-            "inviter": invited_by,
-            "shop": shop.name,
-            "role": roles,
-            "link": link,
-            "username": user.get_username(),
-        }
+    roles = ", ".join(get_role_label(group.name) for group in user.groups.all())
+    subject = _("Invitation to the back office of %(shop)s") % {"shop": shop.name}
+    text = _(
+        "%(inviter)s has invited you to the back office of %(shop)s as %(role)s.\n\n"
+        "Choose a password here. The link is valid for three days:\n\n%(link)s\n\n"
+        "You log in with this name: %(username)s"
+    ) % {
+        "inviter": invited_by,
+        "shop": shop.name,
+        "role": roles,
+        "link": link,
+        "username": user.get_username(),
+    }
     send_shop_mail(subject=subject, text=text, recipient=user.email)

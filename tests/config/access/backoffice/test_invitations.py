@@ -58,6 +58,12 @@ def test_an_invited_colleague_chooses_a_password_and_logs_in_with_the_role(
     }
 
 
+def test_an_invitation_is_in_the_language_of_the_inviter(admin_client: Client, invitation: dict[str, str]) -> None:
+    admin_client.post(PAGE, invitation, headers={"accept-language": "zh-hans"})
+    assert mail.outbox[0].subject.startswith("邀请您使用")
+    assert "营销人员" in mail.outbox[0].body
+
+
 def test_without_a_mail_server_the_page_shows_the_link_once(
     admin_client: Client, invitation: dict[str, str], settings: Any
 ) -> None:
