@@ -13,15 +13,8 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from config.foundation.calendars.public_holidays import is_working_day
-from customers.privacy.models import Regulation
+from customers.privacy.regulations import Regulation
 
-# European Economic Area and the United Kingdom, whose law kept the deadline.
-GDPR_COUNTRIES = frozenset(
-    {
-        *("AT", "BE", "BG", "HR", "CY", "CZ", "DK", "EE", "FI", "FR", "DE", "GR", "HU", "IE", "IT", "LV", "LT", "LU"),
-        *("MT", "NL", "PL", "PT", "RO", "SK", "SI", "ES", "SE", "IS", "LI", "NO", "GB"),
-    }
-)
 MAX_DAYS_WITHOUT_WORK = 60
 
 
@@ -43,14 +36,6 @@ DEADLINES: dict[str, Deadline] = {
     Regulation.PIPL: Deadline(working_days=15),
     Regulation.CCPA: Deadline(days=45, more_days=45),
 }
-
-
-def choose_regulation(country: str, *, default: str) -> str:
-    """Return the regulation for an ISO country code; the default for others and an unknown country."""
-    code = country.strip().upper()
-    if code in GDPR_COUNTRIES:
-        return Regulation.GDPR
-    return {"CN": Regulation.PIPL, "US": Regulation.CCPA}.get(code, default)
 
 
 def can_extend(regulation: str) -> bool:

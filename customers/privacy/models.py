@@ -9,16 +9,12 @@ from django.db.models import Q
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
+from config.foundation.shop.profile import get_shop_country
 from customers.identity.models import Customer
 from customers.identity.personal_data.encrypted_field import EncryptedTextField
+from customers.privacy.regulations import Regulation, choose_regulation
 
 SETTINGS_ID = 1
-
-
-class Regulation(models.TextChoices):
-    GDPR = "gdpr", _("GDPR (EU, UK)")
-    PIPL = "pipl", _("PIPL (China)")
-    CCPA = "ccpa", _("CCPA (California)")
 
 
 class RequestKind(models.TextChoices):
@@ -258,5 +254,8 @@ class PrivacySettings(models.Model):
 
 
 def load_privacy_settings() -> PrivacySettings:
-    """Return the stored settings, or the defaults that are not saved yet."""
-    return PrivacySettings.objects.filter(pk=SETTINGS_ID).first() or PrivacySettings(pk=SETTINGS_ID)
+    """Return the stored settings, or the defaults that are not saved yet: the regulation is then that of the shop's country."""
+    stored = PrivacySettings.objects.filter(pk=SETTINGS_ID).first()
+    if stored is not None:
+        return stored
+    return PrivacySettings(pk=SETTINGS_ID, regulation=choose_regulation(get_shop_country(), default=Regulation.GDPR))

@@ -69,7 +69,8 @@ class ShopForm(forms.ModelForm):
         help_text=gettext_lazy(
             "Phone numbers without a country code are treated as numbers of this country: for China, 13800138000 and +86 "
             "138-0013-8000 are the same number. After a change, stored numbers are compared in the new format; this does "
-            "not merge any customers."
+            "not merge any customers. Privacy requests of customers without a country follow the public holidays of this country and, "
+            "until the request settings are saved, its law."
         ),
     )
     color = forms.RegexField(

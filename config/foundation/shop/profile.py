@@ -76,6 +76,11 @@ def get_phone_countries() -> PhoneCountries:
     return PhoneCountries(stored.country, stored.phone_country)
 
 
+def get_shop_country() -> str:
+    """Return the ISO code of the country in the shop settings; "" if none was chosen."""
+    return _get_stored().country
+
+
 def get_time_zone_name() -> str:
     """Return the shop's time zone, such as Europe/Berlin. Days, charts, schedules and counts by day follow it."""
     return _get_stored().time_zone or settings.TIME_ZONE

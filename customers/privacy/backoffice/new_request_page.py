@@ -14,7 +14,8 @@ from config.foundation.backoffice.permissions import check_permissions
 from customers.identity.customer_search import build_customer_search
 from customers.identity.models import Customer
 from customers.privacy.backoffice.permissions import CHANGE
-from customers.privacy.models import IdentityProof, Regulation, RequestChannel, RequestKind
+from customers.privacy.models import IdentityProof, RequestChannel, RequestKind
+from customers.privacy.regulations import Regulation
 from customers.privacy.requests.fulfillment import fulfill_request
 from customers.privacy.requests.notices import queue_confirmation
 from customers.privacy.requests.opening import NewRequest, open_request

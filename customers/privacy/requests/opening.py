@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import transaction
 
-from config.foundation.shop.profile import get_time_zone
+from config.foundation.shop.profile import get_shop_country, get_time_zone
 from customers.identity.models import Customer
-from customers.privacy.due_dates import choose_regulation, compute_due_at
+from customers.privacy.due_dates import compute_due_at
 from customers.privacy.models import (
     IdentityProof,
     PrivacyRequest,
@@ -19,6 +19,7 @@ from customers.privacy.models import (
     RequestState,
     load_privacy_settings,
 )
+from customers.privacy.regulations import choose_regulation
 from customers.privacy.requests.history import record_step
 from customers.privacy.requests.workflow import prove_identity
 
@@ -57,6 +58,7 @@ def open_request(new: NewRequest, *, now: datetime) -> tuple[PrivacyRequest, boo
             return known, False
         settings = load_privacy_settings()
         country = new.customer.country if new.customer is not None else ""
+        holiday_country = country or get_shop_country()
         regulation = new.regulation or choose_regulation(country, default=settings.regulation)
         request = PrivacyRequest.objects.create(
             kind=new.kind,
@@ -65,13 +67,15 @@ def open_request(new: NewRequest, *, now: datetime) -> tuple[PrivacyRequest, boo
             email=new.email,
             language=new.language or (new.customer.language if new.customer is not None else ""),
             regulation=regulation,
-            country=country,
+            country=holiday_country,
             proof=new.proof,
             note=new.note,
             proposal=json.dumps(new.proposal, ensure_ascii=False) if new.proposal else "",
             external_id=new.external_id,
             received_at=now,
-            due_at=compute_due_at(received_at=now, regulation=regulation, country=country, zone=get_time_zone()),
+            due_at=compute_due_at(
+                received_at=now, regulation=regulation, country=holiday_country, zone=get_time_zone()
+            ),
             state=RequestState.WAITING if new.waits_for_email else RequestState.RECEIVED,
             paused_at=now if new.proof == IdentityProof.NONE else None,
         )

@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
-from customers.privacy.models import PrivacyRequest, Regulation, RequestKind
+from customers.privacy.models import PrivacyRequest, RequestKind
+from customers.privacy.regulations import Regulation
 from customers.privacy.requests.rectification import FIELDS, REMARK, clean_proposal
 
 
@@ -75,7 +76,9 @@ class PrivacyRequestWriteSerializer(StrictTypesMixin, KnownFieldsMixin, serializ
     regulation = serializers.ChoiceField(
         choices=Regulation.choices,
         required=False,
-        help_text=gettext_lazy("Defaults to the regulation of the customer's country."),
+        help_text=gettext_lazy(
+            "Defaults to the regulation of the customer's country; without one, to that of the request settings."
+        ),
     )
     language = serializers.ChoiceField(choices=settings.LANGUAGES, required=False)
     changes = serializers.DictField(

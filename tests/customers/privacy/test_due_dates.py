@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from customers.privacy.due_dates import add_months, choose_regulation, compute_due_at
-from customers.privacy.models import Regulation
+from customers.privacy.due_dates import add_months, compute_due_at
+from customers.privacy.regulations import Regulation, choose_regulation
 
 BERLIN, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Shanghai")
 

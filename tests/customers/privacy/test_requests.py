@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from config.foundation.shop.models import ShopSettings
+from config.foundation.shop.profile import forget_shop
 from customers.identity.consent.ledger import read_latest_consents
 from customers.identity.consent.restrictions import (
     find_restricted_customers,
@@ -12,7 +14,7 @@ from customers.identity.consent.restrictions import (
     restrict_processing,
 )
 from customers.identity.models import Consent, Customer
-from customers.privacy.models import IdentityProof, PrivacyRequest, RequestChannel
+from customers.privacy.models import IdentityProof, PrivacyRequest, RequestChannel, load_privacy_settings
 from customers.privacy.requests.opening import NewRequest, open_request
 from customers.privacy.requests.receipts import build_receipt
 from customers.privacy.requests.workflow import (
@@ -25,7 +27,7 @@ from customers.privacy.requests.workflow import (
     reject_request,
     reopen_request,
 )
-from tests.makers import NOON, make_consent
+from tests.makers import NOON, make_consent, make_customer
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +35,28 @@ pytestmark = pytest.mark.django_db
 def open_erasure(customer: Customer | None, **options: str | None) -> PrivacyRequest:
     new = NewRequest(kind="erasure", channel=RequestChannel.OFFICER, customer=customer, **options)  # type: ignore[arg-type]
     return open_request(new, now=NOON)[0]
+
+
+def choose_shop_country(country: str) -> None:
+    ShopSettings.objects.update_or_create(pk=1, defaults={"country": country})
+    forget_shop()
+
+
+@pytest.mark.usefixtures("stored_shop")
+def test_the_country_of_the_shop_decides_for_customers_without_a_country(mei: Customer) -> None:
+    choose_shop_country("CN")
+    lin = make_customer("lin")
+    request = open_erasure(lin)
+    assert (request.regulation, request.country) == ("pipl", "CN")
+    assert open_erasure(None, email="unknown@shop.example").regulation == "pipl"
+    german = open_erasure(mei)
+    assert (german.regulation, german.country) == ("gdpr", "DE")
+    settings = load_privacy_settings()
+    assert settings.regulation == "pipl"
+    settings.regulation = "ccpa"
+    settings.save()
+    saved = open_erasure(make_customer("wang"))
+    assert (saved.regulation, saved.country) == ("ccpa", "CN")
 
 
 def test_the_clock_stands_still_until_the_identity_is_proven(mei: Customer) -> None:
