@@ -10,6 +10,7 @@ from catalog.placeholder_images.views import show_placeholder_image, show_placeh
 from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
 from config.assistant.mcp.views import serve_mcp
+from config.backoffice.javascript_texts import AdminJavaScriptCatalog
 from config.backoffice.search_page import show_search_results
 from config.backoffice.settings.shop_page import show_logo
 from config.digest.views import show_unsubscribe
@@ -57,6 +58,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
     # Before the admin site, whose search by django-unfold does not apply the masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
+    path("admin/jsi18n/", admin.site.admin_view(AdminJavaScriptCatalog.as_view(), cacheable=True)),
     path("admin/ask/", include("config.assistant.backoffice.urls")),
     path("admin/suggestions/", include("recommendations.suggestions.backoffice.urls")),
     path("admin/settings/jobs/", include("config.jobs.backoffice.urls")),

@@ -29,6 +29,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from config.access.backoffice.account_pages import AccountPages
+from config.access.backoffice.grant_labels import GrantLabels, RoleFilter
 from config.access.privileges import GrantLimits
 from config.access.roles import ROLE_DESCRIPTIONS, get_role_label
 from config.backoffice.audit_log_admin import AuditLogAdmin
@@ -53,23 +54,28 @@ for model in (
 
 
 @admin.register(User)
-class UserAdmin(DeleteDisabled, AccountPages, GrantLimits, PlainUserAdmin, ModelAdmin):
+class UserAdmin(DeleteDisabled, AccountPages, GrantLimits, GrantLabels, PlainUserAdmin, ModelAdmin):
     """Users are deactivated and never deleted, because the audit log names them."""
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("name_and_address", "email", "roles", "account_status", "two_factor_state", "last_seen")
-    list_filter = ("groups", "is_active")
+    list_filter = (("groups", RoleFilter), "is_active")
     compressed_fields = True
 
 
 @admin.register(Group)
-class GroupAdmin(GrantLimits, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc] # Django makes the request optional here only
+class GroupAdmin(GrantLimits, GrantLabels, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc] # Django makes the request optional here only
     list_display = ("role_label", "role_description", "members")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(member_count=Count("user"))
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        group = context.get("original")
+        title = {} if group is None else {"subtitle": get_role_label(group.name)}
+        return super().render_change_form(request, context | title, *args, **kwargs)
 
     @admin.display(description=_("role"), ordering="name")
     def role_label(self, group: Group) -> str:

@@ -1,11 +1,15 @@
 """API keys in the back office, and the lockout page."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.contrib.staticfiles import finders
 from django.test import Client
+from django.urls import reverse
 
 from config.access.models import ApiKey
 from tests.config.access.callers import make_bearer_client, make_key
@@ -143,6 +147,37 @@ def test_nobody_grants_a_permission_or_group_with_more_than_they_hold() -> None:
         assert set(page.context["adminform"].form.errors) == set(fields)
     assert client.post(f"/admin/auth/group/{privacy.pk}/change/", {"name": "mine"}).status_code == 403
     assert not User.objects.get().has_perm("identity.view_personal")
+
+
+def test_roles_and_permissions_are_in_the_language_of_the_reader(admin_client: Client, admin_user: User) -> None:
+    chinese = {"accept-language": "zh-hans"}
+    role = Group.objects.get(name="Privacy officer")
+    user_page = admin_client.get(f"/admin/auth/user/{admin_user.pk}/change/", headers=chinese)
+    role_page = admin_client.get(f"/admin/auth/group/{role.pk}/change/", headers=chinese)
+    assert role_page.context["subtitle"] == "隐私专员"
+    roles = user_page.context["adminform"].form.fields["groups"].choices
+    assert "隐私专员" in [label for _key, label in roles]
+    assert "隐私专员" in admin_client.get("/admin/auth/user/", headers=chinese).text
+    fields = (
+        user_page.context["adminform"].form.fields["user_permissions"],
+        role_page.context["adminform"].form.fields["permissions"],
+    )
+    for field in fields:
+        labels = [label for _key, label in field.choices]
+        assert "访问控制 | API 密钥 | 可添加" in labels
+        assert not [label for label in labels if "Can " in label]
+
+
+def test_the_lists_of_roles_and_permissions_have_no_english_texts(admin_client: Client) -> None:
+    address = reverse("admin:jsi18n")
+    chinese = admin_client.get(address, headers={"accept-language": "zh-hans"}).text
+    catalog, _end = json.JSONDecoder().raw_decode(chinese, chinese.index("{", chinese.index("newcatalog")))
+    script = Path(str(finders.find("admin/js/SelectFilter2.js"))).read_text(encoding="utf-8")
+    texts = [text for _quote, text in re.findall(r"""\bn?gettext\(\s*(['"])(.*?)\1""", script)]
+    assert len(texts) > 10
+    assert [text for text in texts if catalog.get(text, text) == text] == []
+    assert "Choose all %s" in admin_client.get(address).text
+    assert Client().get(address).status_code == 302
 
 
 def test_nobody_changes_a_user_who_may_do_more() -> None:
