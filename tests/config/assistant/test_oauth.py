@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -180,3 +181,19 @@ def test_programs_can_be_entered_by_hand(admin_client: Client) -> None:
     program = Application.objects.get(name="Inspector")
     assert (program.client_type, program.authorization_grant_type) == ("public", "authorization-code")
     assert "Inspector" in admin_client.get(url).text
+
+
+def test_the_pages_of_programs_are_in_the_language_of_the_reader(admin_client: Client) -> None:
+    url, chinese = "/admin/oauth2_provider/application/", {"accept-language": "zh-hans"}
+    saved = admin_client.post(
+        f"{url}add/", {"name": "Inspector", "redirect_uris": CALLBACK}, headers=chinese, follow=True
+    )
+    program = Application.objects.get(name="Inspector")
+    pages = [admin_client.get(f"{url}{path}", headers=chinese).text for path in ("", "add/", f"{program.pk}/change/")]
+    for page in (saved.text, *pages):
+        texts = re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(script|style).*?</\1>", "", page))
+        for english in ("application", "Redirect", "space separated", "Registration source", "Manual", "RFC 7591"):
+            assert english not in texts, english
+        assert "已连接的程序" in texts
+    assert "创建时间" in pages[0]
+    assert "手动添加" in pages[0]
