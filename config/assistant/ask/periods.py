@@ -44,7 +44,8 @@ def find_year(back: int) -> Callable[[date], tuple[date, date]]:
 
 
 def find_last_days(number: int) -> Callable[[date], tuple[date, date]]:
-    return lambda today: (today - number * DAY, today - DAY)
+    """Return a function that finds as many days until today, as the pages of Analytics do."""
+    return lambda today: (today - (number - 1) * DAY, today)
 
 
 @dataclass(frozen=True)

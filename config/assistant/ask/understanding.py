@@ -309,7 +309,9 @@ def complete(found: Understanding, today: date) -> Understanding:
     interval = found.interval
     if not interval and not found.group_by and "interval" in defaults:
         days = found.days or find_preset_days(DEFAULT, today)
-        interval = choose_interval(days, found.metric)
+        # whoever names the days wants one number; that of days whose values do not add up is not a sum of smaller periods
+        is_one_period = found.days is not None and "day" in found.metric.intervals and not found.metric.is_additive
+        interval = "" if is_one_period else choose_interval(days, found.metric)
     return replace(found, group_by=group_by, interval=interval)
 
 

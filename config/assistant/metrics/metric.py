@@ -69,8 +69,8 @@ class MetricAnswer:
 
     Attributes:
         as_of: facts up to this moment are included; None while the figures are computed for the first time. is_current: no newer data
-            has arrived. path: the page of the back office with these figures. query: the name of the function behind them, and its
-            parameters.
+            has arrived. path: the page of the back office with these figures. has_page_days: the page has just these days, not the weeks that
+            contain them. query: the name of the function behind the figures, and its parameters.
     """
 
     rows: tuple[MetricRow, ...]
@@ -79,6 +79,7 @@ class MetricAnswer:
     query: Mapping[str, Any]
     is_current: bool = True
     is_computing: bool = False
+    has_page_days: bool = True
     notes: tuple[Text, ...] = ()
     unit: Unit | None = None
 

@@ -18,15 +18,22 @@ from config.assistant.caller import AssistantCaller, ToolError
 from config.assistant.metrics.metric import MetricAnswer, MetricQuery, MetricRow, NamedMetric, Unit
 from config.assistant.metrics.stored_results import load_result
 from config.assistant.metrics.synonyms import make_synonyms
-from customers.analytics.expressions.parameters import ParameterError
+from customers.analytics.backoffice.addresses import make_question_url
+from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch
+from customers.analytics.expressions.parameters import ParameterError, dump_parameters
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 from customers.analytics.outcomes.parameters import MAX_PERIODS, OutcomeParameters
 from customers.analytics.outcomes.registry import MEASURES
+from customers.analytics.questions.trends import TrendParameters, TrendSeries
 from recommendations.outcomes.backoffice.figure_names import label_outcome_group
 
 INTERVALS = ("day", "week", "month", "quarter")
 LONG_INTERVALS = ("week", "month", "quarter")
 LONG_UNITS = (PeriodUnit.QUARTER, PeriodUnit.MONTH, PeriodUnit.WEEK)
+# None: the days are measured as one period
+SHORT_UNITS = (PeriodUnit.DAY, None)
+# what a trend of orders computes for the metrics that it has, too
+TREND_MEASURES = {"orders": "events", "active_customers": "people"}
 GROUPINGS = ("channel", "stage", "city", "segment")
 SCOPE = "analytics:read"
 
@@ -60,11 +67,13 @@ def compute_outcome(
     """Return the figure by period and group from the stored result of a measure, which is computed if there is none."""
     metric = METRICS_BY_KEY[query.metric]
     unit = PeriodUnit(query.interval) if query.interval else choose_unit(query, metric)
+    is_one_period = unit is None
     try:
         parameters = OutcomeParameters(
             since=query.since,
             until=query.until,
-            unit=unit,
+            unit=unit or PeriodUnit.DAY,
+            is_one_period=is_one_period,
             segment=query.segment,
             split=query.group_by,
             limit=min(query.limit + 1, 50),
@@ -86,7 +95,7 @@ def compute_outcome(
             MetricRow(
                 value=read(period),
                 label=label,
-                start=period.start,
+                start=None if is_one_period else period.start,
                 is_complete=period.is_complete,
                 people=people(period) if people else None,
             )
@@ -100,13 +109,20 @@ def compute_outcome(
         is_current=state.is_current,
         is_computing=state.pending_id is not None,
         path=make_page_path(query, unit),
-        query={"name": MEASURES[measure].question, "parameters": query.to_parameters() | {"interval": unit.value}},
+        has_page_days=unit not in SHORT_UNITS or is_trend(query),
+        query={
+            "name": MEASURES[measure].question,
+            "parameters": query.to_parameters() | ({} if unit is None else {"interval": unit.value}),
+        },
         notes=tuple(list_notes(query, unit, state.error)),
     )
 
 
-def choose_unit(query: MetricQuery, metric: NamedMetric) -> PeriodUnit:
-    """Return the unit in which the days are exactly one period, or its part until today; otherwise days if their values add up, else months."""
+def choose_unit(query: MetricQuery, metric: NamedMetric) -> PeriodUnit | None:
+    """Return the unit in which the days are exactly one period, or its part until today; otherwise days if their values add up.
+
+    None: the days are measured as one period. For a metric without days: the unit of which one period contains the days, else months.
+    """
     may_be_days = "day" in metric.intervals
     if may_be_days and query.since == query.until:
         return PeriodUnit.DAY
@@ -115,6 +131,8 @@ def choose_unit(query: MetricQuery, metric: NamedMetric) -> PeriodUnit:
             return unit
     if may_be_days and metric.is_additive and (query.until - query.since).days < MAX_PERIODS:
         return PeriodUnit.DAY
+    if may_be_days:
+        return None
     units = [
         unit for unit in reversed(LONG_UNITS) if number_period(query.since, unit) == number_period(query.until, unit)
     ]
@@ -143,20 +161,30 @@ def add_up_days(rows: Sequence[MetricRow]) -> list[MetricRow]:
     ]
 
 
-def list_notes(query: MetricQuery, unit: PeriodUnit, error: str) -> list[str]:
+def list_notes(query: MetricQuery, unit: PeriodUnit | None, error: str) -> list[str]:
     """Return what a reader must know: which periods are measured as a whole, and whose stages and cities these are."""
     notes = [error] if error else []
-    if unit != PeriodUnit.DAY and not is_whole(query, unit):
+    if unit not in SHORT_UNITS and not is_whole(query, unit):
         notes.append(_("The complete weeks, months or quarters that contain the selected days are measured."))
     if query.group_by in ("stage", "city") or query.segment:
         notes.append(_("All periods use today's stages, cities and segment members."))
     return notes
 
 
-def make_page_path(query: MetricQuery, unit: PeriodUnit) -> str:
-    """Return the page Outcomes with these periods and this split."""
+def is_trend(query: MetricQuery) -> bool:
+    """Return whether a trend has the figures of a query by day."""
+    return query.metric in TREND_MEASURES and not query.group_by
+
+
+def make_page_path(query: MetricQuery, unit: PeriodUnit | None) -> str:
+    """Return the page Outcomes with these periods and this split; for days, the trend of orders, or else the weeks that contain them."""
+    if unit is None or unit == PeriodUnit.DAY:
+        if is_trend(query):
+            series = TrendSeries(event=EventMatch(name=ORDER_EVENT), measure=TREND_MEASURES[query.metric])
+            trend = TrendParameters(since=query.since, until=query.until, segment=query.segment, series=(series,))
+            return make_question_url("trends", dump_parameters(trend))
+        unit = PeriodUnit.WEEK  # the page Outcomes has no days
     today = timezone.localdate()
-    unit = PeriodUnit.WEEK if unit == PeriodUnit.DAY else unit  # the page has no days
     periods = min(max(number_period(today, unit) - number_period(query.since, unit), 1), 60)
     values = {"unit": unit.value, "periods": periods, "segment": query.segment, "split": query.group_by}
     return f"{reverse('outcomes:page')}?{urlencode({name: value for name, value in values.items() if value})}"

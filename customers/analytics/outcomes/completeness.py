@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import ibis.expr.types as ir
 
-from customers.analytics.expressions.periods import SECOND, get_period_start, number_period
+from customers.analytics.expressions.periods import SECOND
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.parameters import OutcomeParameters
 
@@ -37,11 +37,10 @@ def find_span(moments: ir.Table, tables: AnalyticsTables, parameters: OutcomePar
     Args:
         moments: a table with the column ``at`` in microseconds, of all time.
     """
-    unit = parameters.unit
-    current = number_period(tables.as_of.astimezone(tables.zone).date(), unit)
+    current = parameters.number_day(tables.as_of.astimezone(tables.zone).date())
     began_at = tables.fetch(moments.agg(began_at=moments["at"].min()))[0]["began_at"]
     if began_at is None:
         return DataSpan(None, current, current)
     began_on = datetime.fromtimestamp(began_at / SECOND, tables.zone).date()
-    first = number_period(began_on, unit)
-    return DataSpan(began_on, first if get_period_start(first, unit) == began_on else first + 1, current)
+    first = parameters.number_day(began_on)
+    return DataSpan(began_on, first if parameters.get_start(first) == began_on else first + 1, current)

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 from customers.analytics.expressions.breakdowns import GroupKey
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_property
 from customers.analytics.expressions.parameters import DateRange
-from customers.analytics.expressions.periods import SECOND, build_day, build_period
+from customers.analytics.expressions.periods import SECOND, build_day
 from customers.analytics.expressions.ratios import divide
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.completeness import DataSpan, find_span
@@ -89,7 +89,7 @@ def build_visits(tables: AnalyticsTables, parameters: OutcomeParameters) -> ir.T
         "customer_id",
         "started_at",
         "channel",
-        period=build_period(day, parameters.unit),
+        period=parameters.build_number(day),
         is_converted=joined.orders.notnull().cast("int64"),
         orders=ibis.coalesce(joined.orders, 0),
     )
@@ -101,7 +101,7 @@ def count_orders(tables: AnalyticsTables, parameters: OutcomeParameters) -> dict
     days = parameters.extend_days(0)
     orders = tables.select_events(days, ORDERS)
     day = build_day(orders["at"], tables.zone, days.since, days.until)
-    orders = orders.mutate(period=build_period(day, parameters.unit))
+    orders = orders.mutate(period=parameters.build_number(day))
     return {row["period"]: row["orders"] for row in tables.fetch(orders.group_by("period").agg(orders=orders.count()))}
 
 

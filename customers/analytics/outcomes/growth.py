@@ -1,7 +1,8 @@
 """Growth: revenue, the customers who order, and what a change of revenue comes from.
 
-Revenue is net of returns and refunds, in the currency of the shop; orders in other currencies are left out. Revenue equals customers ×
-orders per customer × order value, of known customers; what guests without an account spend is reported separately.
+Revenue is net of returns and refunds, in the shop's currency, or in that of most orders if no order has it; orders in other currencies are
+left out. Revenue equals customers × orders per customer × order value, of known customers; what guests without an account spend is
+reported separately.
 """
 
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ import ibis
 import ibis.expr.types as ir
 
 from customers.analytics.expressions.breakdowns import GroupKey
-from customers.analytics.expressions.periods import build_day, build_period
+from customers.analytics.expressions.periods import build_day
 from customers.analytics.expressions.ratios import divide
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.completeness import DataSpan, find_span
 from customers.analytics.outcomes.decomposition import RevenueChange, RevenueFactors, explain_change
 from customers.analytics.outcomes.groups import PeriodRows, add_split, arrange_rows, select_group
-from customers.analytics.outcomes.parameters import YEAR_PERIODS, OutcomeParameters
+from customers.analytics.outcomes.parameters import OutcomeParameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +66,13 @@ def build_transactions(tables: AnalyticsTables, parameters: OutcomeParameters, *
     days = parameters.extend_days(periods_before)
     rows = tables.keep_segment(tables.select_transactions(days), days.segment)
     day = build_day(rows["at"], tables.zone, days.since, days.until)
-    rows = rows.mutate(period=build_period(day, parameters.unit)).filter(rows.customer_id.notnull())
+    rows = rows.mutate(period=parameters.build_number(day)).filter(rows.customer_id.notnull())
     return add_split(rows, tables, parameters, channel="channel", weight=lambda table: table.total)
 
 
 def run_growth(tables: AnalyticsTables, parameters: OutcomeParameters) -> GrowthResult:
     """Sum up orders and revenue by period, with the changes and their parts."""
-    before = YEAR_PERIODS[parameters.unit]
+    before = parameters.year_periods or 1
     span = find_span(tables.select_transactions(None), tables, parameters)
     with tables.materialize(build_transactions(tables, parameters, periods_before=before)) as rows:
         total = tables.fetch(_sum_orders(rows, ["period"], tables))
@@ -106,7 +107,10 @@ def _build_periods(rows: PeriodRows, span: DataSpan, parameters: OutcomeParamete
             customers=found["customers"], orders=found["orders"] or 0, revenue=round(found["revenue"] or 0.0, 6)
         )
 
-    def compare(number: int, other: int) -> RevenueChange | None:
+    def compare(number: int, periods: int | None) -> RevenueChange | None:
+        if periods is None:
+            return None
+        other = number - periods
         if not (span.is_complete(number) and span.is_complete(other)):
             return None
         return explain_change(read(number), read(other))
@@ -124,8 +128,8 @@ def _build_periods(rows: PeriodRows, span: DataSpan, parameters: OutcomeParamete
                 revenue_per_customer=divide(now.revenue, now.customers),
                 orders_per_customer=divide(now.orders, now.customers),
                 order_value=divide(now.revenue, now.orders),
-                previous=compare(number, number - 1),
-                year=compare(number, number - YEAR_PERIODS[parameters.unit]),
+                previous=compare(number, 1),
+                year=compare(number, parameters.year_periods),
             )
         )
     return tuple(periods)
@@ -144,6 +148,6 @@ def select_growth_people(
 ) -> ir.Table:
     """Return the customer_id of the customers who order in a period. Raises ParameterError."""
     number = parameters.check_period(selection.period)
-    rows = build_transactions(tables, parameters, periods_before=YEAR_PERIODS[parameters.unit])
+    rows = build_transactions(tables, parameters, periods_before=parameters.year_periods or 1)
     rows = select_group(rows, selection.group)
     return rows.filter((rows.period == number) & (rows.is_order == 1)).select("customer_id").distinct()

@@ -12,12 +12,12 @@ import ibis.expr.types as ir
 
 from customers.analytics.expressions.breakdowns import GroupKey
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch
-from customers.analytics.expressions.periods import build_day, build_period
+from customers.analytics.expressions.periods import build_day
 from customers.analytics.expressions.ratios import divide
 from customers.analytics.expressions.tables import ORDER_ID_OFFSET, AnalyticsTables
 from customers.analytics.outcomes.completeness import DataSpan, find_span
 from customers.analytics.outcomes.groups import PeriodRows, add_split, arrange_rows, select_group
-from customers.analytics.outcomes.parameters import YEAR_PERIODS, OutcomeParameters
+from customers.analytics.outcomes.parameters import OutcomeParameters
 
 ORDERS = EventMatch(name=ORDER_EVENT)
 
@@ -67,7 +67,7 @@ def build_customer_periods(tables: AnalyticsTables, parameters: OutcomeParameter
     events = tables.select_events(days, ORDERS)
     rows = events.select("customer_id", "at", order_id=events.id - ORDER_ID_OFFSET).left_join(orders, "order_id")
     day = build_day(rows["at"], tables.zone, days.since, days.until)
-    rows = rows.mutate(period=build_period(day, parameters.unit))
+    rows = rows.mutate(period=parameters.build_number(day))
     rows = rows.group_by("customer_id", "period").agg(channel=rows.channel.argmax(rows["at"]))
     following = rows.period.lead().over(ibis.window(group_by=rows.customer_id, order_by=rows.period))
     rows = rows.select(
@@ -81,7 +81,7 @@ def build_customer_periods(tables: AnalyticsTables, parameters: OutcomeParameter
 
 def run_repeat_orders(tables: AnalyticsTables, parameters: OutcomeParameters) -> RepeatResult:
     """Count the customers of each period, and how many of them return."""
-    before = YEAR_PERIODS[parameters.unit] + 1
+    before = (parameters.year_periods or 1) + 1
     span = find_span(tables.select_events(None, ORDERS), tables, parameters)
     with tables.materialize(build_customer_periods(tables, parameters, periods_before=before)) as rows:
         total = tables.fetch(_count_returning(rows, ["period"]))
@@ -118,7 +118,7 @@ def _build_periods(rows: PeriodRows, span: DataSpan, parameters: OutcomeParamete
             returned=read(number)["returned"] or 0,
             share=divide(read(number)["returned"] or 0, read(number)["customers"]),
             previous_share=share(number - 1),
-            year_share=share(number - YEAR_PERIODS[parameters.unit]),
+            year_share=None if parameters.year_periods is None else share(number - parameters.year_periods),
         )
         for number in span.list_begun(parameters)
     )
@@ -138,7 +138,7 @@ def select_repeat_people(
 ) -> ir.Table:
     """Return the customer_id of those who order again, or of those who do not. Raises ParameterError."""
     number = parameters.check_period(selection.period)
-    rows = build_customer_periods(tables, parameters, periods_before=YEAR_PERIODS[parameters.unit] + 1)
+    rows = build_customer_periods(tables, parameters, periods_before=(parameters.year_periods or 1) + 1)
     rows = select_group(rows, selection.group)
     return rows.filter((rows.period == number) & (rows.is_returning == int(not selection.is_lost))).select(
         "customer_id"

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 
 from customers.analytics.expressions.breakdowns import GroupKey
 from customers.analytics.expressions.parameters import require_one_of
-from customers.analytics.expressions.periods import build_day, build_period, to_instant
+from customers.analytics.expressions.periods import build_day, to_instant
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.completeness import DataSpan, find_span
 from customers.analytics.outcomes.groups import PeriodRows, add_split, arrange_rows, select_group
@@ -63,7 +63,7 @@ def build_feedback(tables: AnalyticsTables, parameters: OutcomeParameters) -> ir
     rows = rows.filter((rows["at"] >= to_instant(days.since, tables.zone)) & (rows["at"] < end))
     rows = tables.keep_segment(rows, days.segment)
     day = build_day(rows["at"], tables.zone, days.since, days.until)
-    rows = rows.mutate(period=build_period(day, parameters.unit))
+    rows = rows.mutate(period=parameters.build_number(day))
     rows = add_last_channel(rows, tables) if parameters.split == "channel" else rows.mutate(channel=ibis.null("string"))
     return add_split(rows.drop("at"), tables, parameters, channel="channel")
 

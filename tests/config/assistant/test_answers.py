@@ -1,7 +1,9 @@
 """Twenty questions on the page Ask have the figures that independent SQL gives."""
 
 import csv
+import html
 import io
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -101,12 +103,13 @@ def read_csv(client: Client, **parameters: str) -> dict[str, float]:
 
 
 @pytest.mark.usefixtures("shop")
-def test_questions_have_the_figures_that_sql_gives(admin_client: Client) -> None:
+def test_questions_have_the_figures_that_sql_gives(admin_client: Client, settings: Any) -> None:
     for text, _query in QUESTIONS:
         admin_client.get(reverse("assistant:csv"), {"q": text})
     compute_results()
     for text, query in QUESTIONS:
         assert read_csv(admin_client, q=text) == pytest.approx(read_sql(query)), text
+    settings.SHOP_CURRENCY = "USD"  # no order has it: amounts stay in the currency of the orders
     check_days(admin_client)
     cities = read_csv(admin_client, q="上月各城市流失")
     assert sum(cities.values()) == read_sql(ENTERED.format(stage="churned"))[""]
@@ -133,10 +136,61 @@ def check_days(client: Client) -> None:
     total = sum(expected.values())
     assert read_csv(client, q=text, interval="") == {"": total}
     assert f": {format_money(total, 'EUR')}." in client.get(reverse("assistant:ask"), {"q": text}).text
+    check_one_period(client, str(first), str(last))
     rates = read_csv(client, q="churn rate last month by city")
     assert rates == pytest.approx(
         {"Berlin": 1 / 8, "Hamburg": 1 / 6, "Cities with fewer than 5 of these customers": 0.5}
     )
+
+
+def check_one_period(client: Client, first: str, last: str) -> None:
+    """Figures that do not add up are those of all days, and not those of the last one."""
+    figures = {
+        "customers who order": "count(DISTINCT customer_id)",
+        "average order value": "avg(total)",
+        "revenue per customer": "sum(total) / count(DISTINCT customer_id)",
+        "orders per customer": "count(*)::numeric / count(DISTINCT customer_id)",
+    }
+    for name in figures:
+        client.get(reverse("assistant:csv"), {"q": f"{name} {first} to {last}"})
+    compute_results()
+    for name, formula in figures.items():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT ({formula})::float FROM orders_order "
+                "WHERE (placed_at AT TIME ZONE 'Europe/Berlin')::date BETWEEN %s AND %s",
+                [first, last],
+            )
+            (expected,) = cursor.fetchone()
+        assert read_csv(client, q=f"{name} {first} to {last}") == {"": pytest.approx(expected)}, name
+        page = client.get(reverse("assistant:ask"), {"q": f"{name} {first} to {last}"}).text
+        assert "latest complete period" not in page
+        assert (f'href="{reverse("analytics:trends")}?ask=' in page) is (name == "customers who order")
+        assert ("Open the weeks that contain these days" in page) is (name != "customers who order")
+
+
+def read_linked_total(client: Client, question: str) -> str:
+    """Return the first total of the trend to which the answer to a question links."""
+    page = client.get(reverse("assistant:ask"), {"q": question}).text
+    link = re.search(rf'href="({reverse("analytics:trends")}\?ask=[^"]+)"', page)
+    assert link, question
+    url = html.unescape(link[1])
+    client.get(url)
+    compute_results()
+    sentence = re.search(r"([\d,]+) in the whole period", client.get(url).text)
+    assert sentence, url
+    return sentence[1]
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_page_to_which_days_link_has_the_same_figures(admin_client: Client) -> None:
+    first = start_month(1).date()
+    days = f"{first} to {first + timedelta(days=9)}"
+    for question in (f"orders {days}", f"customers who order {days}"):
+        admin_client.get(reverse("assistant:csv"), {"q": question})
+        compute_results()
+        answer = read_csv(admin_client, q=question, interval="")
+        assert f"{answer['']:,.0f}" == read_linked_total(admin_client, question) != "0", question
 
 
 @pytest.mark.usefixtures("shop")

@@ -184,6 +184,26 @@ def test_quarters_and_weeks_are_whole_periods() -> None:
     assert [(period.start, period.revenue) for period in weeks.periods] == [(date(2026, 2, 2), 0)]
 
 
+def test_days_of_any_number_are_one_period_and_each_customer_counts_once() -> None:
+    days = OutcomeParameters(since=date(2026, 1, 20), until=date(2026, 3, 4), is_one_period=True)
+    (everyone,) = run_growth(make_shop(), days).groups
+    assert summarize(everyone.periods) == [(4, 7, 370)]
+    assert (everyone.periods[0].start, everyone.periods[0].is_complete) == (date(2026, 1, 20), True)
+    assert (everyone.periods[0].previous, everyone.periods[0].year) == (
+        None,
+        None,
+    )  # the data begins within the period before
+    (retention,) = run_repeat_orders(make_shop(), days).groups
+    assert [(period.customers_before, period.returned) for period in retention.periods] == [(3, 2)]
+    tables = make_shop()
+    people = select_growth_people(tables, days, GrowthSelection(period=date(2026, 2, 1)))
+    assert fetch_ids(tables, people) == [1, 2, 4, 5]
+    until_now = OutcomeParameters(since=date(2026, 3, 9), until=date(2026, 4, 10), is_one_period=True)
+    (now,) = run_growth(make_shop(), until_now).groups
+    assert summarize(now.periods) == [(1, 1, -5)]
+    assert not now.periods[0].is_complete
+
+
 def test_clocks_that_go_forward_move_no_order_into_another_day() -> None:
     # 2026-03-29 has 23 hours in Berlin: 23:30 is still March 29, a Sunday
     orders = [order(1, "2026-03-23 00:00", 1), order(1, "2026-03-29 23:30", 2), order(1, "2026-03-30 00:00", 4)]
