@@ -13,7 +13,9 @@ class CampaignsConfig(AppConfig):
         from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
         from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
         from recommendations.campaigns.experiments import register_message_experiments
+        from recommendations.campaigns.launch.template_uses import list_campaign_uses
         from recommendations.campaigns.origin_keys import find_campaign_keys, find_campaign_numbers
+        from recommendations.messaging.template_uses import register_use_finder
         from recommendations.sending.checks.holdout_groups import register_scope_finder
         from recommendations.sending.tracking.origin_keys import register_key_finder
 
@@ -21,6 +23,7 @@ class CampaignsConfig(AppConfig):
         register_message_decisions()
         register_key_finder("campaign", find_campaign_keys)
         register_scope_finder("campaign", find_campaign_numbers)
+        register_use_finder("campaign", list_campaign_uses)
         register_panel(
             CustomerPanel(
                 "deliveries",

@@ -17,14 +17,17 @@ class FlowsConfig(AppConfig):
         from recommendations.flows.backoffice.customer_panel import list_customer_flows
         from recommendations.flows.capture.events import capture_events
         from recommendations.flows.capture.reactions import capture_reactions
+        from recommendations.flows.definition_checks import list_flow_uses
         from recommendations.flows.models import Flow, FlowVersion
         from recommendations.flows.origin_keys import find_flow_keys, find_flow_numbers
+        from recommendations.messaging.template_uses import register_use_finder
         from recommendations.sending.checks.holdout_groups import register_scope_finder
         from recommendations.sending.tracking.origin_keys import register_key_finder
         from recommendations.sending.tracking.signals import reactions_stored
 
         register_key_finder("flow", find_flow_keys)
         register_scope_finder("flow", find_flow_numbers)
+        register_use_finder("flow", list_flow_uses)
         auditlog.register(Flow, exclude_fields=["matched_at"])
         auditlog.register(FlowVersion)
         events_processed.connect(capture_events, dispatch_uid="flows.events")

@@ -1,8 +1,11 @@
 """Checks a definition against what it refers to: segments, conditions and templates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
 
 from customers.identity.personal_data.personal_names import PERSONAL, PERSONAL_TRAIT, classify_name
 from customers.segments.conditions.condition_tree import ConditionError
@@ -11,10 +14,12 @@ from customers.segments.models import Segment
 from recommendations.flows.machine.definition_parsing import DefinitionProblem, list_problems
 from recommendations.flows.machine.definition_schema import MESSAGE_STEPS, SEGMENT_STEPS
 from recommendations.flows.machine.graph import FlowStep, build_graph
+from recommendations.flows.models import Flow, FlowEntry, FlowVersion
 from recommendations.messaging.channels import Channel
 from recommendations.messaging.models import MessageTemplate
 
 CHANNELS = {"offer": Channel.ON_SITE, "webhook": Channel.WEBHOOK}
+SENDING = (Flow.Status.LIVE, Flow.Status.PAUSED, Flow.Status.ENDING)
 
 
 class DefinitionError(ValueError):
@@ -41,8 +46,8 @@ def list_reference_problems(definition: Mapping[str, Any], *, as_of: datetime) -
         problems.append(DefinitionProblem("trigger", "segment", "unknown_segment", {"value": trigger["segment"]}))
     for part, condition in list_conditions(definition):
         problems += check_part_condition(part, condition, as_of=as_of)
-    keys = {step.settings["template"] for step in graph.steps.values() if step.kind in MESSAGE_STEPS}
-    templates = {template.key: template for template in MessageTemplate.objects.filter(key__in=keys, archived_at=None)}
+    keys = list_template_keys(definition)
+    templates = {template.key: template for template in MessageTemplate.objects.filter(key__in=keys)}
     published = set(
         MessageTemplate.objects.filter(key__in=keys, versions__published_at__isnull=False).values_list("key", flat=True)
     )
@@ -86,6 +91,8 @@ def check_template(step: FlowStep, template: MessageTemplate | None, published: 
     key = step.settings["template"]
     if template is None:
         return [DefinitionProblem(step.key, "template", "unknown_template", {"value": key})]
+    if template.archived_at is not None:
+        return [DefinitionProblem(step.key, "template", "archived_template", {"value": key})]
     channel = CHANNELS.get(step.kind)
     if channel is not None and template.channel != channel:
         values = {"value": key, "valid": str(channel.label)}
@@ -93,3 +100,39 @@ def check_template(step: FlowStep, template: MessageTemplate | None, published: 
     if key not in published:
         return [DefinitionProblem(step.key, "template", "unpublished_template", {"value": key})]
     return []
+
+
+def list_template_keys(definition: Any) -> set[str]:
+    """Return the keys of the templates that a definition sends; none if it is not well-formed."""
+    if list_problems(definition):
+        return set()
+    steps = build_graph(definition).steps.values()
+    return {step.settings["template"] for step in steps if step.kind in MESSAGE_STEPS}
+
+
+def list_sending_versions() -> list[FlowVersion]:
+    """Return the versions that still send messages: the current ones of flows that go on, and those with customers inside."""
+    inside = FlowEntry.objects.filter(version=OuterRef("pk"), status=FlowEntry.Status.ACTIVE)
+    versions = FlowVersion.objects.filter(Q(is_current=True) | Exists(inside), flow__status__in=SENDING)
+    return list(versions.select_related("flow").order_by("flow__name", "flow_id", "number"))
+
+
+def list_flow_uses(template_key: str) -> list[str]:
+    """Return the flows that still send a template."""
+    flows = {
+        version.flow_id: version.flow.name
+        for version in list_sending_versions()
+        if template_key in list_template_keys(version.definition)
+    }
+    return [_("the flow “%(name)s”") % {"name": name} for name in flows.values()]
+
+
+def find_flows_with_archived(versions: Iterable[FlowVersion]) -> set[int]:
+    """Return the numbers of the flows whose version sends an archived template, so that these messages fail."""
+    keys = {version.flow_id: list_template_keys(version.definition) for version in versions}
+    archived = set(
+        MessageTemplate.objects.filter(key__in=set().union(*keys.values()), archived_at__isnull=False).values_list(
+            "key", flat=True
+        )
+    )
+    return {flow_id for flow_id, used in keys.items() if used & archived}

@@ -53,6 +53,7 @@ MESSAGES: Mapping[str, str | Promise] = {
         "The segment %(value)s is dynamic, so customers cannot be added to it or removed from it; choose a static segment."
     ),
     "unknown_template": gettext_lazy("No template has the key %(value)s; choose another one."),
+    "archived_template": gettext_lazy("The template %(value)s is archived; unarchive it or choose another one."),
     "unpublished_template": gettext_lazy("The template %(value)s is not published; publish it first."),
     "wrong_channel": gettext_lazy("The template %(value)s is for another channel; choose one for %(valid)s."),
     "condition": gettext_lazy("%(value)s"),

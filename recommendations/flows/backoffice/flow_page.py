@@ -27,11 +27,11 @@ from recommendations.flows.backoffice.flow_labels import (
     label_outcome,
 )
 from recommendations.flows.backoffice.reference_names import ReferenceNames, load_reference_names
-from recommendations.flows.definition_checks import check_definition
+from recommendations.flows.definition_checks import check_definition, list_template_keys
 from recommendations.flows.dry_run import DryRunLine, run_dry
 from recommendations.flows.machine.definition_parsing import DefinitionProblem, list_problems
 from recommendations.flows.machine.definition_schema import MAX_EXITS, MESSAGE_STEPS
-from recommendations.flows.machine.graph import build_graph, list_branches
+from recommendations.flows.machine.graph import list_branches
 from recommendations.flows.models import Flow, FlowVersion
 from recommendations.flows.problem_messages import describe_fix, describe_problem
 from recommendations.flows.publishing import get_current, get_draft
@@ -244,11 +244,8 @@ class ListBuilder:
 
 def read_templates(definition: Mapping[str, Any]) -> dict[str, MessageTemplate]:
     """Return the templates that a definition sends, by key."""
-    if list_problems(definition):
-        return {}
-    steps = build_graph(definition).steps.values()
-    keys = {step.settings["template"] for step in steps if step.kind in MESSAGE_STEPS}
-    return {template.key: template for template in MessageTemplate.objects.filter(key__in=keys)}
+    templates = MessageTemplate.objects.filter(key__in=list_template_keys(definition))
+    return {template.key: template for template in templates}
 
 
 def describe_outcome(line: DryRunLine) -> str:

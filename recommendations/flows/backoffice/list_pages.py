@@ -18,6 +18,7 @@ from config.foundation.slow_figures import get_figures_soon
 from recommendations.flows.backoffice.access import ADD, check_flow_permissions, get_user
 from recommendations.flows.backoffice.flow_labels import describe_trigger
 from recommendations.flows.backoffice.reference_names import ReferenceNames, load_reference_names
+from recommendations.flows.definition_checks import SENDING, find_flows_with_archived
 from recommendations.flows.machine.definition_parsing import list_problems
 from recommendations.flows.models import Flow, FlowVersion
 from recommendations.flows.publishing import FlowKeyTakenError, create_flow
@@ -44,10 +45,12 @@ def show_flows(request: HttpRequest) -> HttpResponse:
     figures = read_flow_figures([flow.pk for flow in flows])
     sent = get_figures_soon("flows.sent", dict[int, int], count_sent_messages)
     names = load_reference_names()
+    archived = find_flows_with_archived(shown[flow.pk] for flow in flows if flow.status in SENDING and flow.pk in shown)
     rows = [
         {
             **build_flow_row(flow, shown.get(flow.pk), figures[flow.pk], names),
             "sent": None if sent is None else sent.get(flow.pk, 0),
+            "sends_archived": flow.pk in archived,
         }
         for flow in flows
     ]
@@ -111,11 +114,18 @@ def format_flow_row(row: dict[str, Any]) -> dict[str, Any]:
     counts = {name: format_count(row[name]) for name in ("entered", "inside", "sent")}
     return {
         "name": Cell(flow.name, url=reverse("flows:flow", args=[flow.pk]), title=flow.description),
-        "status": row["status"],
+        "status": describe_status(row),
         "trigger": row["trigger"],
         **counts,
         "goal_rate": "–" if row["goal_rate"] is None else format_percent(row["goal_rate"]),
     }
+
+
+def describe_status(row: dict[str, Any]) -> str:
+    """Return the status, with a note if messages of the flow fail."""
+    if not row["sends_archived"]:
+        return str(row["status"])
+    return _("%(status)s, but a template is archived") % {"status": row["status"]}
 
 
 class NewFlowForm(forms.Form):

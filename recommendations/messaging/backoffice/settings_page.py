@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -23,6 +22,13 @@ from recommendations.messaging.backoffice.editor_context import describe_editor
 from recommendations.messaging.backoffice.forms import NewTemplateForm, TemplateForm, make_unique_key
 from recommendations.messaging.models import MessageTemplate
 from recommendations.messaging.starters.installation import build_first_contents
+from recommendations.messaging.template_uses import (
+    TemplateInUseError,
+    archive_template,
+    describe_template_uses,
+    list_template_uses,
+    restore_template,
+)
 from recommendations.messaging.versions import create_template
 
 
@@ -68,6 +74,7 @@ def edit_settings(request: HttpRequest, template_id: int) -> HttpResponse:
         **describe_editor(request, template, version, load_content(version, parse_language(request, version))),
         form=form,
         may_change=request.user.has_perm(CHANGE),
+        uses="" if template.archived_at else describe_template_uses(list_template_uses(template)),
         status=400 if form.errors else None,
     )
 
@@ -76,8 +83,15 @@ def edit_settings(request: HttpRequest, template_id: int) -> HttpResponse:
 def archive(request: HttpRequest, template_id: int) -> HttpResponse:
     """Archive a template, or restore it from the archive. Its versions stay, because sent messages refer to them."""
     template = load_template(request, template_id, CHANGE)
-    template.archived_at = None if template.archived_at else timezone.now()
-    template.save(update_fields=["archived_at"])
-    text = _("“%(name)s” was archived.") if template.archived_at else _("“%(name)s” is back in the list.")
+    if template.archived_at:
+        restore_template(template)
+        text = _("“%(name)s” is back in the list.")
+    else:
+        try:
+            archive_template(template)
+        except TemplateInUseError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("message_templates:settings", args=[template.pk]))
+        text = _("“%(name)s” was archived.")
     messages.success(request, text % {"name": template.name})
     return HttpResponseRedirect(reverse("message_templates:list"))

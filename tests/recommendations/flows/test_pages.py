@@ -15,7 +15,7 @@ from customers.segments.models import Segment
 from recommendations.flows.backoffice import results_page
 from recommendations.flows.execution.holdout import name_holdout_salt
 from recommendations.flows.models import Flow
-from recommendations.flows.publishing import create_flow, get_draft, pause_flow, publish_flow
+from recommendations.flows.publishing import create_flow, get_draft, pause_flow, publish_flow, save_draft
 from recommendations.measurement.assignment import is_held_out
 from recommendations.measurement.models import Assignment
 from recommendations.sending.models import Delivery
@@ -201,6 +201,40 @@ def test_publishing_a_broken_draft_names_the_step_and_the_fix(marketer: Client) 
     flow = make_draft(message("hello", "missing"))
     response = marketer.post(reverse("flows:state", args=[flow.pk]), {"action": "publish"}, follow=True)
     assert "Step hello, template: No template has the key missing" in response.content.decode()
+
+
+def test_a_template_that_a_flow_still_sends_cannot_be_archived(marketer: Client) -> None:
+    template = make_template().template
+    flow = make_live_flow([wait("pause", days=1), message("hello")], name="Basket")
+    draft = create_flow(name="Draft", definition=make_definition([message("hello")]))
+    archive, settings = (reverse(f"message_templates:{name}", args=[template.pk]) for name in ("archive", "settings"))
+    refusal = "This template is sent by the flow “Basket”."
+    assert refusal in marketer.post(archive, follow=True).content.decode()
+    assert refusal in read(marketer, settings)
+    assert "Archive the template" not in read(marketer, settings)
+    signal(make_customer().pk)
+    run(NOON)
+    publish_flow(flow=replace_steps(flow, [wait("pause", days=1)]), now=NOON)
+    assert refusal in marketer.post(archive, follow=True).content.decode(), "a customer inside still gets the message"
+    flow.entries.update(status="completed")
+    assert "“hello” was archived." in marketer.post(archive, follow=True).content.decode()
+    response = marketer.post(reverse("flows:state", args=[draft.pk]), {"action": "publish"}, follow=True)
+    assert "The template hello is archived; unarchive it or choose another one." in response.content.decode()
+    assert "“hello” is back in the list." in marketer.post(archive, follow=True).content.decode()
+
+
+def replace_steps(flow: Flow, steps: list[dict[str, Any]]) -> Flow:
+    save_draft(flow=flow, definition=make_definition(steps), by=None)
+    return flow
+
+
+def test_the_list_marks_a_live_flow_that_sends_an_archived_template(marketer: Client) -> None:
+    version = make_template()
+    make_live_flow([message("hello")])
+    assert "a template is archived" not in read(marketer, reverse("flows:list"))
+    version.template.archived_at = NOON
+    version.template.save()
+    assert "live, but a template is archived" in read(marketer, reverse("flows:list"))
 
 
 def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer: Client) -> None:

@@ -12,7 +12,7 @@ from django.utils import translation
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer
 from recommendations.campaigns.launch.runs import start_due_runs
-from recommendations.campaigns.launch.transitions import launch
+from recommendations.campaigns.launch.transitions import cancel, launch
 from recommendations.campaigns.models import Campaign, CampaignSettings
 from recommendations.experiments.editing import (
     ExperimentNotReadyError,
@@ -24,6 +24,7 @@ from recommendations.experiments.methods.registry import measure_experiment, pla
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.measurement.assignment import compute_bucket
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
+from recommendations.messaging.template_uses import TemplateInUseError, archive_template
 from recommendations.sending.models import Delivery
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_segment
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable, make_template, update_deliveries
@@ -103,6 +104,21 @@ def test_customers_keep_their_message_in_later_runs_whatever_the_shares_are(
     new = {pk: version for pk, version in second.items() if pk not in first}
     assert set(new.values()) == {other.versions.get().pk}
     assert ExperimentExposure.objects.count() == len(first) + len(new)
+
+
+def test_no_message_of_a_campaign_with_a_run_ahead_is_archived(campaign: Campaign, other: MessageTemplate) -> None:
+    Campaign.objects.update(**WEEKLY)
+    campaign.refresh_from_db()
+    vary(other)
+    archive_template(make_template())
+    launch(campaign, by=None, now=NOON)
+    assert campaign.template is not None
+    for template in (campaign.template, other):
+        with pytest.raises(TemplateInUseError, match="This template is sent by the campaign “News”"):
+            archive_template(template)
+    cancel(campaign, now=NOON)
+    archive_template(other)
+    assert MessageTemplate.objects.get(pk=other.pk).archived_at is not None
 
 
 def test_a_message_that_cannot_be_sent_pauses_the_campaign_and_leaves_nothing(
