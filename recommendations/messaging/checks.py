@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import join_label
 from config.foundation.shop.profile import get_shop
 from recommendations.messaging.channels import Channel
-from recommendations.messaging.compilation.compiler import ContentSource, compile_content
+from recommendations.messaging.compilation.compiler import JSON_CHANNELS, URL, ContentSource, compile_content
 from recommendations.messaging.mjml.problems import WARNING, SourceError, SourceProblem, make_problem
 from recommendations.messaging.mjml.tree import SourceTree, parse_source
 from recommendations.messaging.models import LANGUAGES, CouponPool, TemplateContent, TemplateVersion
@@ -85,6 +86,7 @@ def check_content(version: TemplateVersion, content: TemplateContent, *, now: da
         compiled = compile_content(source, channel=template.channel, is_transactional=template.is_transactional)
     except SourceError as error:
         return [*error.problems, *problems]
+    problems += [*_check_fallbacks(content, template.channel), *_check_text_links(content, template.channel)]
     if template.channel != Channel.EMAIL:
         return problems
     tree = parse_source(content.source)
@@ -112,7 +114,7 @@ def check_content(version: TemplateVersion, content: TemplateContent, *, now: da
             "The shop has no postal address, which marketing email needs. Enter it under Settings › Brand and email."
         )
         problems.append(SourceProblem(0, 0, text, WARNING))
-    return [*problems, *_check_elements(tree), *_check_links(tree), *_check_words(content), *_check_fallbacks(tree)]
+    return [*problems, *_check_elements(tree), *_check_links(tree), *_check_words(content)]
 
 
 def _check_subject(content: TemplateContent, channel: str) -> Iterator[SourceProblem]:
@@ -166,6 +168,19 @@ def _check_links(tree: SourceTree) -> Iterator[SourceProblem]:
             yield make_problem(tree.source, match.start() + 1, message, WARNING)
 
 
+def _check_text_links(content: TemplateContent, channel: str) -> Iterator[SourceProblem]:
+    """Check the addresses in texts; those in the MJML of an email are attributes, and a webhook is read by no customer."""
+    if channel == Channel.WEBHOOK:
+        return
+    text = content.text if channel == Channel.EMAIL else content.source
+    for match in URL.finditer(VARIABLE.sub(lambda found: "x" * len(found[0]), text)):
+        message = describe_bad_link(text[match.start() : match.end()])
+        if message and channel == Channel.EMAIL:
+            yield SourceProblem(0, 0, join_label(_("Plain text"), message), WARNING)
+        elif message:
+            yield make_problem(text, match.start(), message, WARNING)
+
+
 def describe_bad_link(target: str) -> str:
     """Return what is wrong with a link, or ""."""
     if target.startswith(("{{", "mailto:", "tel:")):
@@ -195,24 +210,44 @@ def _check_words(content: TemplateContent) -> Iterator[SourceProblem]:
         yield SourceProblem(0, 0, message % {"words": ", ".join(found)}, WARNING)
 
 
-def _check_fallbacks(tree: SourceTree) -> Iterator[SourceProblem]:
-    for match in VARIABLE.finditer(tree.source):
+def _check_fallbacks(content: TemplateContent, channel: str) -> Iterator[SourceProblem]:
+    """Check the variables that customers may lack, in all texts of a message; a webhook is read by no customer."""
+    if channel == Channel.WEBHOOK:
+        return
+    default = "|default:'…'" if channel in JSON_CHANNELS else '|default:"…"'
+    text = _("“%(name)s” has no fallback: customers without it see a gap. Add %(default)s.")
+    for offset, name in _find_gaps(content.source):
+        yield make_problem(content.source, offset, text % {"name": name, "default": default}, WARNING)
+    for label, part in _list_other_texts(content):
+        for _offset, name in _find_gaps(part):
+            message = join_label(label, text % {"name": name, "default": default})
+            yield SourceProblem(0, 0, message, WARNING)
+
+
+def _find_gaps(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the offset and the name of each variable of the customer or the event without a default."""
+    for match in VARIABLE.finditer(text):
         try:
             variable = parse_variable(match[1])
         except VariableError:
             continue
         if variable.path[0] in ("customer", "event") and not variable.has_default:
-            message = _('“%(name)s” has no fallback: customers without it see a gap. Add |default:"…".')
-            yield make_problem(tree.source, match.start(), message % {"name": variable.name}, WARNING)
+            yield match.start(), variable.name
 
 
-def find_pool_keys(source: str) -> list[str]:
+def _list_other_texts(content: TemplateContent) -> list[tuple[str, str]]:
+    """Return the texts of a message besides its source, with their labels."""
+    return [(_("Subject"), content.subject), (_("Preview text"), content.preheader), (_("Plain text"), content.text)]
+
+
+def find_pool_keys(content: TemplateContent) -> list[str]:
     """Return the keys of the coupon pools whose codes a message shows, in the order of their first use."""
-    return list(dict.fromkeys(first or second for first, second in COUPON.findall(source)))
+    texts = [content.source, *(text for _label, text in _list_other_texts(content))]
+    return list(dict.fromkeys(first or second for text in texts for first, second in COUPON.findall(text)))
 
 
 def _check_pools(content: TemplateContent, *, now: datetime) -> Iterator[SourceProblem]:
-    keys = find_pool_keys(content.source)
+    keys = find_pool_keys(content)
     pools = {pool.key: pool for pool in CouponPool.objects.filter(key__in=keys)} if keys else {}
     for key in keys:
         pool = pools.get(key)

@@ -37,9 +37,12 @@ def find_templates(pool_key: str) -> list[MessageTemplate]:
         .values("pk")[:1]
     )
     contents = TemplateContent.objects.filter(
+        Q(source__contains=pool_key)
+        | Q(subject__contains=pool_key)
+        | Q(preheader__contains=pool_key)
+        | Q(text__contains=pool_key),
         Q(version__published_at=None) | Q(version=Subquery(last_published)),
         version__template__archived_at=None,
-        source__contains=pool_key,
     ).select_related("version__template")
-    using = {content.version.template for content in contents if pool_key in find_pool_keys(content.source)}
+    using = {content.version.template for content in contents if pool_key in find_pool_keys(content)}
     return sorted(using, key=lambda template: (template.name, template.pk))

@@ -1,6 +1,7 @@
 """The pages of templates, as a marketer and an analyst use them."""
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from recommendations.messaging.backoffice.editor_page import hash_source
+from recommendations.messaging.compilation.compiler import ContentSource
 from recommendations.messaging.coupons.claims import claim_codes
 from recommendations.messaging.editor.fields import KINDS
 from recommendations.messaging.models import CouponCode, CouponPool, MessageTemplate
 from recommendations.messaging.starters import ensure_starter_templates
+from recommendations.messaging.versions import create_template
 from recommendations.sending.models import OutboxMessage
 from tests.makers import NOON, make_customer
 from tests.recommendations.messaging.makers import get_version, make_source, make_template
@@ -177,6 +180,41 @@ def test_checks_name_what_to_correct(marketer: Client) -> None:
         assert text in page
 
 
+def test_checks_read_all_texts_of_a_message(marketer: Client) -> None:
+    source = make_source("<mj-text>Hello</mj-text>")
+    content = ContentSource(
+        "en",
+        source,
+        "{{ customer.first_name }}, your code {{ coupon.spring }}",
+        "For friends of {{ customer.favorite_brands }}",
+        "More at http://shop.example/sale and {{ customer.stage }}",
+    )
+    template = create_template(key="news", name="News", contents={"en": content})
+    page = unescape(marketer.get(get_url("checks", template)).text)
+    for text in (
+        'Subject: “customer.first_name” has no fallback: customers without it see a gap. Add |default:"…".',
+        "Preview text: “customer.favorite_brands” has no fallback",
+        "Plain text: “customer.stage” has no fallback",
+        "Plain text: The link “http://shop.example/sale” does not use https.",
+        "The coupon pool “spring” does not exist.",
+    ):
+        assert text in page
+
+
+def test_checks_read_messages_of_other_channels(marketer: Client) -> None:
+    sms = make_template("Hi {{ customer.first_name }}\nhttp://shop.example/{{ event.name|default:'x' }}", channel="sms")
+    page = unescape(marketer.get(get_url("checks", sms)).text)
+    assert "“customer.first_name” has no fallback" in page
+    assert "The link “http://shop.example/{{ event.name|default:'x' }}” does not use https." in page
+    assert "line 2" in page
+    push = make_template('{"title": "Hi {{ customer.name }}", "url": "http://a.example"}', key="push", channel="push")
+    page = unescape(marketer.get(get_url("checks", push)).text)
+    assert "“customer.name” has no fallback: customers without it see a gap. Add |default:'…'." in page
+    assert "“http://a.example” does not use https" in page
+    webhook = make_template('{"name": "{{ customer.name }}"}', key="webhook", channel="webhook")
+    assert "no fallback" not in marketer.get(get_url("checks", webhook)).text
+
+
 def test_versions_are_restored_and_drafts_discarded(marketer: Client) -> None:
     template = make_template(make_source("<mj-text>First</mj-text>"))
     post_edit(marketer, template, "remove 0")
@@ -257,6 +295,9 @@ def test_a_pool_is_deleted_unless_customers_or_messages_need_it(
     assert f"The pool is used by {template.name}. Remove its coupon there, or archive the template." in page
     template.archived_at = NOON
     template.save()
+    other = make_template(key="code", subject="Your code: {{ coupon.welcome }}")
+    assert f"The pool is used by {other.name}." in marketer.post(url, {"action": "delete"}, follow=True).text
+    other.delete()
     claim_codes(pool_key="welcome", deliveries={1: 1}, now=NOON)
     assert "Delete this pool" not in marketer.get(url).text
     page = marketer.post(url, {"action": "delete"}, follow=True).text
