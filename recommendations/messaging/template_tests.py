@@ -17,10 +17,18 @@ class TemplateTest:
     customer_id: int | None = None
 
 
-class TemplateTestSender(Protocol):
-    """Sends a test message immediately; returns the problem, or ""."""
+@dataclass(frozen=True)
+class TemplateTestResult:
+    """problem: why nothing was sent, or "". outbox_url: the page of a message that was stored in the outbox instead of sent, or ""."""
 
-    def __call__(self, test: TemplateTest, /) -> str: ...
+    problem: str = ""
+    outbox_url: str = ""
+
+
+class TemplateTestSender(Protocol):
+    """Sends a test message immediately."""
+
+    def __call__(self, test: TemplateTest, /) -> TemplateTestResult: ...
 
 
 _senders: list[TemplateTestSender] = []

@@ -2,26 +2,35 @@
 
 from anymail.exceptions import AnymailError
 from django.core.mail import EmailMultiAlternatives
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.foundation.shop.mail import build_sender
 from config.foundation.shop.profile import get_shop
-from recommendations.messaging.template_tests import TemplateTest
+from recommendations.messaging.template_tests import TemplateTest, TemplateTestResult
 from recommendations.sending.channels.channel_tests import send_channel_test
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.models import OutboxMessage
 
 
-def send_template_test(test: TemplateTest) -> str:
-    """Send a test message, or store it in the outbox if other messages go there too; return the problem, or ""."""
+def send_template_test(test: TemplateTest) -> TemplateTestResult:
+    """Send a test message, or store it in the outbox if other messages go there too."""
     channel = CHANNELS.get(test.channel)
     if channel is None or channel.uses_outbox():
-        store_template_test(test)
-        return ""
+        message = store_template_test(test)
+        return TemplateTestResult(outbox_url=reverse("outbox:message", args=[message.pk]))
+    if test.channel == "email":
+        return TemplateTestResult(send_test_email(test))
+    rendered = test.rendered
+    return TemplateTestResult(
+        send_channel_test(test.channel, recipient=test.address, subject=rendered.subject, text=rendered.text)
+    )
+
+
+def send_test_email(test: TemplateTest) -> str:
+    """Send an email; return the problem, or ""."""
     rendered, shop = test.rendered, get_shop()
-    if test.channel != "email":
-        return send_channel_test(test.channel, recipient=test.address, subject=rendered.subject, text=rendered.text)
     email = EmailMultiAlternatives(
         subject=rendered.subject,
         body=rendered.text,
@@ -37,8 +46,8 @@ def send_template_test(test: TemplateTest) -> str:
     return ""
 
 
-def store_template_test(test: TemplateTest) -> None:
-    OutboxMessage.objects.create(
+def store_template_test(test: TemplateTest) -> OutboxMessage:
+    return OutboxMessage.objects.create(
         customer_id=test.customer_id,
         channel=test.channel,
         recipient=test.address,

@@ -26,6 +26,15 @@ NATIONAL_FORMS = {
 }  # fmt: skip
 
 
+PHONE_CHARACTERS = re.compile(r"\+?[0-9 ()./-]{5,30}")
+MIN_DIGITS = 5
+
+
+def is_phone_number(text: str) -> bool:
+    """Return whether a text can be a phone number: digits and what is written between them."""
+    return bool(PHONE_CHARACTERS.fullmatch(text)) and sum(map(str.isdigit, text)) >= MIN_DIGITS
+
+
 def normalize_number(phone: str, country: str = "") -> str:
     """Return the digits, with a plus and the country code if they are known.
 

@@ -1,7 +1,6 @@
 """Corrections of what is known about a customer: proposed by the customer, applied by an officer."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from config.foundation.shop.phone_numbers import is_phone_number
 from customers.identity.locking import lock_identities
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email, hash_phone
@@ -35,7 +35,6 @@ FIELDS: dict[str, str | Promise] = {
 MAX_LENGTH = 200
 REMARK = "remark"
 MAX_REMARK = 2000
-PHONE_CHARACTERS = re.compile(r"\+?[0-9 ()./-]{5,30}")
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def find_problem(name: str, text: str) -> str:
             validate_email(text)
         except ValidationError:
             return _("Enter a valid email address.")
-    if name == "phone" and not PHONE_CHARACTERS.fullmatch(text):
+    if name == "phone" and not is_phone_number(text):
         return _("Enter a phone number, such as +49 30 1234567.")
     if name == "birthday":
         try:

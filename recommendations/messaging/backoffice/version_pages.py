@@ -10,11 +10,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.shop.phone_numbers import is_phone_number
 from recommendations.messaging.backoffice.access import (
     CHANGE,
     choose_shown_version,
@@ -30,7 +32,7 @@ from recommendations.messaging.checks import check_version
 from recommendations.messaging.link_checks import read_link_check
 from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateVersion
-from recommendations.messaging.template_tests import TemplateTest, get_template_test_sender
+from recommendations.messaging.template_tests import TemplateTest, TemplateTestResult, get_template_test_sender
 from recommendations.messaging.versions import PublishError, discard_draft, publish_draft, restore_version
 
 
@@ -117,30 +119,49 @@ def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
     version = choose_shown_version(template)
     language = parse_language(request, version)
     address = request.POST.get("address", "").replace("\0", "").strip()
-    problem = ""
-    try:
-        if template.channel == Channel.EMAIL:
-            validate_email(address)
-        problem = send_template_test(request, template, version, language=language, address=address)
-    except ValidationError:
-        problem = _("“%(address)s” is not an email address. Correct it.") % {"address": address[:100]}
-    except SourceError as error:
-        first = error.problems[0]
-        problem = _("line %(line)d: %(message)s") % {"line": first.line, "message": first.message}
-    if problem:
-        messages.error(request, problem)
+    result = TemplateTestResult(find_address_problem(template.channel, address))
+    if not result.problem:
+        try:
+            result = send_template_test(request, template, version, language=language, address=address)
+        except SourceError as error:
+            first = error.problems[0]
+            text = _("line %(line)d: %(message)s") % {"line": first.line, "message": first.message}
+            result = TemplateTestResult(text)
+    if result.problem:
+        messages.error(request, result.problem)
+    elif result.outbox_url:
+        text = _(
+            "The test message to %(address)s was not sent. It is in the outbox, where messages go in demo mode and without a mail server "
+            "or provider."
+        )
+        link = format_html('<a href="{}">{}</a>', result.outbox_url, _("Show the message"))
+        may_open = request.user.has_perm("sending.view_outboxmessage")
+        messages.warning(request, format_html("{} {}", text % {"address": address}, link if may_open else ""))
     else:
         messages.success(request, _("The test message was sent to %(address)s.") % {"address": address})
     return redirect_to_editor(template, language=language)
 
 
+def find_address_problem(channel: str, address: str) -> str:
+    """Return why a channel cannot send to an address that the user entered, or ""."""
+    if channel == Channel.EMAIL:
+        try:
+            validate_email(address)
+        except ValidationError:
+            return _("“%(address)s” is not an email address. Correct it.") % {"address": address[:100]}
+    if channel in (Channel.SMS, Channel.WHATSAPP) and not is_phone_number(address):
+        text = _("“%(address)s” is not a phone number. Enter it like +8613800138000.")
+        return text % {"address": address[:100]}
+    return ""
+
+
 def send_template_test(
     request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None, *, language: str, address: str
-) -> str:
-    """Render and send; return the problem, or "". Errors: SourceError."""
+) -> TemplateTestResult:
+    """Render and send. Errors: SourceError."""
     sender = get_template_test_sender()
     if version is None or sender is None:
-        return _("Test messages cannot be sent: there is no content yet.")
+        return TemplateTestResult(_("Test messages cannot be sent: there is no content yet."))
     rendered = render_message(request, template, version, base_url=settings.PUBLIC_URL)
     subject = _("Test: %(subject)s") % {"subject": rendered.subject}
     customer = find_customer(request)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from config.foundation.shop.phone_numbers import is_phone_number
 from recommendations.sending.channels.account_fields import ACCOUNT_FIELDS, FieldError
 from recommendations.sending.channels.accounts import Account, save_account
 from recommendations.sending.channels.providers import Provider
@@ -104,6 +105,6 @@ class TestMessageForm(forms.Form):
 
     def clean_recipient(self) -> str:
         value: str = self.cleaned_data["recipient"].strip()
-        if self.fields["recipient"].label == self.LABELS["phone"] and sum(map(str.isdigit, value)) < 6:
+        if self.fields["recipient"].label == self.LABELS["phone"] and not is_phone_number(value):
             raise forms.ValidationError(_("This is not a phone number. Enter it like +8613800138000."))
         return value

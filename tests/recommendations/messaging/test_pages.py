@@ -236,14 +236,26 @@ def test_a_test_message_goes_to_the_given_address_only(marketer: Client, setting
     customer = make_customer("u1", name="Ann Lee", email="ann@shop.example")
     template = ensure_starter_templates(["sunset"], now=NOON)["sunset"]
     values = {"address": "mia@shop.example", "customer": customer.pk, "language": "zh-hans"}
-    marketer.post(get_url("test", template), values)
+    page = marketer.post(get_url("test", template), values, follow=True).text
     message = OutboxMessage.objects.get()
+    assert "The test message to mia@shop.example was not sent. It is in the outbox" in page
+    assert reverse("outbox:message", args=[message.pk]) in page
     assert (message.recipient, message.delivery_id) == ("mia@shop.example", None)
     assert "您还愿意收到我们的消息吗" in message.subject
     settings.EMAIL_BACKEND = "tests.recommendations.messaging.test_pages.RecordingBackend"
-    marketer.post(get_url("test", template), values)
+    page = marketer.post(get_url("test", template), values, follow=True).text
+    assert "The test message was sent to mia@shop.example." in page
     assert [email.to for email in RecordingBackend.sent] == [["mia@shop.example"]]
     assert "not an email address" in marketer.post(get_url("test", template), {"address": "x"}, follow=True).text
+
+
+def test_a_test_of_a_text_message_needs_a_phone_number(marketer: Client) -> None:
+    template = make_template("Hi", channel="sms")
+    refused = marketer.post(get_url("test", template), {"address": "notaphone"}, follow=True).text
+    assert "“notaphone” is not a phone number. Enter it like +8613800138000." in refused
+    assert not OutboxMessage.objects.exists()
+    marketer.post(get_url("test", template), {"address": "+86 138 0013 8000"})
+    assert OutboxMessage.objects.get().recipient == "+86 138 0013 8000"
 
 
 class RecordingBackend(BaseEmailBackend):
