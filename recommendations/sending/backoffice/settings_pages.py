@@ -126,8 +126,12 @@ class SendingSettingsForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        if (values.get("quiet_from") is None) != (values.get("quiet_until") is None):
+        start, end = values.get("quiet_from"), values.get("quiet_until")
+        if (start is None) != (end is None):
             self.add_error("quiet_until", _("Enter both the beginning and the end of the quiet hours, or neither."))
+        elif start is not None and start == end:
+            text = _("The end must differ from the beginning. Leave both empty for no quiet hours.")
+            self.add_error("quiet_until", text)
         return values
 
     def save(self, commit: bool = True) -> SendingSettings:

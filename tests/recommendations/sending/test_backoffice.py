@@ -119,6 +119,9 @@ def test_settings_are_saved_and_wrong_lines_are_named(client: Client) -> None:
     page = wrong.content.decode()
     assert "Line 2: “fax 1 1” is not a cap." in page
     assert "Enter both the beginning and the end" in page
+    equal = client.post("/admin/settings/sending/", {**values, "quiet_until": "22:00"})
+    assert equal.status_code == 422
+    assert "The end must differ from the beginning. Leave both empty for no quiet hours." in equal.content.decode()
     long = {**values, "domain_lines": f"gmail.com {'9' * 5_000}"}
     assert client.post("/admin/settings/sending/", long).status_code == 422
     assert client.post("/admin/settings/sending/", values).status_code == 302
