@@ -12,6 +12,7 @@ from typing import Any
 from babel import dates, numbers
 from django.utils.translation import gettext as _
 
+from config.foundation.shop.profile import get_time_zone
 from customers.identity.personal_data.chinese_names import build_salutation
 from recommendations.messaging.substitution.context import RenderContext
 from recommendations.messaging.substitution.loyalty_fields import choose_text
@@ -226,7 +227,7 @@ def format_value(value: Any, context: RenderContext) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, date):
-        return dates.format_date(value, format="long", locale=context.locale)
+        return format_shop_day(value, "long", context)
     if isinstance(value, float | Decimal):
         try:
             return numbers.format_decimal(value, locale=context.locale)
@@ -251,7 +252,14 @@ def _format_date(value: Any, argument: str, context: RenderContext) -> str:
             return value
     if not isinstance(value, date):
         return format_value(value, context)
-    return dates.format_date(value, format=argument or "long", locale=context.locale)
+    return format_shop_day(value, argument or "long", context)
+
+
+def format_shop_day(value: date, pattern: str, context: RenderContext) -> str:
+    """Return a date; for a time with an offset, the day in the shop's time zone."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(get_time_zone())
+    return dates.format_date(value, format=pattern, locale=context.locale)
 
 
 def _format_money(value: Any, argument: str, context: RenderContext) -> str:

@@ -1,5 +1,6 @@
 """Messages as one recipient gets them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -60,6 +61,19 @@ def test_amounts_with_more_digits_than_decimals_have_are_shown_as_they_are() -> 
     source = make_source("<mj-text>{{ event.value|money }} {{ event.total }} {{ event.text|money }}</mj-text>")
     event = {"value": 1e30, "total": 1e30, "text": "1" * 30}
     assert f"1e+30 1e+30 {'1' * 30}" in render(source, Recipient(1, event=event)).text
+
+
+def test_times_are_shown_as_days_of_the_shop(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    source = make_source(
+        "<mj-text>{{ customer.last_order_at }}, {{ customer.last_order_at|date:'d MMM' }}, {{ event.ordered_at|date }}, "
+        "{{ event.local_time|date }}, {{ event.day|date }}</mj-text>"
+    )
+    event = {"ordered_at": "2026-11-29T17:30:00Z", "local_time": "2026-11-29 17:30", "day": "2026-11-29"}
+    recipient = Recipient(1, event=event, fields={"last_order_at": datetime(2026, 11, 29, 17, 30, tzinfo=UTC)})
+    days = "November 30, 2026, 30 Nov, November 30, 2026, November 29, 2026, November 29, 2026"
+    assert days in render(source, recipient).text
+    assert "2026年11月30日" in render(source, recipient, language="zh-hans").text
 
 
 def test_filters_that_cannot_apply_their_argument_are_problems() -> None:
