@@ -212,15 +212,20 @@ def describe_all(
         return describe_first_day()
     if not total.revenue:
         return _("Recommendations are shown, but no order is attributed to them in the last 28 days.")
-    best = max(comparisons, key=lambda name: comparisons[name].now.revenue.get(total.currency, 0))
+    earned = {name: compared.now.revenue.get(total.currency, 0) for name, compared in comparisons.items()}
+    best = max(earned, key=lambda name: earned[name])
     values = {
         "revenue": format_whole_money(total.revenue, total.currency),
         "window": describe_window(),
         "placement": get_placement_label(best),
     }
-    return (
-        _(
+    if earned[best] > total.revenue / 2:
+        text = _(
             "Recommendations earned %(revenue)s in the last 28 days from orders %(window)s, most of it in “%(placement)s”."
         )
-        % values
-    )
+    else:
+        text = _(
+            "Recommendations earned %(revenue)s in the last 28 days from orders %(window)s, more in “%(placement)s” than in any other "
+            "placement."
+        )
+    return text % values

@@ -74,10 +74,19 @@ def test_the_cards_say_what_every_placement_earned_in_whole_days(db: None) -> No
     assert "Earned €120 from 4 orders within 7 days of an impression." in page, "today is not over and does not count"
     assert "+100.0%" in page
     assert "Recommendations earned €120 in the last 28 days" in page
+    assert "most of it in “For you”." in page
     assert "send the recommendation_id of the response" in page, "the cart is shown, but never clicked"
     assert page.count("Your shop did not request it in these 28 days.") == len(PLACEMENTS) - 2
     assert f"{reverse('admin:serving_performanceday_changelist')}?scenario=for-you" in page
     assert "?action=pin&amp;position=1&amp;scenarios=for-you" in page
+
+
+def test_no_placement_with_less_than_half_is_said_to_earn_most_of_it(db: None) -> None:
+    for scenario, revenue in (("for-you", 40), ("cart", 35), ("similar", 25)):
+        make_day(scenario, 1, shown=100, currency="EUR", bought=1, orders=1, revenue=revenue)
+    page = read_page(log_in("Merchandiser"))
+    assert "more in “For you” than in any other placement." in page
+    assert "most of it" not in page
 
 
 def test_a_placement_that_is_requested_since_today_is_not_called_missing(db: None) -> None:
