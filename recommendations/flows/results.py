@@ -11,6 +11,7 @@ from psycopg import sql
 
 from customers.events.event_taxonomy import MEANING_BY_NAME, Meaning
 from customers.segments.event_counts.meanings import COUNTED_MEANINGS
+from recommendations.flows.definition_checks import list_template_keys
 from recommendations.flows.models import Flow
 from recommendations.flows.publishing import get_current
 from recommendations.measurement.assignment_records import HOLDOUT, TREATED, Kind, build_assigned_members
@@ -71,7 +72,7 @@ def compute_flow_results(flow: Flow, *, as_of: datetime) -> FlowResults:
         holdout_share=read_average_share(flow),
         timeline=timeline,
         amounts=list_amounts(members, as_of=as_of),
-        complaints=count_complaints(flow),
+        complaints=count_complaints(flow) if sends_messages(flow) else None,
     )
     recommended = count_recommended_sales(DELIVERIES, {"scope": flow.pk}, window=window, as_of=as_of)
     return FlowResults(as_of, goal, comparison, recommended)
@@ -84,6 +85,12 @@ def read_average_share(flow: Flow) -> float:
             "SELECT avg(holdout_share) FROM measurement_assignment WHERE kind = 'flow' AND scope_id = %s", [flow.pk]
         )
         return float(cursor.fetchone()[0] or 0)
+
+
+def sends_messages(flow: Flow) -> bool:
+    """Return whether a published version has a step with a message."""
+    versions = flow.versions.filter(published_at__isnull=False).values_list("definition", flat=True)
+    return any(map(list_template_keys, versions))
 
 
 def count_complaints(flow: Flow) -> tuple[int, int]:

@@ -106,7 +106,7 @@ def compare_groups(
     Args:
         holdout_share: the share of the control group in both.
         amounts: the revenues other than 0 by group, for the bootstrap.
-        complaints: of the treated customers, and messages sent.
+        complaints: of the treated customers, and messages sent; None if the treatment is not a message that this system sends.
     """
     first, second = counted.get_group(treated), counted.get_group(control)
     ratio = compute_sample_ratio_p((first.customers, second.customers), (1 - holdout_share, holdout_share))
@@ -143,7 +143,9 @@ def compare_groups(
         orders=compare.compare(OutcomeColumn.ORDERS),
         revenue=revenue,
         margin=compare.compare(OutcomeColumn.MARGIN) if has_margin else None,
-        guards=compare_guards(first, second, complaints=complaints, level=level),
+        guards=compare_guards(
+            first, second, complaints=complaints, elapsed=timeline.as_of - timeline.started_at, level=level
+        ),
         detectability=detectability,
         parts=compare_parts(counted, treated=treated, control=control, timeline=timeline, level=level),
     )

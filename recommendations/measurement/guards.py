@@ -1,6 +1,7 @@
 """Guard metrics: what must not get worse, whatever the message earns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from math import sqrt
 from statistics import NormalDist
@@ -11,6 +12,7 @@ from recommendations.measurement.outcomes.counting import GroupOutcomes
 
 WITHDRAWAL_TOLERANCE = 0.005  # half a point more customers who withdraw their consent
 RETURN_TOLERANCE = 0.02  # two points more returns per order
+MIN_ELAPSED = timedelta(days=1)  # most reactions to a message come within a day
 COMPLAINT_LIMIT = 0.001  # of the messages: mail providers ask senders to stay below 0.1%
 
 
@@ -21,7 +23,7 @@ class Guard(StrEnum):
 
 
 class GuardVerdict(StrEnum):
-    """HARM: the interval is above 0, or for complaints above the limit. NO_HARM: it is below the tolerance."""
+    """HARM: the interval is above 0, or for complaints above the limit. NO_HARM: it is below the tolerance, a day after the start."""
 
     HARM = "harm"
     NO_HARM = "no_harm"
@@ -41,9 +43,18 @@ class GuardComparison:
 
 
 def compare_guards(
-    treated: GroupOutcomes, control: GroupOutcomes, *, complaints: tuple[int, int] | None, level: float
+    treated: GroupOutcomes,
+    control: GroupOutcomes,
+    *,
+    complaints: tuple[int, int] | None,
+    elapsed: timedelta,
+    level: float,
 ) -> tuple[GuardComparison, ...]:
-    """Return the guard metrics that can be computed. complaints: their number, and messages sent."""
+    """Return the guard metrics that can be computed.
+
+    complaints: their number, and messages sent; None for a test that sends none. elapsed: the time since the start. Before a message
+    is sent, and in the first day, nothing can have been harmed yet, so that a narrow interval does not show that there is no harm.
+    """
     guards = [compare_withdrawals(treated, control, level)]
     if complaints is not None and complaints[1]:
         share = compute_wilson_interval(*complaints, level=level)
@@ -51,7 +62,13 @@ def compare_guards(
         guards.append(GuardComparison(Guard.COMPLAINTS, share.value, None, share, COMPLAINT_LIMIT, verdict))
     if treated.orders and control.orders:
         guards.append(compare_returns(treated, control, level))
-    return tuple(guards)
+    is_early = elapsed < MIN_ELAPSED or (complaints is not None and not complaints[1])
+    return tuple(withhold_no_harm(guard) if is_early else guard for guard in guards)
+
+
+def withhold_no_harm(guard: GuardComparison) -> GuardComparison:
+    """Return the guard metric of a test that is too young to show that there is no harm."""
+    return replace(guard, verdict=GuardVerdict.TOO_FEW) if guard.verdict == GuardVerdict.NO_HARM else guard
 
 
 def compare_withdrawals(treated: GroupOutcomes, control: GroupOutcomes, level: float) -> GuardComparison:

@@ -63,7 +63,7 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
         holdout_share=float(campaign.holdout_share),
         timeline=timeline,
         amounts=list_amounts(members, as_of=as_of, counted=counted),
-        complaints=(deliveries.complained, deliveries.sent),
+        complaints=(deliveries.complained, deliveries.sent) if runs else None,
     )
     recommended = count_recommended_sales(DELIVERIES, {"runs": [run.pk for run in runs]}, window=window, as_of=as_of)
     return CampaignResults(as_of, len(starts), comparison, deliveries, sum_audience(runs), recommended)

@@ -163,6 +163,11 @@ def test_guards_show_harm_no_harm_or_too_few() -> None:
     assert guards[Guard.RETURNS].verdict == GuardVerdict.NO_HARM
     assert guards[Guard.RETURNS].difference.high == pytest.approx(1.96 * sqrt(2 * 0.05 * 0.95 / 2000), rel=1e-3)
     assert guards[Guard.COMPLAINTS].verdict == GuardVerdict.NO_HARM
+    young = compare(treated, control, days=0, complaints=(0, 20_000)).guards
+    assert [guard.verdict for guard in young] == [GuardVerdict.HARM, GuardVerdict.TOO_FEW, GuardVerdict.TOO_FEW]
+    unsent = compare(control, control, complaints=(0, 0)).guards
+    assert {guard.verdict for guard in unsent} == {GuardVerdict.TOO_FEW}, "no message has been sent"
+    assert {guard.verdict for guard in compare(control, control).guards} == {GuardVerdict.NO_HARM}
     few = {guard.guard: guard.verdict for guard in compare(make_group([10] * 30), make_group([10] * 30)).guards}
     assert few == {Guard.WITHDRAWALS: GuardVerdict.TOO_FEW, Guard.RETURNS: GuardVerdict.TOO_FEW}
 
