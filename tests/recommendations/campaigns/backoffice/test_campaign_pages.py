@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.core import signing
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.campaign import campaign_page
@@ -299,3 +299,10 @@ def test_list_calendar_and_results_show_the_campaign(marketer: Client) -> None:
         assert marketer.get(f"{reverse('admin:campaigns_calendar')}?month={month}").status_code == 200
     month = f"{timezone.localdate(planned.next_run_at):%Y-%m}"
     assert "planned" in marketer.get(f"{reverse('admin:campaigns_calendar')}?month={month}").content.decode()
+
+
+def test_in_chinese_campaigns_are_launched_with_one_word() -> None:
+    texts = ("Launch", "Save and launch", "Approve and launch", "Before the launch", "Once, as soon as it is launched")
+    with translation.override("zh-hans"):
+        words = [translation.gettext(text) for text in texts]
+    assert all("启动" in word and "发布" not in word for word in words), "发布 is the word for templates and flows"
