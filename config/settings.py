@@ -570,7 +570,7 @@ CONTENT_SECURITY_POLICY = {
 }
 CORS_URLS_REGEX = (
     r"^/api/v1/(recommendations|rank|search|forms|push-subscriptions|offers/exposures"
-    r"|visitors/[^/]+/offers|customers/[^/]+/offers)/.*$"
+    r"|visitors/.+/offers|customers/.+/offers)/.*$"
 )
 CORS_ALLOW_HEADERS = (*default_headers, "x-user-token")
 CORS_EXPOSE_HEADERS = ("Retry-After", "X-Request-ID", "Perennial-Test-Mode")

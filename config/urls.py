@@ -16,6 +16,7 @@ from config.backoffice.settings.shop_page import show_logo
 from config.digest.views import show_unsubscribe
 from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
+from customers.identity.rest.urls import customer_urlpatterns
 from customers.orders.rest.urls import product_urlpatterns
 from recommendations.messaging.cards.signed_cards import show_card
 from recommendations.sending.tracking.views import show_invalid_link
@@ -49,6 +50,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("recommendations.outcomes.rest.urls")),
     path("", include("recommendations.training.rest.urls")),
     path("", include("recommendations.merchandising.rest.urls")),
+    path("", include(customer_urlpatterns)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", ApiDocsView.as_view(url_name="schema"), name="docs"),
 ]

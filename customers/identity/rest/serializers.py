@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.urls import Resolver404, resolve
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -23,7 +24,17 @@ from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField,
 from customers.identity.traits import MAX_TRAIT_NAME, MAX_TRAITS, find_trait_problem
 
 MAX_ITEMS = 1000
-RESERVED_IDS = ("merge",)  # the URL of such a customer is another endpoint
+CUSTOMERS_URL = "/api/v1/customers/"
+
+
+def is_addressable(user_id: str) -> bool:
+    """Return whether the URL of a customer with this ID is not another endpoint, such as ``merge`` or ``a/consents``."""
+    if user_id != "merge" and "/" not in user_id:
+        return True
+    try:
+        return resolve(f"{CUSTOMERS_URL}{user_id}/").url_name == "customer-detail"
+    except Resolver404:
+        return False
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -134,7 +145,7 @@ class CustomerItemSerializer(KnownFieldsMixin, serializers.Serializer):
     traits = TraitsField(required=False, help_text=_("Merged with the existing traits; null removes a trait."))
 
     def validate_user_id(self, user_id: str) -> str:
-        if user_id in RESERVED_IDS:
+        if not is_addressable(user_id):
             raise serializers.ValidationError(_("This key is reserved by the REST API."), code="reserved")
         return user_id
 

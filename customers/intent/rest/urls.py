@@ -5,6 +5,6 @@ from django.urls import path
 from customers.intent.rest import api
 
 urlpatterns = [
-    path("customers/<str:user_id>/intent/", api.CustomerIntentView.as_view(), name="customer-intent"),
-    path("visitors/<str:anonymous_id>/intent/", api.VisitorIntentView.as_view(), name="visitor-intent"),
+    path("customers/<path:user_id>/intent/", api.CustomerIntentView.as_view(), name="customer-intent"),
+    path("visitors/<path:anonymous_id>/intent/", api.VisitorIntentView.as_view(), name="visitor-intent"),
 ]

@@ -4,7 +4,7 @@ from django.urls import path
 
 from customers.loyalty.rest import api
 
-BASE = "customers/<str:user_id>/loyalty/"
+BASE = "customers/<path:user_id>/loyalty/"
 urlpatterns = [
     path(BASE, api.CustomerLoyaltyView.as_view(), name="customer-loyalty"),
     path(f"{BASE}statement/", api.PointStatementView.as_view(), name="customer-loyalty-statement"),

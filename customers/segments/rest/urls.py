@@ -14,9 +14,9 @@ urlpatterns = [
     path("segments/<slug:key>/entered/", api.SegmentEntries.as_view(), name="segment-entries"),
     path("segments/<slug:key>/left/", api.SegmentExits.as_view(), name="segment-exits"),
     path("segments/<slug:key>/overlap/", api.SegmentOverlapView.as_view(), name="segment-overlap"),
-    path("customers/<str:user_id>/segments/", api.CustomerSegments.as_view(), name="customer-segments"),
+    path("customers/<path:user_id>/segments/", api.CustomerSegments.as_view(), name="customer-segments"),
     path(
-        "customers/<str:user_id>/segments/<slug:key>/",
+        "customers/<path:user_id>/segments/<slug:key>/",
         api.CustomerSegmentExplanation.as_view(),
         name="customer-segment-explanation",
     ),

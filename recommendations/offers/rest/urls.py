@@ -5,8 +5,8 @@ from django.urls import path
 from recommendations.offers.rest import api
 
 urlpatterns = [
-    path("customers/<str:user_id>/offers/", api.CustomerOfferView.as_view(), name="customer-offer"),
-    path("visitors/<str:anonymous_id>/offers/", api.VisitorOfferView.as_view(), name="visitor-offer"),
+    path("customers/<path:user_id>/offers/", api.CustomerOfferView.as_view(), name="customer-offer"),
+    path("visitors/<path:anonymous_id>/offers/", api.VisitorOfferView.as_view(), name="visitor-offer"),
     path("offers/", api.OfferList.as_view(), name="offers"),
     path("offers/exposures/<uuid:exposure_id>/", api.OfferReactionView.as_view(), name="offer-reaction"),
     path("offers/<slug:key>/", api.OfferDetail.as_view(), name="offer"),

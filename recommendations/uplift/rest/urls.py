@@ -5,5 +5,5 @@ from django.urls import path
 from recommendations.uplift.rest.api import NextActionView
 
 urlpatterns = [
-    path("customers/<str:user_id>/next-action/", NextActionView.as_view(), name="customer-next-action"),
+    path("customers/<path:user_id>/next-action/", NextActionView.as_view(), name="customer-next-action"),
 ]

@@ -70,6 +70,13 @@ def test_a_page_on_another_host_can_set_up_browser_push() -> None:
     assert Client().get("/api/v1/push-subscriptions/public-key/", headers=headers)[NAME] == SHOP
 
 
+def test_a_page_can_ask_for_the_offers_of_ids_with_slashes() -> None:
+    make_page_key(SHOP)
+    for path in ("customers/a%2Fb/offers/", "customers/a/offers/", "visitors/a%2Fb/offers/"):
+        assert ask_first(SHOP, f"/api/v1/{path}")[NAME] == SHOP
+    assert ask_first(SHOP, "/api/v1/customers/a%2Fb/").get(NAME) is None
+
+
 def test_a_page_can_read_when_to_try_again() -> None:
     response = get(make_page_key(SHOP), SHOP)
     exposed = {name.strip() for name in response["Access-Control-Expose-Headers"].split(",")}

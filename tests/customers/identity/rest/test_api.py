@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -61,9 +62,23 @@ def test_personal_fields_are_encrypted_in_the_database() -> None:
 
 
 def test_an_id_that_the_api_could_not_address_is_rejected() -> None:
-    response = upsert({"user_id": "merge"}, {"user_id": "merger"})
-    assert [error["field"] for error in response["results"][0]["errors"]] == ["user_id"]
+    reserved = ("merge", "a/consents", "a/consents/effective", "a/segments/vip", "a/profile", "a/loyalty/reservations/1/confirm")
+    response = upsert(*({"user_id": user_id} for user_id in reserved), {"user_id": "merger"})
+    assert [[error["field"] for error in item["errors"]] for item in response["results"][:-1]] == [["user_id"]] * 6
     assert list(Identifier.objects.values_list("value", flat=True)) == ["merger"]
+
+
+@pytest.mark.parametrize("user_id", ["a/b", "a/b/c", "https://shop.example/customers/7", "profile/7", "a/", "/a"])
+def test_a_customer_whose_id_has_slashes_can_be_read(user_id: str) -> None:
+    upsert({"user_id": user_id})
+    client = make_api_client("customers:read", "customers:write", "loyalty:read", "campaigns:read", "segments:read")
+    url = f"/api/v1/customers/{quote(user_id, safe='')}/"
+    assert client.get(url).json()["user_id"] == user_id
+    entry = {"purpose": "email", "status": "withdrawn", "source": "checkout"}
+    assert client.post(f"{url}consents/", entry, "application/json").status_code == 201
+    assert [consent["status"] for consent in client.get(f"{url}consents/").json()] == ["withdrawn"]
+    paths = ("consents/effective/", "segments/", "stages/", "loyalty/", "loyalty/statement/", "offers/?placement=top")
+    assert [client.get(f"{url}{path}").status_code for path in paths] == [200] * 6
 
 
 def test_omitted_field_stays_null_clears_and_traits_are_merged() -> None:
