@@ -62,7 +62,14 @@ def test_personal_fields_are_encrypted_in_the_database() -> None:
 
 
 def test_an_id_that_the_api_could_not_address_is_rejected() -> None:
-    reserved = ("merge", "a/consents", "a/consents/effective", "a/segments/vip", "a/profile", "a/loyalty/reservations/1/confirm")
+    reserved = (
+        "merge",
+        "a/consents",
+        "a/consents/effective",
+        "a/segments/vip",
+        "a/profile",
+        "a/loyalty/reservations/1/confirm",
+    )
     response = upsert(*({"user_id": user_id} for user_id in reserved), {"user_id": "merger"})
     assert [[error["field"] for error in item["errors"]] for item in response["results"][:-1]] == [["user_id"]] * 6
     assert list(Identifier.objects.values_list("value", flat=True)) == ["merger"]
