@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 import django_filters
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -134,7 +133,7 @@ def join_field_path(field: str, name: str) -> str:
 def get_customer_or_404(user_id: str) -> Customer:
     customer = None if "\0" in user_id else find_customer(Identifier.Kind.USER_ID, user_id)
     if customer is None or customer.erased_at is not None:
-        raise Http404(_("No customer has this user ID."))
+        raise NotFound(_("No customer has this user ID."))
     return customer
 
 

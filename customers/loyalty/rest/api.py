@@ -4,11 +4,10 @@ from typing import ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -42,7 +41,7 @@ class PointsConflict(APIException):
 def get_customer_or_404(user_id: str) -> Customer:
     customer = None if "\0" in user_id else find_customer(Identifier.Kind.USER_ID, user_id)
     if customer is None or customer.erased_at is not None:
-        raise Http404(_("No customer has this user ID."))
+        raise NotFound(_("No customer has this user ID."))
     return customer
 
 
@@ -150,7 +149,7 @@ class ReservationActionView(APIView):
             except PointsError as error:
                 raise PointsConflict(str(error), code=error.code) from error
         if reservation is None:
-            raise Http404(_("The customer has no reservation with this ID."))
+            raise NotFound(_("The customer has no reservation with this ID."))
         return Response(ReservationSerializer(reservation).data)
 
 

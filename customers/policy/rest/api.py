@@ -3,11 +3,11 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.http import Http404
 from django.utils import translation
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -57,7 +57,7 @@ class PrivacyPolicy(APIView):
         language = query.validated_data.get("language") or translation.get_language() or settings.LANGUAGE_CODE
         version = get_latest_version()
         if version is None:
-            raise Http404(_("No privacy policy is published."))
+            raise NotFound(_("No privacy policy is published."))
         names = ("published_at", "is_material", "asks_again", "note", "fingerprint")
         values: dict[str, Any] = {name: getattr(version, name) for name in names}
         values |= {"version": version.number, "language": language, "sections": version.texts.get(language, [])}

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
-from django.http import Http404, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -15,7 +15,7 @@ from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import generics
-from rest_framework.exceptions import APIException, ErrorDetail, PermissionDenied, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -188,14 +188,14 @@ class PrivacyRequestFile(APIView):
         found = get_object_or_404(PrivacyRequest, reference=reference)
         export = found.exports.filter(deleted_at=None).first()
         if export is None:
-            raise Http404(_("This request has no file, or it has expired."))
+            raise NotFound(_("This request has no file, or it has expired."))
         record_export(
             model=Customer, pks=[found.customer_id] if found.customer_id else [], details={"request": found.number}
         )
         try:
             content = open_download(export, now=timezone.now())
         except ExportExpiredError as error:
-            raise Http404(_("This request has no file, or it has expired.")) from error
+            raise NotFound(_("This request has no file, or it has expired.")) from error
         return StreamingHttpResponse(
             content,
             content_type="application/zip",

@@ -50,10 +50,10 @@ def test_points_are_read_reserved_confirmed_and_cancelled_once(api: Client) -> N
     assert post(confirm.replace("confirm", "cancel")).status_code == 409
     other = post("reservations/", {"points": 20}).json()["id"]
     assert post(f"reservations/{other}/cancel/").json()["status"] == "cancelled"
-    assert (post("reservations/999/confirm/").status_code, post("reservations/", {"points": 0}).status_code) == (
-        404,
-        400,
-    )
+    unknown = post("reservations/999/confirm/")
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "The customer has no reservation with this ID.")
+    assert api.get(BASE.replace("anna", "nobody")).json()["detail"] == "No customer has this user ID."
+    assert post("reservations/", {"points": 0}).status_code == 400
     assert [post("sign-in/").json()["is_new"] for _attempt in range(2)] == [True, False]
     entries = api.get(f"{BASE}statement/").json()["results"]
     assert [(entry["kind"], entry["points"]) for entry in entries] == [

@@ -51,6 +51,11 @@ def test_the_text_says_what_is_configured_in_both_languages(client: Client) -> N
     assert answer["fingerprint"] == version.fingerprint == compute_fingerprint(version.texts)
 
 
+def test_without_a_published_policy_the_answer_says_so() -> None:
+    response = make_client("customers:read").get("/api/v1/privacy/policy/")
+    assert (response.status_code, response.json()["detail"]) == (404, "No privacy policy is published.")
+
+
 def test_a_change_is_shown_and_only_publishing_changes_the_page(admin_client: Client) -> None:
     first = publish()
     DataRecipient.objects.create(name="Ad network", role="third_party", task="advertising", data="email address")

@@ -45,6 +45,9 @@ def test_the_file_of_an_access_request_needs_the_scope_of_personal_data(client: 
     assert make_client("privacy:write").get(path).status_code == 403
     response = client.get(path)
     assert b"".join(response)[:2] == b"PK"  # type: ignore[arg-type]
+    without_file = post(client, {"kind": "restriction", "user_id": "mei"}).json()
+    missing = client.get(f"{URL}{without_file['reference']}/file/")
+    assert (missing.status_code, missing.json()["detail"]) == (404, "This request has no file, or it has expired.")
 
 
 def test_an_address_is_verified_by_a_link_before_anything_happens(client: Client, mei: Customer) -> None:

@@ -208,6 +208,7 @@ def test_customers_are_found_by_email_and_listed_in_order(django_assert_num_quer
 def test_unknown_customer_returns_404(path: str) -> None:
     response = make_api_client("customers:read").get(path)
     assert (response.status_code, response.json()["type"]) == (404, "urn:perennial:problem:not-found")
+    assert response.json()["detail"] == "No customer has this user ID."
 
 
 def test_latest_entry_of_the_consent_ledger_applies() -> None:
