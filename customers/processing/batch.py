@@ -3,20 +3,29 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from customers.events.event_taxonomy import Meaning, lookup_meaning
+from customers.events.recent.correction import RevokedPurchase, forget_purchases
 from customers.events.recent.interactions import link_identifiers
 from customers.feedback.review_events import project_reviews
 from customers.lifecycle.refresh.profile_updates import update_profiles
-from customers.orders.order_events.projection import project_orders
+from customers.orders.order_events.projection import OrderProjection, project_orders
 from customers.processing.consents.banner_answers import record_event_consents
 from customers.processing.consents.deciders import find_deciders
 from customers.processing.consents.unsubscribes import record_unsubscribes
 from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_customers
-from customers.processing.outbox import OutboxClaim, read_events, release_events, replace_skus
+from customers.processing.outbox import (
+    OutboxClaim,
+    OutboxEvent,
+    clear_products,
+    read_events,
+    release_events,
+    replace_skus,
+)
 from customers.processing.rejections import ProcessingRejection, reject_events
 from customers.processing.routing import (
     build_order_messages,
@@ -83,6 +92,7 @@ class AfterCommit:
 
     draft: AppendDraft | None
     groups: list[list[tuple[str, str]]]
+    revoked: list[RevokedPurchase]
 
 
 def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime) -> AfterCommit:
@@ -129,6 +139,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
             ProcessingRejection(events[position].id, code, reason)
             for position, code, reason in (*orders.rejected, *reviews.rejected)
         )
+        revoked = [*orders.cancelled, *revoke_rejected_purchases(claim, events, orders)]
     with result.time_stage("release"):
         release_events(claim)
     with result.time_stage("warehouse"):
@@ -146,7 +157,26 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
         rejected=rejected,
         appended=draft.rows if draft else 0,
     )
-    return AfterCommit(draft, find_linked_identifiers(events, customers))
+    return AfterCommit(draft, find_linked_identifiers(events, customers), revoked)
+
+
+def revoke_rejected_purchases(
+    claim: OutboxClaim, events: Sequence[OutboxEvent], orders: OrderProjection
+) -> list[RevokedPurchase]:
+    """Remove the products of rejected purchases, so that neither recommendations nor a training count them; return the purchases."""
+    rejected = [events[position] for position, _code, _reason in orders.rejected]
+    purchases = [event for event in rejected if lookup_meaning(event.name) == Meaning.PURCHASE]
+    clear_products(claim, event_ids=[event.id for event in purchases])
+    return [
+        RevokedPurchase(
+            event.source_id,
+            event.message_id,
+            event.user_id,
+            event.anonymous_id,
+            min(event.occurred_at, event.received_at),
+        )
+        for event in purchases
+    ]
 
 
 def draft_warehouse_rows(claim: OutboxClaim, result: ProcessingResult, *, at: datetime) -> AppendDraft | None:
@@ -162,12 +192,14 @@ def draft_warehouse_rows(claim: OutboxClaim, result: ProcessingResult, *, at: da
 
 
 def finish_batch(after_commit: AfterCommit, result: ProcessingResult) -> None:
-    """Link recent interactions and publish the warehouse file.
+    """Link recent interactions, remove revoked purchases from them, and publish the warehouse file.
 
-    If the process is killed here, the next run publishes the file and the next event links the interactions.
+    If the process is killed here, the next run publishes the file and the next event links the interactions. Revoked purchases then
+    count until the next update of the recommendations.
     """
     with result.time_stage("links"):
         link_identifiers(groups=after_commit.groups)
+        forget_purchases(after_commit.revoked)
     if after_commit.draft is None:
         return
     with result.time_stage("files"):

@@ -67,6 +67,10 @@ WHERE e.id = ANY(%(ids)s::bigint[]) AND e.received_at BETWEEN %(low)s AND %(high
   AND e.product_ids && %(skus)s::varchar[]
 """
 
+CLEAR_PRODUCTS = """
+UPDATE events_event SET product_ids = '{}' WHERE id = ANY(%(ids)s::bigint[]) AND received_at BETWEEN %(low)s AND %(high)s
+"""
+
 
 class OutboxEvent(NamedTuple):
     """One claimed event.
@@ -164,6 +168,14 @@ def replace_skus(claim: OutboxClaim) -> int:
         ids = [product_id for _key, product_id in products.values()]
         cursor.execute(REPLACE_PRODUCT_REFERENCES, {**parameters, "skus": list(products), "product_ids": ids})
         return cursor.rowcount
+
+
+def clear_products(claim: OutboxClaim, *, event_ids: Sequence[int]) -> None:
+    """Remove the products of some claimed events; the properties keep what was sent."""
+    if event_ids:
+        parameters = {"ids": format_bigint_list(event_ids), "low": claim.low, "high": claim.high}
+        with prefer_index_scans(), connection.cursor() as cursor:
+            cursor.execute(CLEAR_PRODUCTS, parameters)
 
 
 def release_events(claim: OutboxClaim) -> None:

@@ -15,6 +15,7 @@ from django.db import Error, OperationalError, transaction
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import JobStatus, describe_error, fail_interrupted_runs, finish_run
 from config.foundation.progress import Progress, ignore_progress
+from customers.events.recent.correction import forget_purchases
 from customers.identity.resolution.resolution import ResolutionRaceError
 from customers.lifecycle.refresh.profile_updates import recount_pending, update_profiles
 from customers.orders.order_events.projection import project_orders
@@ -88,6 +89,7 @@ class PipelineRun:
         with transaction.atomic():
             orders = project_orders(messages=[], at=self.at)
             update_profiles(activity={}, created=(), ordered=orders.customer_ids, as_of=self.at)
+        forget_purchases(orders.cancelled)
 
     @contextmanager
     def record_run(self, *, waiting: int, oldest_seconds: float) -> Iterator[None]:

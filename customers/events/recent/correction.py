@@ -1,7 +1,8 @@
-"""Removes the interactions of deleted events from the recent interactions."""
+"""Removes the interactions of deleted events, and purchases that were revoked, from the recent interactions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -9,14 +10,19 @@ from django.db import connection
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 from customers.events.event_taxonomy import Meaning, lookup_meaning
 from customers.events.recent.interactions import MEANING_LETTERS, format_recent_key, to_base36
+from customers.identity.models import Identifier
 
 CHUNK = 500  # identifiers per round trip
-# Other events of the same second, which keep their place in the list.
+# Other events of the same second, which keep their place in the list; revoked: events that are stored, but no longer count.
 READ_REMAINING = """
 SELECT owner.value, owner.second, e.name, e.product_ids
 FROM unnest(%(values)s::text[], %(seconds)s::bigint[]) AS owner (value, second)
 JOIN events_event e ON {condition} AND e.type = 'track'
  AND e.occurred_at >= to_timestamp(owner.second) AND e.occurred_at < to_timestamp(owner.second + 1)
+WHERE NOT EXISTS (
+    SELECT FROM unnest(%(sources)s::bigint[], %(messages)s::text[]) AS revoked (source_id, message_id)
+    WHERE revoked.source_id = e.source_id AND revoked.message_id = e.message_id
+)
 """
 OF_OWNER = {
     "user_id": "e.user_id = owner.value AND e.user_id <> ''",
@@ -33,10 +39,40 @@ class RemovedInteraction(NamedTuple):
     second: int
 
 
-def forget_interactions(interactions: Iterable[RemovedInteraction]) -> None:
+class RevokedPurchase(NamedTuple):
+    """The stored event of a purchase that no longer counts: it was rejected, or its order was cancelled.
+
+    at: when it occurred, at the latest when it was received.
+    """
+
+    source_id: int
+    message_id: str
+    user_id: str
+    anonymous_id: str
+    at: datetime
+
+
+def forget_purchases(purchases: Iterable[RevokedPurchase]) -> None:
+    """Remove revoked purchases from the lists of their users and visitors; if Valkey is down, they stay until newer ones replace them."""
+    revoked = {(purchase.source_id, purchase.message_id): purchase for purchase in purchases}
+    interactions = [
+        RemovedInteraction(
+            Identifier.Kind.USER_ID if purchase.user_id else Identifier.Kind.ANONYMOUS_ID,
+            purchase.user_id or purchase.anonymous_id,
+            Meaning.PURCHASE,
+            int(purchase.at.timestamp()),
+        )
+        for purchase in revoked.values()
+        if purchase.user_id or purchase.anonymous_id
+    ]
+    forget_interactions(interactions, revoked=list(revoked))
+
+
+def forget_interactions(interactions: Iterable[RemovedInteraction], *, revoked: Sequence[tuple[int, str]] = ()) -> None:
     """Remove interactions whose events were deleted from the lists of their users and visitors, inside the deletion's transaction.
 
-    If Valkey is down, they stay until newer ones replace them.
+    If Valkey is down, they stay until newer ones replace them. revoked: the source and message ID of each event that is still stored,
+    but no longer counts.
     """
     by_kind: dict[str, dict[str, list[RemovedInteraction]]] = {}
     for interaction in interactions:
@@ -45,10 +81,13 @@ def forget_interactions(interactions: Iterable[RemovedInteraction]) -> None:
         for kind, by_value in by_kind.items():
             values = list(by_value)
             for start in range(0, len(values), CHUNK):
-                correct_lists(kind, {value: by_value[value] for value in values[start : start + CHUNK]})
+                chunk = {value: by_value[value] for value in values[start : start + CHUNK]}
+                correct_lists(kind, chunk, revoked=revoked)
 
 
-def correct_lists(kind: str, removed: Mapping[str, Sequence[RemovedInteraction]]) -> None:
+def correct_lists(
+    kind: str, removed: Mapping[str, Sequence[RemovedInteraction]], *, revoked: Sequence[tuple[int, str]]
+) -> None:
     """Correct the lists of some identifiers of one kind."""
 
     def read(pipe: Any) -> None:
@@ -67,7 +106,7 @@ def correct_lists(kind: str, removed: Mapping[str, Sequence[RemovedInteraction]]
         undone = {item.second for item in interactions if item.meaning == Meaning.DISMISSAL}
         if products := [product for product, second in replies[2 * at + 1] if int(second) in undone]:
             dismissed[value] = products
-    remaining = read_remaining(kind, seconds) if seconds else {}
+    remaining = read_remaining(kind, seconds, revoked=revoked) if seconds else {}
 
     def write(pipe: Any) -> None:
         for value, members in stale.items():
@@ -105,12 +144,19 @@ def strip_delay(member: str) -> str:
     return f"{head.partition('~')[0]}:{product_id}"
 
 
-def read_remaining(kind: str, seconds: Sequence[tuple[str, int]]) -> dict[str, set[str]]:
+def read_remaining(
+    kind: str, seconds: Sequence[tuple[str, int]], *, revoked: Sequence[tuple[int, str]]
+) -> dict[str, set[str]]:
     """Return the members, without delays, of the stored events of these identifiers in these seconds."""
-    values, moments = map(list, zip(*seconds, strict=True))
+    parameters = {
+        "values": [value for value, _second in seconds],
+        "seconds": [second for _value, second in seconds],
+        "sources": [source_id for source_id, _message_id in revoked],
+        "messages": [message_id for _source_id, message_id in revoked],
+    }
     members: dict[str, set[str]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(READ_REMAINING.format(condition=OF_OWNER[kind]), {"values": values, "seconds": moments})
+        cursor.execute(READ_REMAINING.format(condition=OF_OWNER[kind]), parameters)
         for value, second, name, products in cursor.fetchall():
             meaning = lookup_meaning(name)
             if meaning in MEANING_LETTERS:

@@ -18,9 +18,16 @@ from catalog.sku_lookup import find_products_by_sku
 from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.shop.profile import get_shop
 from customers.events.event_taxonomy import Meaning
+from customers.events.recent.correction import RevokedPurchase
 from customers.orders.models import Order
 from customers.orders.order_events.event_parsing import OrderEventError, parse_order_event, read_order_id
-from customers.orders.order_events.event_sourcing import EVENT_TYPES, DerivedOrder, LoggedOrderEvent, derive_order
+from customers.orders.order_events.event_sourcing import (
+    COMPLETED,
+    EVENT_TYPES,
+    DerivedOrder,
+    LoggedOrderEvent,
+    derive_order,
+)
 from customers.orders.source_lock import name_source_lock
 
 TYPE_OF_MEANING = {
@@ -179,6 +186,7 @@ class OrderProjection:
     Attributes:
         customer_ids: the customers whose orders changed.
         rejected: position, code and reason of each event that was rejected.
+        cancelled: the purchases of the orders that are cancelled now.
     """
 
     created: int = 0
@@ -186,6 +194,7 @@ class OrderProjection:
     products_created: int = 0
     customer_ids: set[int] = field(default_factory=set)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
+    cancelled: list[RevokedPurchase] = field(default_factory=list)
 
 
 def project_orders(*, messages: Sequence[OrderMessage], at: datetime) -> OrderProjection:
@@ -258,9 +267,19 @@ def derive_orders(keys: Sequence[OrderKey], result: OrderProjection, *, at: date
             order = derive_order(events[key], currency=currency)
             if order is not None:
                 derived[key] = order
+                if order.status == Order.Status.CANCELLED:
+                    result.cancelled += list_purchases(key, events[key])
         if derived:
             write_orders(cursor, derived, stored, result, at=at)
         cursor.execute(MARK_PROJECTED, parameters)
+
+
+def list_purchases(key: OrderKey, events: Iterable[LoggedOrderEvent]) -> list[RevokedPurchase]:
+    return [
+        RevokedPurchase(key.source_id, event.message_id, event.user_id, event.anonymous_id, event.occurred_at)
+        for event in events
+        if event.kind == COMPLETED
+    ]
 
 
 def build_key_parameters(keys: Iterable[OrderKey]) -> dict[str, Any]:

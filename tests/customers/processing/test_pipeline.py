@@ -1,5 +1,6 @@
 """One run over the outbox writes orders, profiles, consents and segments exactly once."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -108,6 +109,35 @@ def test_interactions_on_one_device_are_read_on_the_other(valkey: redis.Redis) -
             "tea",
             "cup",
         }
+
+
+def read_purchased(user_id: str = "ada") -> list[str]:
+    interactions = read_recent_interactions(identifiers=[("user_id", user_id)])
+    return sorted(interaction.product_id for interaction in interactions if interaction.kind == "purchase")
+
+
+@pytest.mark.usefixtures("valkey")
+def test_a_rejected_purchase_counts_for_no_recommendation() -> None:
+    send(order(products=[product("tea")]), order(order_id="A2", products=[product("tea"), product("cup")], total="abc"))
+    assert read_purchased() == ["cup", "tea"]
+    process()
+    assert read_purchased() == ["tea"]
+    assert sorted(Event.objects.values_list("product_ids", flat=True)) == [[], ["tea"]]
+    rejected = RejectedEvent.objects.get()
+    send({**json.loads(rejected.payload), "properties": {"order_id": "A2", "products": [product("cup")]}})
+    process(NOW + 2 * SECOND)
+    assert (read_purchased(), Order.objects.count()) == (["cup", "tea"], 2)
+
+
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("is_first", [False, True])
+def test_the_purchase_of_a_cancelled_order_is_no_recent_interaction(is_first: bool) -> None:
+    cancellation = order("Order Cancelled")
+    purchases = [order(products=[product("tea")]), order(order_id="A2", products=[product("cup")])]
+    for items in ([cancellation], purchases) if is_first else (purchases, [cancellation]):
+        send(*items)
+        process()
+    assert read_purchased() == ["cup"]
 
 
 def break_on(monkeypatch: pytest.MonkeyPatch, message_ids: set[str], error: Callable[[], Exception]) -> list[int]:
