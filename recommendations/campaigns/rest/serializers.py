@@ -16,7 +16,7 @@ from recommendations.campaigns.locked_fields import get_locked_fields, get_locke
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.measurement.result_serializers import ComparisonSerializer, RecommendedSalesSerializer
 from recommendations.messaging.models import MessageTemplate
-from recommendations.sending.models import Delivery
+from recommendations.sending.models import Delivery, SkipReason
 
 
 @extend_schema_field({"type": "string", "maxLength": 8, "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"})
@@ -186,6 +186,7 @@ class CampaignDeliverySerializer(serializers.ModelSerializer[Delivery]):
 
     user_id = serializers.SerializerMethodField()
     run = serializers.SerializerMethodField()
+    skip_reason = serializers.ChoiceField(choices=SkipReason.choices, allow_blank=True, read_only=True)
 
     class Meta:
         model = Delivery

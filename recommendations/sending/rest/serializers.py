@@ -9,7 +9,7 @@ from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.personal_data.masking import mask_hash
 from customers.identity.rest.masked_fields import MaskedIdField, MaskedTextField, may_context_see_personal
-from recommendations.sending.models import Delivery, DeliveryEvent, Suppression
+from recommendations.sending.models import Delivery, DeliveryEvent, SkipReason, Suppression
 
 MAX_ADDRESSES = 1000
 MAX_ADDRESS = 254
@@ -22,6 +22,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
     user_id = MaskedIdField(allow_null=True)
     template = serializers.CharField(allow_null=True, help_text=_("The key of the message template."))
+    skip_reason = serializers.ChoiceField(choices=SkipReason.choices, allow_blank=True, read_only=True)
     error = MaskedTextField(
         help_text=_("The response of the mail server or provider; addresses are masked like user_id.")
     )

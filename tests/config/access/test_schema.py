@@ -59,6 +59,13 @@ def test_lists_have_a_maximum_length_and_a_person_has_one_of_eight_ids() -> None
     ]
 
 
+def test_the_skip_reason_of_a_message_that_was_not_skipped_may_be_empty() -> None:
+    schemas = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
+    for name in ("Delivery", "DeliveryDetail", "CampaignDelivery"):
+        options = [option["$ref"].rpartition("/")[2] for option in schemas[name]["properties"]["skip_reason"]["oneOf"]]
+        assert options == ["SkipReasonEnum", "BlankEnum"]
+
+
 def test_an_empty_query_parameter_is_allowed() -> None:
     document = SchemaGenerator().get_schema(request=None, public=True)
     parameters = {
