@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 # the full-width forms too, which some spreadsheets convert
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+ENCODING_MARK = "\ufeff"
 PLAIN_NUMBER = re.compile(r"[+-]?[\d.,]+")
 
 
@@ -77,7 +78,7 @@ def format_csv(rows: Iterable[Iterable[Any]]) -> str:
 
 def mark_encoding(blocks: Iterable[str]) -> Iterator[str]:
     """Yield the blocks of a file that people open, after the mark without which Excel does not read it as UTF-8."""
-    yield "\ufeff"
+    yield ENCODING_MARK
     yield from blocks
 
 

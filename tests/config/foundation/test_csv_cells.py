@@ -15,7 +15,15 @@ import config
 from catalog.bulk_results import FieldProblem
 from catalog.feeds.error_file import ErrorFile
 from config.foundation.admin.table_formats import TABLE_FORMATS, EscapedCsv, EscapedTsv
-from config.foundation.csv_cells import PLAIN_NUMBER, CsvWriter, escape_text, format_csv, is_formula, unescape_text
+from config.foundation.csv_cells import (
+    ENCODING_MARK,
+    PLAIN_NUMBER,
+    CsvWriter,
+    escape_text,
+    format_csv,
+    is_formula,
+    unescape_text,
+)
 from customers.events.imports.file_import import EventErrorFile, LineProblem
 from recommendations.serving.batch.batch_export import ExportLine, join_csv, write_csv
 
@@ -125,5 +133,9 @@ def test_export_of_recommendations_is_safe_and_reads_back(tmp_path: Path) -> Non
 def test_table_of_the_back_office_is_safe_and_can_be_imported(table_format: EscapedCsv, delimiter: str) -> None:
     table = Dataset(*[[text, "-5"] for text in FORMULAS], headers=["title", "product_id"])
     exported = table_format.export_data(table)
-    assert_is_safe(read_cells(exported, delimiter))
+    assert exported.startswith(ENCODING_MARK)
+    assert_is_safe(read_cells(exported.removeprefix(ENCODING_MARK), delimiter))
     assert list(table_format.create_dataset(exported)) == list(table)
+    assert table_format.create_dataset(exported).headers == table.headers
+    assert table_format.get_content_type().endswith("; charset=utf-8")
+    assert list(type(table_format)("utf-8-sig").create_dataset(exported.encode())) == list(table)
