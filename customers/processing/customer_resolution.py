@@ -44,14 +44,18 @@ def resolve_event_customers(events: Sequence[OutboxEvent], *, at: datetime) -> R
 
 
 def build_identity_event(event: OutboxEvent) -> IdentityEvent:
-    """Return the identity of an event; identify and alias calls have more than the IDs."""
+    """Return the identity of an event; identify and alias calls have more than the IDs.
+
+    A clock that is ahead must not date it in the future: a customer is seen, and a trait is set, at the latest on receipt.
+    """
+    occurred_at = min(event.occurred_at, event.received_at)
     if event.type not in ("identify", "alias"):
         named = read_named_addresses(event) if event.is_trusted and event.properties else {}
         return IdentityEvent(
             event.source_id,
             event.message_id,
             event.type,
-            event.occurred_at,
+            occurred_at,
             event.user_id,
             event.anonymous_id,
             device_id=event.device_id or "",
@@ -68,7 +72,7 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
         source_id=event.source_id,
         message_id=event.message_id,
         type=event.type,
-        occurred_at=event.occurred_at,
+        occurred_at=occurred_at,
         user_id=event.user_id,
         anonymous_id=event.anonymous_id,
         previous_id=to_text(properties.get("previousId")) if event.type == "alias" else "",

@@ -140,6 +140,21 @@ def test_the_purchase_of_a_cancelled_order_is_no_recent_interaction(is_first: bo
     assert read_purchased() == ["cup"]
 
 
+def test_a_clock_that_is_ahead_does_not_date_a_customer_in_the_future() -> None:
+    ahead = (NOW + timedelta(hours=8)).isoformat()
+    send(
+        track("Product Viewed", product(), timestamp=ahead),
+        {"type": "identify", "userId": "ada", "traits": {"plan": "gold"}, "timestamp": ahead},
+    )
+    process()
+    customer = Customer.objects.get()
+    assert (customer.first_seen_at, customer.last_seen_at) == (NOW, NOW)
+    send({"type": "identify", "userId": "ada", "traits": {"plan": "basic"}}, at=NOW + timedelta(hours=1))
+    process(NOW + timedelta(hours=1))
+    customer.refresh_from_db()
+    assert (customer.last_seen_at, customer.traits) == (NOW + timedelta(hours=1), {"plan": "basic"})
+
+
 def break_on(monkeypatch: pytest.MonkeyPatch, message_ids: set[str], error: Callable[[], Exception]) -> list[int]:
     """Make each batch with one of these messages fail; return a list that collects the sizes of the attempted batches."""
     resolve_original, sizes = batch.resolve_event_customers, []
