@@ -19,7 +19,7 @@ from customers.lifecycle.backoffice.labels.stage_labels import (
 )
 from customers.lifecycle.clv.held_coverage import get_held_coverage
 from customers.lifecycle.facts.amounts import get_amount_currency
-from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
+from customers.lifecycle.models import CustomerProfile, NextOrderReason, ScoreModel, Stage, StageTransition
 from customers.lifecycle.portrait.gap_summaries import summarize_customer_gaps
 from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
 from customers.lifecycle.propensity.levels import bound_propensities, read_level
@@ -44,6 +44,8 @@ REASON_NAMES = {
     SEVERAL_CURRENCIES: _("orders in multiple currencies"),
     **dict(ScoreModel.Reason.choices),
 }
+
+NEXT_ORDER_REASON_NAMES = {NOT_YET: REASON_NAMES[NOT_YET], **dict(NextOrderReason.choices)}
 
 
 def build_customer_profile(
@@ -236,14 +238,21 @@ def _build_value(profile: CustomerProfile, score_models: dict[str, ScoreModel]) 
 
 
 def _build_next_order(profile: CustomerProfile) -> dict[str, Any]:
+    """Return the dates of the next order; reason says why there are none, else it is "".
+
+    A refresh scores only customers with orders, so the stored reason of the others is empty.
+    """
+    reason = profile.next_order_reason
+    if profile.next_order_likely is None and not reason:
+        reason = NOT_YET if profile.orders else NextOrderReason.NEVER_ORDERED.value
     return {
         "earliest": profile.next_order_from,
         "likeliest": profile.next_order_likely,
         "latest": profile.next_order_to,
         "conditional": profile.next_order_likely is not None
         and (profile.stage in (Stage.DORMANT, Stage.CHURNED) or (profile.churn or 0.0) >= LIKELY),
-        "reason": profile.next_order_reason,
-        "reason_name": str(profile.get_next_order_reason_display()),
+        "reason": reason,
+        "reason_name": str(NEXT_ORDER_REASON_NAMES[reason]) if reason else "",
     }
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from config.foundation.rest.known_names import KnownFieldsMixin
 from customers.identity.rest.masked_fields import MaskedIdField
 from customers.lifecycle.models import NextOrderReason, RfmGroup, ScoreModel, Stage, StageTransition
-from customers.lifecycle.portrait.customer_profile import REASON_NAMES, RFM_REASON_NAMES
+from customers.lifecycle.portrait.customer_profile import NOT_YET, REASON_NAMES, RFM_REASON_NAMES
 from customers.lifecycle.portrait.line import FactSource, MissingReason, PortraitGroup, ValueFormat
 from customers.lifecycle.portrait.portrait import WithheldReason
 from customers.lifecycle.refresh.columns import PROFILE_COLUMNS
@@ -128,7 +128,9 @@ class NextOrderSerializer(serializers.Serializer):
         "when an order would be expected.",
     )
     reason = serializers.ChoiceField(
-        choices=[*NextOrderReason.choices, *WithheldReason.choices], allow_blank=True, help_text="Why there is no date."
+        choices=[*NextOrderReason.choices, (NOT_YET, REASON_NAMES[NOT_YET]), *WithheldReason.choices],
+        allow_blank=True,
+        help_text="Why there is no date.",
     )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
 

@@ -126,11 +126,18 @@ def test_a_withdrawn_consent_leaves_out_interests_discounts_and_predictions(clie
     assert (body["stage"]["key"], body["counters"]["orders"]) == (before["stage"]["key"], before["counters"]["orders"])
 
 
-def test_the_profile_has_the_rfm_scores_of_the_window_or_a_reason(client: APIClient, anna: Customer) -> None:
+def test_the_profile_says_why_rfm_scores_and_dates_are_missing(client: APIClient, anna: Customer) -> None:
     make_order(make_customer("old"), placed_at=NOON - timedelta(days=800), total=Decimal(7))
     Customer.objects.filter(pk=make_customer("prospect").pk).update(created_at=NOON - timedelta(days=1))
     refresh_profiles(as_of=NOON, started_at=NOON)
     make_profile(make_customer("live"), orders=1)
+    reasons = {
+        name: client.get(f"/api/v1/customers/{name}/profile/").json()["next_order"] for name in ("prospect", "live")
+    }
+    assert {name: (part["reason"], part["reason_name"]) for name, part in reasons.items()} == {
+        "prospect": ("never_ordered", "no order yet"),
+        "live": ("not_yet", "available after the next refresh"),
+    }
     windows = {
         name: client.get(f"/api/v1/customers/{name}/profile/").json()["rfm_window"]
         for name in ("anna", "old", "prospect", "live")
