@@ -23,7 +23,7 @@ class MarkedText(EscapedCells):
 
     def create_dataset(self, in_stream: Any, **kwargs: Any) -> Dataset:
         text = in_stream.removeprefix(ENCODING_MARK) if isinstance(in_stream, str) else in_stream
-        return super().create_dataset(text, **kwargs)  # type: ignore[misc]
+        return super().create_dataset(text, **kwargs)
 
     def export_data(self, dataset: Dataset, **kwargs: Any) -> Any:
         return f"{ENCODING_MARK}{super().export_data(dataset, **kwargs)}"
