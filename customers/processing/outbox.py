@@ -173,7 +173,7 @@ def replace_skus(claim: OutboxClaim) -> int:
 def clear_products(claim: OutboxClaim, *, event_ids: Sequence[int]) -> None:
     """Remove the products of some claimed events; the properties keep what was sent."""
     if event_ids:
-        parameters = {"ids": format_bigint_list(event_ids), "low": claim.low, "high": claim.high}
+        parameters: dict[str, Any] = {"ids": format_bigint_list(event_ids), "low": claim.low, "high": claim.high}
         with prefer_index_scans(), connection.cursor() as cursor:
             cursor.execute(CLEAR_PRODUCTS, parameters)
 

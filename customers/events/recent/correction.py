@@ -148,7 +148,7 @@ def read_remaining(
     kind: str, seconds: Sequence[tuple[str, int]], *, revoked: Sequence[tuple[int, str]]
 ) -> dict[str, set[str]]:
     """Return the members, without delays, of the stored events of these identifiers in these seconds."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "values": [value for value, _second in seconds],
         "seconds": [second for _value, second in seconds],
         "sources": [source_id for source_id, _message_id in revoked],
