@@ -119,7 +119,7 @@ def search(
         matches.corrected if matches is not None else None,
         facets,
         build_suggestions(
-            snapshot=snapshot, query=understood.q, matches=matches, total=total, popular=hits if fallback else ()
+            understood, snapshot=snapshot, matches=matches, total=total, popular=hits if fallback else ()
         ),
         write_cursor(request, offset + request.n) if ranked.has_more and fallback is None else None,
         matches,

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from recommendations.engine.text_search import Matches
+from recommendations.engine.text_search.query import parse_text_query
 from recommendations.engine.text_search.synonyms import split_into_terms
 from recommendations.engine.text_search.tokens import iterate_runs, normalize
+from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.snapshot import SearchSnapshot
 
 MIN_PRODUCTS = 5  # with fewer matches, categories and products are suggested too
@@ -32,15 +34,20 @@ class SearchSuggestion:
 
 
 def build_suggestions(
-    *, snapshot: SearchSnapshot, query: str, matches: Matches | None, total: int, popular: Sequence[HasRow]
+    request: SearchRequest,
+    *,
+    snapshot: SearchSnapshot,
+    matches: Matches | None,
+    total: int,
+    popular: Sequence[HasRow],
 ) -> list[SearchSuggestion]:
-    """Return the suggestions of one search."""
+    """Return the suggestions of one search; request: with the query as it was understood."""
     if matches is None:
         return []
-    suggestions = [SearchSuggestion("query", text, text) for text in suggest_queries(snapshot, query, matches)]
+    suggestions = [SearchSuggestion("query", text, text) for text in suggest_queries(snapshot, request.q, matches)]
     if total < MIN_PRODUCTS:
         suggestions += [
-            SearchSuggestion("category", path, path) for path in suggest_categories(snapshot, query, matches)
+            SearchSuggestion("category", path, path) for path in suggest_categories(snapshot, request, matches)
         ]
     for hit in popular[:MAX_PER_TYPE]:
         if (card := snapshot.catalog.cards[hit.row]) is not None:
@@ -60,11 +67,20 @@ def suggest_queries(snapshot: SearchSnapshot, query: str, matches: Matches) -> l
     return [f"{normalized[: last_run.start]}{word}" for word in completions]
 
 
-def suggest_categories(snapshot: SearchSnapshot, query: str, matches: Matches) -> list[str]:
-    """Return category paths whose last name contains a query word, best match first."""
+def suggest_categories(snapshot: SearchSnapshot, request: SearchRequest, matches: Matches) -> list[str]:
+    """Return category paths whose last name contains a query word, or all words of a synonym, best match first."""
     levels = snapshot.levels
-    terms = {*matches.words, *split_into_terms(query)}
-    hits = Counter(category for term in terms for category in levels.by_term.get(term, ()))
+    text = matches.corrected or request.q
+    parsed = parse_text_query(
+        text, snapshot.synonyms.get_for_language(request.language), snapshot.texts.index.count_documents
+    )
+    names: set[tuple[str, ...]] = {(term,) for term in (*split_into_terms(request.q), *split_into_terms(text))}
+    names |= {alternative.terms for unit in parsed.units for alternative in unit.alternatives}
+    hits = Counter(
+        category
+        for terms in names
+        for category in set.intersection(*(set(levels.by_term.get(term, ())) for term in terms))
+    )
 
     def compute_sort_key(category: int) -> tuple[int, int, int]:
         """Most hits first, then the shortest name."""

@@ -10,6 +10,7 @@ import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
+from catalog.upsert import upsert_products
 from recommendations.serving.search import searcher
 from recommendations.serving.search.facets import Facets
 from recommendations.serving.search.ranking import insert_pins
@@ -224,6 +225,17 @@ def test_an_unfinished_word_is_completed_in_the_suggestions(fresh_searcher: Sear
 def test_matching_categories_are_suggested_if_few_products_match(fresh_searcher: Searcher) -> None:
     suggestions = find(fresh_searcher, "kettle").suggestions
     assert [entry.value for entry in suggestions if entry.kind == "category"] == ["Kitchen > Kettles"]
+
+
+def test_a_word_of_a_longer_synonym_suggests_no_category(fresh_searcher: Searcher) -> None:
+    names = ("Outdoor > Water guns", "Outdoor > Water boilers")
+    items = [{"product_id": name, "title": "Splash", "category": name} for name in names]
+    upsert_products(items=items, at=NOON, currency="EUR")
+    suggestions = find(fresh_searcher, "kettle", language="en").suggestions
+    categories = [entry.value for entry in suggestions if entry.kind == "category"]
+    assert categories == ["Kitchen > Kettles", "Outdoor > Water boilers"]
+    misspelled = find(fresh_searcher, "ketle", language="en").suggestions
+    assert [entry.value for entry in misspelled if entry.kind == "category"] == categories
 
 
 def make_personal_scores(fresh_searcher: Searcher, **scores: float) -> dict[str, Any]:
