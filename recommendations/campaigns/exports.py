@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import batched
 from typing import Any, TextIO
 
+from django.db import transaction
 from django.db.models import BigIntegerField, BooleanField, ExpressionWrapper, Func, Q, QuerySet
 
 from config.foundation.audit_log import record_export
@@ -42,6 +43,13 @@ def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_person
 
 def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet[Customer, Any], AudienceExport]:
     """Return the rows to export and the record of the export, which has no rows yet."""
+    with transaction.atomic():
+        # locked, so that nobody changes the audience or the holdout group while they are read
+        campaign = Campaign.objects.select_for_update(of=("self",)).select_related("segment").get(pk=campaign.pk)
+        return create_export(campaign, as_of, by)
+
+
+def create_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet[Customer, Any], AudienceExport]:
     steps = query_all_steps(campaign, as_of, settings=load_sending_settings())
     is_eligible = Q(**dict.fromkeys(REQUIRED_FLAGS, True), **dict.fromkeys(FORBIDDEN_FLAGS, False))
     steps = steps.annotate(is_eligible=ExpressionWrapper(is_eligible, BooleanField()))

@@ -1,4 +1,4 @@
-"""The fields of a campaign that are locked after its launch."""
+"""The fields of a campaign that are locked after its launch, or after its audience was exported."""
 
 from django.utils.translation import gettext as _
 
@@ -26,7 +26,8 @@ OPEN_STATUSES = (Campaign.Status.DRAFT,)  # one that waits for approval is retur
 def get_locked_fields(campaign: Campaign) -> tuple[str, ...]:
     """Return the fields that can no longer be changed."""
     if campaign.status in OPEN_STATUSES:
-        return ()
+        # a campaign that another program sends is never launched: its first export has assigned the customers to the groups
+        return (*AUDIENCE_FIELDS, *MEASUREMENT_FIELDS) if campaign.exports.exists() else ()
     fields = (*AUDIENCE_FIELDS, *MEASUREMENT_FIELDS, *MESSAGE_FIELDS, *SCHEDULE_FIELDS)
     if campaign.status in (Campaign.Status.ENDED, Campaign.Status.CANCELED):
         return fields
@@ -35,5 +36,9 @@ def get_locked_fields(campaign: Campaign) -> tuple[str, ...]:
     return fields
 
 
-def get_locked_message() -> str:
+def get_locked_message(campaign: Campaign) -> str:
+    if campaign.status in OPEN_STATUSES:
+        return _(
+            "This cannot be changed after the audience was exported, so that the result stays measurable. Copy the campaign instead."
+        )
     return _("This cannot be changed after launch, so that the result stays measurable.")

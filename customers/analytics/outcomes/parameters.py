@@ -15,9 +15,9 @@ UNITS = (PeriodUnit.WEEK, PeriodUnit.MONTH, PeriodUnit.QUARTER)
 MEASURED_UNITS = (PeriodUnit.DAY, *UNITS)
 SPLITS = ("", "segment", "channel", "stage", "city")
 MAX_PERIODS = 120
-# after how many periods the same one of the next year comes; 364 days and 52 weeks keep the weekdays
 # of one period of any number of days; larger than 0, because engines round negative quotients differently
 FIRST_NUMBER = 10
+# after how many periods the same one of the next year comes; 364 days and 52 weeks keep the weekdays
 YEAR_PERIODS = {PeriodUnit.DAY: 364, PeriodUnit.WEEK: 52, PeriodUnit.MONTH: 12, PeriodUnit.QUARTER: 4}
 
 

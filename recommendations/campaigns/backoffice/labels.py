@@ -1,8 +1,9 @@
 """Texts of campaigns: schedules, results and the reasons of skips."""
 
 from django.utils.formats import date_format, time_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from config.foundation.number_formats import (
     format_count,
@@ -33,6 +34,8 @@ STATUS_KINDS = {
 
 def describe_schedule(campaign: Campaign) -> str:
     """Return when the campaign is sent, in a sentence without a period."""
+    if campaign.channel == Campaign.Channel.EXPORT:
+        return _("When another program sends the file")
     if campaign.kind == Campaign.Kind.ONCE:
         if campaign.starts_at is None:
             return _("Once, as soon as it is launched")
@@ -50,6 +53,14 @@ def describe_schedule(campaign: Campaign) -> str:
     if campaign.ends_on:
         text = _("%(schedule)s, until %(day)s") % {"schedule": text, "day": date_format(campaign.ends_on)}
     return text
+
+
+def describe_status(campaign: Campaign) -> str:
+    """Return the status, capitalized; a campaign that another program sends is never launched, but its audience may be exported."""
+    is_exported = campaign.channel == Campaign.Channel.EXPORT and campaign.status == Campaign.Status.DRAFT
+    if is_exported and campaign.exports.exists():
+        return capfirst(pgettext("campaign", "exported"))
+    return capfirst(campaign.get_status_display())
 
 
 def describe_goal(campaign: Campaign) -> str:

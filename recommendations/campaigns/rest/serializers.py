@@ -77,7 +77,9 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
                 if name in attrs and attrs[name] != get_current_value(self.instance, name)
             ]
             if changed:
-                raise serializers.ValidationError({name: get_locked_message() for name in changed}, code="immutable")
+                raise serializers.ValidationError(
+                    {name: get_locked_message(self.instance) for name in changed}, code="immutable"
+                )
         segment = attrs.get("segment") or (self.instance.segment if self.instance else None)
         if segment is not None and segment in attrs.get("excluded_segments", []):
             raise serializers.ValidationError(

@@ -76,8 +76,28 @@ def test_campaign_is_created_previewed_and_exported(api: APIClient, all_customer
     assert text.splitlines()[0] == "user_id,stage,rfm_group,r,f,m,orders,revenue,last_order_at"
     assert len(text.splitlines()) == 5
     assert (AudienceExport.objects.get().exported_by, AudienceExport.objects.get().rows) == ("shop key", 4)
-    changed = api.patch("/api/v1/campaigns/spring/", {"holdout_share": "0.25"}, format="json")
-    assert changed.json()["holdout_share"] == "0.2500"
+
+
+def test_after_an_export_the_audience_and_the_measurement_are_locked(api: APIClient, all_customers: Segment) -> None:
+    campaign = Campaign.objects.create(key="spring", name="Spring", segment=all_customers, holdout_share=Decimal(0))
+    url = "/api/v1/campaigns/spring/"
+    assert api.patch(url, {"holdout_share": "0.25"}, format="json").json()["holdout_share"] == "0.2500"
+    marketer = login(*MARKETER)
+    page = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    assert "Exported" not in marketer.get(page).text
+    read_body(api.get(f"{url}audience.csv"))
+    for change in ({"holdout_share": "0.5"}, {"goal": "viewed"}, {"attribution_days": 30}, {"channel": "email"}):
+        refused = api.patch(url, change, format="json")
+        assert refused.status_code == 400, change
+        assert [(error["field"], error["code"]) for error in refused.json()["errors"]] == [(*change, "immutable")]
+        assert "after the audience was exported" in refused.json()["errors"][0]["message"]
+    assert api.patch(url, {"name": "Summer"}, format="json").json()["name"] == "Summer"
+    assert "Exported" in marketer.get(page).text
+    assert "When another program sends the file" in marketer.get(page).text
+    assert (
+        "after the audience was exported"
+        in marketer.get(reverse("admin:campaigns_campaign_edit", args=[campaign.pk])).text
+    )
 
 
 @pytest.mark.parametrize(

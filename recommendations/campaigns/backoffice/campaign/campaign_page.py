@@ -27,6 +27,7 @@ from recommendations.campaigns.backoffice.labels import (
     STATUS_KINDS,
     describe_goal,
     describe_schedule,
+    describe_status,
 )
 from recommendations.campaigns.backoffice.sms_costs import describe_sms_cost
 from recommendations.campaigns.kept_previews import get_preview_soon
@@ -56,7 +57,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
     context: dict[str, Any] = {
         "campaign": campaign,
         "status_kind": STATUS_KINDS[Status(campaign.status)],
-        "status_label": capfirst(campaign.get_status_display()),
+        "status_label": describe_status(campaign),
         "settings": list_settings(campaign) + list_experiments(request, campaign),
         "actions": list_actions(request, campaign),
         "can_change": request.user.has_perm(CHANGE),

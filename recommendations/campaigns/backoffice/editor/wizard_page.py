@@ -148,7 +148,7 @@ def show_form(request: HttpRequest, campaign: Campaign, form: CampaignForm, *, s
         form_url=url,
         sections=form.get_sections(),
         can_launch=request.user.has_perm(CHANGE) and campaign.status == Campaign.Status.DRAFT,
-        locked_message=get_locked_message() if form.locked else "",
+        locked_message=get_locked_message(campaign) if form.locked else "",
         templates_url=find_templates_url(),
         **build_estimate(form),
     )
