@@ -112,11 +112,16 @@ def match_by_preset(match: ColumnMatch, preset: ImportPreset, columns: Sequence[
 
 
 def match_by_name(
-    match: ColumnMatch, kind: str, fields: Mapping[str, ImportField], columns: Sequence[SampleColumn]
+    match: ColumnMatch,
+    kind: str,
+    fields: Mapping[str, ImportField],
+    columns: Sequence[SampleColumn],
+    *,
+    is_exact_only: bool = False,
 ) -> None:
-    """Match columns whose name is that of a field, then those whose name is similar; the content must fit."""
+    """Match columns whose name is that of a field, then, unless ``is_exact_only``, a similar one; the content must fit."""
     candidates = {name: list_names(kind, name, spec) for name, spec in fields.items()}
-    for is_exact in (True, False):
+    for is_exact in (True,) if is_exact_only else (True, False):
         for column in columns:
             if column.name in match.used:
                 continue

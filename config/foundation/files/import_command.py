@@ -36,12 +36,17 @@ class ImportCommand(BaseCommand):
             action="append",
             default=[],
             metavar="FIELD=COLUMN",
-            help="column of a field, if it differs from the preset; repeatable",
+            help="column of a field, if the preset does not know it and its name is not a usual one; repeatable",
         )
         parser.add_argument("--encoding", default=None, help="such as gb18030; default: detected")
         parser.add_argument(
             "--dry-run", action="store_true", help="check the file and count the changes, write nothing"
         )
+
+    def report_matches(self, text: str, *, verbosity: int) -> None:
+        """Print which columns were matched by name, if there are any."""
+        if text and verbosity:
+            self.stdout.write(text)
 
     def report(
         self,

@@ -159,8 +159,11 @@ class ImportKind:
 
     def find_missing_fields(self, mapping: Mapping[str, Any], preset: str) -> list[Text]:
         """Return the labels of the required fields without a column."""
+        return [self.fields[name].label for name in self.list_missing_fields(mapping, preset)]
+
+    def list_missing_fields(self, mapping: Mapping[str, Any], preset: str) -> list[str]:
+        """Return the required fields without a column; of fields of which one is required, the first."""
         derived = self.presets[preset].derived_fields if preset in self.presets else {}
         has = {name for name, columns in mapping.items() if columns} | set(derived)
-        missing: list[Text] = [spec.label for name, spec in self.fields.items() if spec.is_required and name not in has]
-        missing += [self.fields[names[0]].label for names in self.required_any if has.isdisjoint(names)]
-        return missing
+        missing = [name for name, spec in self.fields.items() if spec.is_required and name not in has]
+        return missing + [names[0] for names in self.required_any if has.isdisjoint(names)]

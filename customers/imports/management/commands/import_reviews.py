@@ -12,6 +12,8 @@ from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar
 from customers.feedback.review_import import import_reviews
 from customers.feedback.reviews import FIELDS
+from customers.imports.command_columns import match_command_columns
+from customers.imports.kinds.reviews import REVIEWS
 
 
 class Command(ImportCommand):
@@ -21,18 +23,25 @@ class Command(ImportCommand):
         self.add_file_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        mapping = parse_columns(options["map"], example="rating=Stars")
+        columns = match_command_columns(
+            kind=REVIEWS,
+            path=options["file"],
+            preset="native",
+            chosen=parse_columns(options["map"], example="rating=Stars"),
+            encoding=options["encoding"],
+        )
+        self.report_matches(columns.describe_matches(), verbosity=options["verbosity"])
         try:
             summary = import_reviews(
                 path=options["file"],
-                mapping={name: columns[0] for name, columns in mapping.items()},
+                mapping={name: own[0] for name, own in columns.mapping.items()},
                 received_at=timezone.now(),
                 encoding=options["encoding"],
                 dry_run=options["dry_run"],
                 progress=ProgressBar("reviews"),
             )
         except (FeedError, AlreadyRunningError, OSError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(columns.problem or str(error)) from error
         self.report(
             summary,
             problems=dict(summary.problems.most_common()),

@@ -13,6 +13,8 @@ from config.foundation.progress import ProgressBar
 from customers.identity.imports.customer_fields import FIELDS
 from customers.identity.imports.customer_import import import_customers
 from customers.identity.imports.presets.registry import DEFAULT_PRESET, PRESETS
+from customers.imports.command_columns import match_command_columns
+from customers.imports.kinds.customers import CUSTOMERS
 
 
 class Command(ImportCommand):
@@ -23,19 +25,27 @@ class Command(ImportCommand):
         parser.add_argument("--source", default="import", help="source that the consent ledger names")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        columns = match_command_columns(
+            kind=CUSTOMERS,
+            path=options["file"],
+            preset=options["preset"],
+            chosen=parse_columns(options["map"], example="email=Mail"),
+            encoding=options["encoding"],
+        )
+        self.report_matches(columns.describe_matches(), verbosity=options["verbosity"])
         try:
             result = import_customers(
                 path=options["file"],
                 received_at=timezone.now(),
                 preset=options["preset"],
-                mapping=parse_columns(options["map"], example="email=Mail"),
+                mapping=columns.mapping,
                 encoding=options["encoding"],
                 source=options["source"],
                 dry_run=options["dry_run"],
                 progress=ProgressBar("customers"),
             )
         except (FeedError, AlreadyRunningError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(columns.problem or str(error)) from error
         self.report(
             result,
             problems=dict(result.problems.most_common()),

@@ -14,6 +14,8 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar
 from config.foundation.shop.profile import get_shop
+from customers.imports.command_columns import match_command_columns
+from customers.imports.kinds.products import PRODUCTS
 
 
 class Command(ImportCommand):
@@ -40,6 +42,14 @@ class Command(ImportCommand):
             started_at=timezone.now(),
             dry_run=options["dry_run"],
         )
+        columns = match_command_columns(
+            kind=PRODUCTS,
+            path=options["file"],
+            preset=options["preset"],
+            chosen=parse_columns(options["map"], example="title=Name"),
+            encoding=options["encoding"],
+        )
+        self.report_matches(columns.describe_matches(), verbosity=options["verbosity"])
         try:
             import_feed(
                 path=options["file"],
@@ -50,7 +60,7 @@ class Command(ImportCommand):
                     missing=MissingProducts(options["missing"]),
                     force=options["force"],
                     preset=options["preset"],
-                    mapping=parse_columns(options["map"], example="title=Name"),
+                    mapping=columns.mapping,
                 ),
                 started_at=record.started_at,
                 dry_run=record.dry_run,
@@ -58,8 +68,9 @@ class Command(ImportCommand):
                 record=record,
             )
         except (FeedError, AlreadyRunningError) as error:
-            self.report_record(record)
-            raise CommandError(str(error)) from error
+            if record.rows:
+                self.report_record(record)
+            raise CommandError(columns.problem or str(error)) from error
         self.report_record(record)
 
     def report_record(self, record: FeedImport) -> None:

@@ -13,6 +13,8 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar, ignore_progress
 from customers.events.models import Source
+from customers.imports.command_columns import match_command_columns
+from customers.imports.kinds.orders import ORDERS
 from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.file_import import (
     ColumnMappingError,
@@ -58,13 +60,21 @@ class Command(ImportCommand):
         parser.add_argument("--keep-zero-quantity", action="store_true", help="accept rows with quantity 0")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        columns = match_command_columns(
+            kind=ORDERS,
+            path=options["file"],
+            preset=options["preset"],
+            chosen=parse_columns(options["map"], example="order_id=Invoice"),
+            encoding=options["encoding"],
+        )
+        self.report_matches(columns.describe_matches(), verbosity=options["verbosity"])
         try:
             run = import_orders(
                 path=options["file"],
                 source=find_source(options["source"]),
                 started_at=timezone.now(),
                 preset=options["preset"],
-                mapping=parse_columns(options["map"], example="order_id=Invoice"),
+                mapping=columns.mapping,
                 currency=options["currency"].upper(),
                 timezone=options["timezone"],
                 encoding=options["encoding"],
@@ -74,7 +84,9 @@ class Command(ImportCommand):
                 dry_run=options["dry_run"],
                 progress=ProgressBar(_("Orders")) if options["verbosity"] else ignore_progress,
             )
-        except (UnreadableOrderFileError, ColumnMappingError, ImportOptionError, AlreadyRunningError) as error:
+        except ColumnMappingError as error:
+            raise CommandError(columns.problem or str(error)) from error
+        except (UnreadableOrderFileError, ImportOptionError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             message = _("%(path)s: %(reason)s. Nothing was written. Fix the problem and run the command again.")

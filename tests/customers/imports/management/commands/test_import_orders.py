@@ -1,5 +1,6 @@
 """The output and the exit of ``manage.py import_orders``."""
 
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,6 @@ def test_dry_run_is_announced_and_writes_nothing(file: Path) -> None:
     ("arguments", "message"),
     [
         (["--map", "prise=Price"], "Unknown field 'prise'"),
-        ([], "Missing columns: unit_price"),
         (["--map", "unit_price=Price", "--currency", "moon"], "Unknown currency 'MOON'"),
         (["--map", "unit_price=Price", "--source", "My Shop"], "lowercase letters"),
         (["--map", "unit_price"], "field=column"),
@@ -61,6 +61,30 @@ def test_invalid_arguments_end_with_a_message(file: Path, arguments: list[str], 
     with pytest.raises(CommandError, match=message) as caught:
         run(file, *OPTIONS, *arguments)
     assert caught.value.returncode == 1
+
+
+def test_columns_are_matched_by_the_names_of_the_wizard(tmp_path: Path) -> None:
+    path = tmp_path / "chinese.csv"
+    path.write_text("订单号,下单时间,商品编号,数量,单价,State\n1,2026-05-01,tea,2,4.50,paid\n", encoding="gb18030")
+    out = StringIO()
+    call_command("import_orders", str(path), "--map", "channel=State", stdout=out)
+    assert "订单号 → order_id, 下单时间 → placed_at, 商品编号 → product_id" in out.getvalue()
+    order = Order.objects.get()
+    assert (order.order_id, order.channel, order.total) == ("1", "paid", Decimal(9))
+
+
+def test_all_missing_columns_are_named_with_the_options_that_map_them(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Orders No,Bought,Thing,数量\n1,2026-05-01,tea,2\n")
+    with pytest.raises(CommandError) as caught:
+        run(path)
+    message = str(caught.value)
+    assert message.startswith("Missing columns: order_id (Order ID), placed_at (Order date), product_id (Product ID), ")
+    assert "Columns in the file: Orders No, Bought, Thing, 数量." in message
+    assert (
+        "--map 'order_id=Orders No' --map placed_at=Bought --map product_id=COLUMN --map unit_price=COLUMN" in message
+    )
+    assert not Order.objects.exists()
 
 
 def test_interruption_is_reported_and_writes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
