@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from customers.identity.models import Customer
-from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.models import CustomerProfile, RfmGroup
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.rfm.months import BITS_PER_MONTH, MAX_MONTHS, find_month_ago, list_month_ends
 from customers.lifecycle.scoring.rfm.rfm_scores import find_rfm_group
@@ -15,6 +16,13 @@ from customers.orders.models import Order
 from tests.makers import NOON, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
+
+
+def test_no_chinese_name_of_a_group_is_part_of_another() -> None:
+    with override("zh-hans"):
+        names = [str(group.label) for group in RfmGroup]
+    assert [(name, other) for name in names for other in names if name != other and name in other] == []
+    assert len(set(names)) == len(names)
 
 
 def refresh(as_of: datetime = NOON) -> None:
