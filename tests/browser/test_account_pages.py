@@ -130,3 +130,13 @@ def test_a_user_resets_the_password(
     check_page(monitored, f"reset-done-{language}")
     monitored.open(link[1])
     check_page(monitored, f"used-link-{language}")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_form_of_an_api_key_fits_a_phone(
+    operator: "User", live_server: LiveServer, chromium: Browser, language: str
+) -> None:
+    monitored = open_monitored_page(chromium, live_server.url, width=390, language=language)
+    monitored.log_in("/admin/access/apikey/add/")
+    assert monitored.page.locator("#id_scopes label").count() > 10
+    assert not monitored.scrolls_sideways()
