@@ -54,7 +54,8 @@ class ShopForm(forms.ModelForm):
         widget=UnfoldAdminTextInputWidget(attrs={"list": "time-zones", "autocomplete": "off"}),
         help_text=gettext_lazy(
             "Type a city or an offset to search. Days, charts, schedules and rules with weekdays use this time zone. After "
-            "a change, daily figures are recounted, so they can differ from reports that you have saved."
+            "a change, daily figures are recounted, so they can differ from reports that you have saved, and campaigns that are "
+            "sent once start at the same moment, which is then another time of day."
         ),
     )
     confirm_time_zone = forms.BooleanField(

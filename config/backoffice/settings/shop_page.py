@@ -3,10 +3,12 @@
 import logging
 from contextlib import suppress
 from smtplib import SMTPException
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -18,16 +20,18 @@ from config.backoffice.settings.time_zone import describe_time_zones, start_reco
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
-from config.foundation.number_formats import format_moment
+from config.foundation.number_formats import format_count, format_moment, join_list
 from config.foundation.shop.mail import send_shop_mail
 from config.foundation.shop.models import load_shop_settings
-from config.foundation.shop.profile import forget_shop, get_shop
+from config.foundation.shop.profile import forget_shop, get_shop, get_time_zone
 from config.jobs.control import QueueError, start_job
 from customers.segments.event_counts.recounting import count_waiting_customers
+from recommendations.campaigns.launch.time_zone_changes import list_moved_starts, plan_runs_again
 
 logger = logging.getLogger(__name__)
 
 PHONE_TASK = "customers.identity.tasks.apply_country_of_phone_numbers"
+MAX_LISTED_CAMPAIGNS = 10
 PERMISSION = "shop.change_shopsettings"
 SECTIONS = (
     ("shop", ("name", "currency", "language", "time_zone", "confirm_time_zone", "country")),
@@ -50,7 +54,9 @@ def show_shop_settings(request: HttpRequest) -> HttpResponse:
             forget_shop()
             record_action("shop.settings_changed", instance=stored, details={"fields": sorted(form.changed_data)})
             if form.changes_time_zone:
+                plan_runs_again(now=now())
                 report_recounts(request)
+                report_moved_campaigns(request, before=form.time_zone_before)
             if form.changes_country:
                 start_phone_job(request)
             messages.success(request, _("The settings were saved. All pages use them within a few seconds."))
@@ -94,6 +100,32 @@ def report_recounts(request: HttpRequest) -> None:
                 "The recount could not be started now, because the queue did not answer. Its jobs will run as scheduled."
             ),
         )
+
+
+def report_moved_campaigns(request: HttpRequest, *, before: str) -> None:
+    """Tell the user which campaigns that are sent once now start at another time of day."""
+    starts = list_moved_starts(before=ZoneInfo(before), after=get_time_zone(), now=now())
+    if not starts:
+        return
+    lines = [
+        _("%(name)s (%(before)s → %(after)s)")
+        % {
+            "name": start.name,
+            "before": date_format(start.before, "DATETIME_FORMAT"),
+            "after": date_format(start.after, "DATETIME_FORMAT"),
+        }
+        for start in starts[:MAX_LISTED_CAMPAIGNS]
+    ]
+    if len(starts) > MAX_LISTED_CAMPAIGNS:
+        lines.append(_("and %(n)s more") % {"n": format_count(len(starts) - MAX_LISTED_CAMPAIGNS)})
+    messages.warning(
+        request,
+        _(
+            "Campaigns that are sent once keep their moment, so their time of day changes: %(campaigns)s. To send one at another "
+            "time, edit its draft; if it was launched already, cancel it and launch a copy."
+        )
+        % {"campaigns": join_list(lines)},
+    )
 
 
 def send_test_message(request: HttpRequest) -> None:

@@ -1,6 +1,7 @@
 """The page of name, currency, brand and e-mail sender."""
 
 import smtplib
+from datetime import time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from customers.segments.event_counts.counting import recount_pending_events
 from customers.segments.models import PendingEventCount
 from tests.customers.events.makers import log_in_as
 from tests.makers import make_customer
+from tests.recommendations.campaigns.makers import make_campaign
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored_shop")]
 PAGE = reverse("settings:shop")
@@ -132,6 +134,31 @@ def test_a_new_time_zone_is_confirmed_and_everything_by_day_is_counted_again(adm
     assert page.context["local_time"] == date_format(local, "DATETIME_FORMAT")
     assert recount_pending_events() == 1
     assert "still to be counted again" not in admin_client.get(PAGE).text
+
+
+def test_a_new_time_zone_lists_the_campaigns_whose_time_of_day_changes(admin_client: Client) -> None:
+    start = (timezone.now() + timedelta(days=400)).replace(month=12, day=20, hour=2, minute=0, second=0, microsecond=0)
+    make_campaign(name="Christmas", starts_at=start, status="scheduled", next_run_at=start, next_scheduled_for=start)
+    make_campaign(name="Last year", starts_at=start - timedelta(days=800), status="ended")
+    weekly = make_campaign(
+        name="Weekly",
+        kind="recurring",
+        frequency="monthly",
+        month_day=20,
+        send_time=time(10),
+        starts_at=start - timedelta(hours=1),
+        status="scheduled",
+        next_run_at=start + timedelta(hours=8),
+        next_scheduled_for=start + timedelta(hours=8),
+    )
+    changed = VALUES | {"time_zone": "Asia/Shanghai", "confirm_time_zone": "on"}
+    page = admin_client.post(PAGE, changed, follow=True)
+    year = start.year
+    assert f"time of day changes: Christmas (Dec 20, {year}, 2:00 AM → Dec 20, {year}, 10:00 AM). To send" in page.text
+    weekly.refresh_from_db()
+    assert weekly.next_run_at == weekly.next_scheduled_for == start
+    page = admin_client.post(PAGE, changed | {"time_zone": "Asia/Singapore"}, follow=True)
+    assert "time of day changes" not in page.text
 
 
 def test_the_same_time_zone_counts_nothing_again(admin_client: Client) -> None:
