@@ -43,7 +43,7 @@ FIELD_NAMES = {
 }
 SALE_NAMES = frozenset({"sale_price", "sale_price_effective_date"})
 KNOWN_NAMES = frozenset(name for names in FIELD_NAMES.values() for name in names) | SALE_NAMES
-NUMBER = re.compile(r"-?(?:[\d.,][\d.,\s]*)?\d")
+NUMBER_CHARACTERS = frozenset("0123456789.,")
 CODE = re.compile(r"(?:[A-Z]{3})?")
 
 
@@ -195,8 +195,7 @@ def read_money(name: str, value: Any, currency: str) -> tuple[Decimal | None, st
         if not isinstance(value, str):
             return clean_price(value), ""
         number, unit = split_amount(value)
-        match = NUMBER.fullmatch(number)
-        if match is None or not (unit in CURRENCY_SIGNS or CODE.fullmatch(unit)):
+        if not is_number(number) or not (unit in CURRENCY_SIGNS or CODE.fullmatch(unit)):
             raise InvalidValueError(
                 "bad_price",
                 _("%(value)s is not a valid price; use a format like 19.90 EUR.")
@@ -206,6 +205,12 @@ def read_money(name: str, value: Any, currency: str) -> tuple[Decimal | None, st
         return clean_price(normalize_decimal(number)), own_currency
     except InvalidValueError as error:
         raise FieldValueError(name, error.code, error.message, value) from error
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text consists of digits, marks and spaces, and ends with a digit."""
+    digits = text.removeprefix("-")
+    return set(digits[:1]) <= NUMBER_CHARACTERS and set(digits) <= NUMBER_CHARACTERS | {" "} and digits[-1:].isdecimal()
 
 
 def find_currency(unit: str, currency: str) -> str:

@@ -150,10 +150,9 @@ def test_jobs_that_failed_in_the_last_week_need_attention() -> None:
     failed = {"status": EvaluationRun.Status.FAILED, "error": "no data"}
     EvaluationRun.objects.create(started_at=NOON - DAY, **failed)
     EvaluationRun.objects.create(started_at=NOON - 8 * DAY, **failed)
-    for model in (OrderImport, FeedImport):
-        model.objects.create(
-            source=make_source(), file_name="x.csv", started_at=NOON - DAY, error="no ID", dry_run=True
-        )
+    trial: dict[str, Any] = {"file_name": "x.csv", "started_at": NOON - DAY, "error": "no ID", "dry_run": True}
+    OrderImport.objects.create(source=make_source(), **trial)
+    FeedImport.objects.create(**trial)
     items = list_attention_items(user=make_user(superuser=True), as_of=NOON)
     assert [item.text for item in items] == ["Training: 1 run failed in the last seven days."]
     assert list_attention_items(user=User.objects.create_user("guest"), as_of=NOON) == []
