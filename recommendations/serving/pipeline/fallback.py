@@ -99,13 +99,13 @@ def has_products_without_rules(context: RecommendationContext) -> bool:
 
 
 def _find_last_resort(context: RecommendationContext) -> Candidates:
-    """Return the newest products, then all others in the order of the catalog.
+    """Return the products published last, then those without a publication date, the last added first.
 
     Products that were never sold are shown only if no other one may be, for example in a new category.
     """
     allowed = context.recommendable if context.recommendable.any() else context.allowed
-    newest = context.state.products.get_newest_rows()
-    rows = np.concatenate([newest, np.flatnonzero(allowed).astype(np.int32)])
+    products = context.state.products
+    rows = np.concatenate([products.get_newest_rows(), products.get_rows_added_last()])
     excluded = np.concatenate([context.excluded, context.visitor.dismissed, context.get_start_rows()])
     if context.groups is not None:
         excluded = context.groups.expand(excluded)

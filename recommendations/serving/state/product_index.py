@@ -191,6 +191,7 @@ class ProductIndex:
         self._unpriced: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._between: dict[tuple[float, float], npt.NDArray[np.bool_]] = {}
         self._newest: npt.NDArray[np.int32] | None = None
+        self._added_last: npt.NDArray[np.int32] | None = None
         self._recent: tuple[int, npt.NDArray[np.int32]] | None = None
         self._forget_expressions()
 
@@ -489,6 +490,13 @@ class ProductIndex:
             newest = self._newest = order[: int(np.isfinite(self.published).sum())]
         return newest
 
+    def get_rows_added_last(self) -> npt.NDArray[np.int32]:
+        """Return all rows, the last added to the catalog first; products added together stay in the order of the catalog."""
+        added = self._added_last
+        if added is None:
+            added = self._added_last = np.argsort(-self.created, kind="stable").astype(np.int32)
+        return added
+
     def get_rows_published_since(self, moment: float) -> npt.NDArray[np.int32]:
         """Return the rows published after a moment, newest first.
 
@@ -566,7 +574,8 @@ class ProductIndex:
             self._discard_masks()
 
     def _discard_masks(self) -> None:
-        self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
+        self._unpriced, self._between = {}, {}
+        self._newest, self._added_last, self._recent = None, None, None
         self.values.publish()
         self._forget_expressions()
         self._masks = {}  # last, because masks are made from the values replaced above

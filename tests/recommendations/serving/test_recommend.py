@@ -246,9 +246,11 @@ def test_a_new_version_serves_after_a_refresh_with_and_without_valkey(
 def test_without_a_model_the_catalog_is_the_fallback(db: None, valkey: redis.Redis, loader: StateLoader) -> None:
     make_product("old", published_at=NOON - timedelta(days=9))
     make_product("new", published_at=NOON - timedelta(days=1))
-    make_product("undated")
+    for name, days in (("undated", 9), ("added last", 1)):
+        make_product(name)
+        Product.objects.filter(product_id=name).update(created_at=NOON - timedelta(days=days))
     response = recommend(request=FOR_TEA, now=NOON, source=loader)
-    assert list_ids(response) == ["new", "old", "undated"]
+    assert list_ids(response) == ["new", "old", "added last", "undated"]
     assert (response.fallback, response.fallback_reason, response.model_version) == ("catalogue", "no_model", "")
     assert {item.reason.code for item in response.items if item.reason} == {"in_the_shop"}
     strict = recommend(request=replace(FOR_TEA, strict=True), now=NOON, source=loader)

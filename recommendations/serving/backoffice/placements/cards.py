@@ -103,6 +103,11 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
         values = {"fallback": get_placement_label(sample.fallback)}
         if sample.is_for_customer:
             return _("Too little is known about this customer, so “%(fallback)s” is shown.") % values
+        if state.cause == FallbackCause.NO_PUBLICATION_DATES:
+            text = _(
+                "No product has a publication date, so “%(fallback)s” is shown. Send published_at with the products."
+            )
+            return text % values
         return _("It has nothing to show at the moment, so “%(fallback)s” is shown.") % values
     return ""
 

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.number_formats import format_exact_percent
-from recommendations.engine.placements import FOR_YOU
+from recommendations.engine.placements import FOR_YOU, PLACEMENTS
+from recommendations.placement_labels import get_placement_label
 from recommendations.serving.models import PlacementSettings
 from recommendations.training.models import ModelVersion
 
@@ -68,7 +69,27 @@ class PlacementSettingsForm(forms.ModelForm):
         fallback = self.cleaned_data["fallback"]
         if fallback and fallback == self.instance.placement:
             raise forms.ValidationError(_("A placement cannot be its own fallback. Choose another one."))
+        if fallback and leads_back(fallback, self.instance.placement):
+            labels = {
+                "fallback": get_placement_label(fallback),
+                "placement": get_placement_label(self.instance.placement),
+            }
+            text = _("The fallback of “%(fallback)s” leads back to “%(placement)s”. Choose another one.")
+            raise forms.ValidationError(text % labels)
         return fallback
+
+
+def leads_back(fallback: str, placement: str) -> bool:
+    """Return whether the fallbacks of a fallback lead back to the placement; if both had no products, no third one would be tried."""
+    chosen = dict(PlacementSettings.objects.exclude(fallback="").values_list("placement", "fallback"))
+    tried: set[str] = set()
+    following: str | None = fallback
+    while following is not None and following not in tried:
+        if following == placement:
+            return True
+        tried.add(following)
+        following = chosen.get(following) or PLACEMENTS[following].fallback
+    return False
 
 
 def list_active_components() -> set[str]:

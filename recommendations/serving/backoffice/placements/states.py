@@ -34,6 +34,7 @@ class FallbackCause(StrEnum):
     NO_MODEL = "no_model"
     LOADING = "loading"  # for some seconds after a start of the web server
     NOT_BETTER = "not_better"
+    NO_PUBLICATION_DATES = "no_publication_dates"  # new products are those published last
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def find_placement_state(
     if switch == PlacementSettings.Switch.OFF:
         return PlacementState(name, ServedBy.OFF, fallback, switched_at, version, None, is_forced, evaluation)
     if name in FACTUAL_PLACEMENTS:
-        return PlacementState(name, ServedBy.FACTS, fallback, switched_at, version, None, is_forced, evaluation)
+        has_dates = name != NEW or len(state.products.get_newest_rows()) > 0
+        cause = None if has_dates else FallbackCause.NO_PUBLICATION_DATES
+        return PlacementState(name, ServedBy.FACTS, fallback, switched_at, version, cause, is_forced, evaluation)
     if state.model is None:
         cause = FallbackCause.LOADING if is_trained else FallbackCause.NO_MODEL
         return PlacementState(name, ServedBy.FALLBACK, fallback, None, "", cause, is_forced)

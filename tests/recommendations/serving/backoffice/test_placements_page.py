@@ -191,6 +191,26 @@ def test_a_placement_without_products_never_shows_the_key_of_the_last_resort() -
     assert label in describe_state(replace(new, served_by=ServedBy.OFF, fallback=LAST_RESORT), PlacementSample([]))
 
 
+def test_new_products_without_publication_dates_say_what_to_send(db: None, loader: StateLoader) -> None:
+    make_product("tea")
+    new = find_placement_states(loader.get_state(now=NOON))["new"]
+    assert describe_state(new, PlacementSample([], fallback="popular")) == (
+        "No product has a publication date, so “Popular” is shown. Send published_at with the products."
+    )
+    assert describe_state(new, PlacementSample([])) == "", "an empty catalog"
+    make_product("cup", published_at=NOON)
+    new = find_placement_states(StateLoader().get_state(now=NOON))["new"]
+    assert describe_state(new, PlacementSample([], fallback="popular")).startswith("It has nothing to show")
+
+
+def test_a_fallback_that_leads_back_to_the_placement_is_refused(db: None) -> None:
+    row = PlacementSettings.objects.get(placement="similar")
+    [error] = PlacementSettingsForm({"fallback": "bought-together"}, instance=row).errors["fallback"]
+    assert error == "The fallback of “Bought together” leads back to “Similar products”. Choose another one."
+    PlacementSettings.objects.filter(placement="bought-together").update(fallback="trending")
+    assert "fallback" not in PlacementSettingsForm({"fallback": "bought-together"}, instance=row).errors
+
+
 def test_a_state_names_the_fallback_that_is_really_served(trained: ModelVersion, loader: StateLoader) -> None:
     rows = PlacementSettings.objects.filter(placement__in=("similar", "bought-together"))
     rows.update(switch="off", updated_at=timezone.now())
