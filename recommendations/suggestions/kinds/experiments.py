@@ -98,8 +98,11 @@ def make_url(experiment: Experiment) -> str:
 
 
 def count_shown(*, as_of: datetime) -> int:
-    since = localdate(as_of - DAYS, get_time_zone())
-    days = PerformanceDay.objects.filter(day__gte=since, currency="", scenario__in=HELD_OUT_PLACEMENTS)
+    """Return the impressions of the placements that a holdout experiment turns off, in the whole days that the performance page shows."""
+    today = localdate(as_of, get_time_zone())
+    days = PerformanceDay.objects.filter(
+        day__gte=today - DAYS, day__lt=today, currency="", scenario__in=HELD_OUT_PLACEMENTS
+    )
     return days.aggregate(shown=Sum("shown"))["shown"] or 0
 
 
@@ -108,8 +111,8 @@ def build_suggestion(shown: int, *, draft: Experiment | None) -> Suggestion:
         kind=ExperimentSuggestions.key,
         key=KEY,
         headline=ngettext(
-            "Recommendations showed products %(number)s time in four weeks, but their incremental lift is not measured",
-            "Recommendations showed products %(number)s times in four weeks, but their incremental lift is not measured",
+            "Personal recommendations showed products %(number)s time in four weeks, but their incremental lift is not measured",
+            "Personal recommendations showed products %(number)s times in four weeks, but their incremental lift is not measured",
             shown,
         )
         % {"number": format_count(shown)},

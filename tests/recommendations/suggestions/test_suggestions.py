@@ -41,6 +41,12 @@ def make_user(*permissions: str) -> User:
     return user
 
 
+def make_performance_day(day: date, scenario: str = "for-you") -> None:
+    PerformanceDay.objects.create(
+        day=day, scenario=scenario, model_version="v", strategy="blend", position=1, shown=5_000
+    )
+
+
 def find_all() -> list[Suggestion]:
     return list_suggestions(may=lambda permission: True, as_of=timezone.now())
 
@@ -182,11 +188,10 @@ def test_a_product_with_much_margin_and_stock_that_nobody_sees_gets_a_boost(clie
 
 def test_recommendations_without_a_measured_effect_get_a_holdout_experiment(client: Client) -> None:
     now = timezone.now()
-    PerformanceDay.objects.create(
-        day=now.date(), scenario="for-you", model_version="v", strategy="blend", position=1, shown=5_000
-    )
+    for scenario in ("for-you", "popular"):
+        make_performance_day(timezone.localdate(now) - timedelta(days=1), scenario)
     [suggestion] = find_all()
-    assert suggestion.headline.startswith("Recommendations showed products 5,000 times in four weeks")
+    assert suggestion.headline.startswith("Personal recommendations showed products 5,000 times in four weeks")
     client.force_login(make_user("experiments.add_experiment", "experiments.change_experiment", *DECIDE))
     client.post(make_url("accept", "experiment", suggestion.key))
     experiment = Experiment.objects.get()
@@ -209,10 +214,12 @@ def test_the_days_of_suggestions_are_those_of_the_shop(settings: Any) -> None:
         ("p0", date(2026, 11, 26), 31),
     ):
         ProductPerformanceDay.objects.create(day=day, scenario="popular", product_id=product, shown=shown)
-    PerformanceDay.objects.create(
-        day=date(2026, 10, 28), scenario="for-you", model_version="v", strategy="blend", position=1, shown=5_000
-    )
-    assert experiments.count_shown(as_of=at) == 0
+    make_performance_day(date(2026, 10, 28))
+    make_performance_day(date(2026, 11, 26))
+    assert experiments.count_shown(as_of=at) == 0, "28 whole days, as on the performance page"
+    make_performance_day(date(2026, 10, 29))
+    make_performance_day(date(2026, 11, 25))
+    assert experiments.count_shown(as_of=at) == 10_000
     rule = Rule.objects.create(name="Boost", enabled=True, action="boost", factor=2, product_ids=["p0"])
     decision = SuggestionDecision.objects.create(
         kind="rule", key="1", outcome="accepted", headline="Boost", created_id=rule.pk, decided_at=at
