@@ -1,5 +1,6 @@
 """Serializer of rules."""
 
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +18,7 @@ from recommendations.merchandising.choices import (
 )
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rest.rule_schema import build_rule_schema
-from recommendations.merchandising.rules.validation import find_rule_problems
+from recommendations.merchandising.rules.validation import ACTION_FIELDS, CONDITIONS, find_rule_problems
 
 
 class RuleSerializer(StrictTypesMixin, serializers.ModelSerializer[Rule]):
@@ -55,10 +56,38 @@ class RuleSerializer(StrictTypesMixin, serializers.ModelSerializer[Rule]):
     def get_description(self, rule: Rule) -> str:
         return describe_rule(rule)
 
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if not isinstance(data, Mapping) or not isinstance(error.detail, dict):
+                raise
+            problems = self._find_other_problems(data, error.detail)
+            details = serializers.ValidationError(problems, code="contradictory").detail
+            raise serializers.ValidationError({**error.detail, **details}) from error  # type: ignore[dict-item]
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Validate the whole rule as it would be stored, not only the fields sent."""
-        stored = {name: getattr(self.instance, name) for name in EDITABLE_FIELDS} if self.instance else {}
-        problems = find_rule_problems(Rule(**{**stored, **attrs}))
+        problems = self._find_problems(attrs)
         if problems:
             raise serializers.ValidationError(problems, code="contradictory")
         return attrs
+
+    def _find_problems(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Validate the whole rule as it would be stored, not only the fields sent."""
+        stored = {name: getattr(self.instance, name) for name in EDITABLE_FIELDS} if self.instance else {}
+        return find_rule_problems(Rule(**{**stored, **values}))
+
+    def _find_other_problems(self, data: Mapping[str, Any], invalid: Collection[str]) -> dict[str, str]:
+        """Return the problems of the valid fields that do not depend on an invalid one."""
+        valid = [
+            field for field in self._writable_fields if field.field_name in data and field.field_name not in invalid
+        ]
+        problems = self._find_problems(
+            {str(field.source): field.run_validation(data[field.field_name]) for field in valid}
+        )
+        unknown = set(invalid)
+        if "action" in unknown:
+            unknown |= {*ACTION_FIELDS, "product_ids"}
+        if unknown & set(CONDITIONS):
+            unknown.add("category")
+        return {name: text for name, text in problems.items() if name not in unknown}

@@ -91,7 +91,7 @@ class SendingSettingsForm(forms.ModelForm):
         )
 
     def clean_cap_lines(self) -> list[dict[str, Any]]:
-        caps = []
+        caps, problems = [], []
         for number, line in enumerate(self.cleaned_data["cap_lines"].splitlines(), start=1):
             if not line.strip():
                 continue
@@ -101,16 +101,18 @@ class SendingSettingsForm(forms.ModelForm):
                         {"channel": "" if channel == "all" else channel, "messages": int(count), "days": int(days)}
                     )
                 case _parts:
-                    raise forms.ValidationError(
+                    problems.append(
                         _(
                             "Line %(number)d: “%(line)s” is not a cap. Write it like “email 3 7”; channels: all, %(channels)s."
                         )
                         % {"number": number, "line": line, "channels": ", ".join(CHANNELS)}
                     )
+        if problems:
+            raise forms.ValidationError(problems)
         return caps
 
     def clean_domain_lines(self) -> dict[str, int]:
-        rates = {}
+        rates, problems = {}, []
         for number, line in enumerate(self.cleaned_data["domain_lines"].splitlines(), start=1):
             if not line.strip():
                 continue
@@ -118,10 +120,12 @@ class SendingSettingsForm(forms.ModelForm):
                 case [domain, rate] if (domain == "*" or ADDRESS.fullmatch(f"a@{domain}")) and is_number(rate):
                     rates[domain] = int(rate)
                 case _parts:
-                    raise forms.ValidationError(
+                    problems.append(
                         _("Line %(number)d: “%(line)s” is not a limit. Write it like “gmail.com 600”.")
                         % {"number": number, "line": line}
                     )
+        if problems:
+            raise forms.ValidationError(problems)
         return rates
 
     def clean(self) -> dict[str, Any]:

@@ -108,11 +108,18 @@ class SuppressionsWriteSerializer(AddressesSerializer):
     )
 
 
+class AddressErrorSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
 class AddressResultSerializer(serializers.Serializer[Any]):
-    """What happened to one address, which the response does not repeat."""
+    """What happened to one address, which the response does not repeat. errors: why it was rejected."""
 
     index = serializers.IntegerField()
     status = serializers.ChoiceField(choices=["added", "removed", "unchanged", "rejected"])
+    errors = AddressErrorSerializer(many=True)  # type: ignore[assignment]
 
 
 class AddressResultsSerializer(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.request import Request
@@ -97,5 +98,16 @@ def build_results(parsed: list[ParsedAddress | None], *, changed: set[ParsedAddr
         "changed": len(changed),
         "unchanged": statuses.count("unchanged"),
         "rejected": statuses.count("rejected"),
-        "results": [{"index": index, "status": text} for index, text in enumerate(statuses)],
+        "results": [
+            {"index": index, "status": text, "errors": build_errors(index) if text == "rejected" else []}
+            for index, text in enumerate(statuses)
+        ],
     }
+
+
+def build_errors(index: int) -> list[dict[str, str]]:
+    """Return why an address was rejected, without repeating it."""
+    message = _(
+        "Not an email address, a phone number of 6 to 15 digits, or a hash of an exported list. Correct it and send it again."
+    )
+    return [{"field": f"addresses[{index}]", "code": "invalid", "message": message}]

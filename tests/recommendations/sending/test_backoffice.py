@@ -114,10 +114,14 @@ def test_settings_are_saved_and_wrong_lines_are_named(client: Client) -> None:
         "warm_up_days": "14",
         "soft_bounce_limit": "5",
     }
-    wrong = client.post("/admin/settings/sending/", {**values, "cap_lines": "email 3 7\nfax 1 1", "quiet_until": ""})
+    lines = {"cap_lines": "email 3 7\nfax 1 1\nemail 0 7", "domain_lines": "gmail.com\nqq.com 5\n163.com x"}
+    wrong = client.post("/admin/settings/sending/", {**values, **lines, "quiet_until": ""})
     assert wrong.status_code == 422
     page = wrong.content.decode()
     assert "Line 2: “fax 1 1” is not a cap." in page
+    assert "Line 3: “email 0 7” is not a cap." in page
+    assert "Line 1: “gmail.com” is not a limit." in page
+    assert "Line 3: “163.com x” is not a limit." in page
     assert "Enter both the beginning and the end" in page
     equal = client.post("/admin/settings/sending/", {**values, "quiet_until": "22:00"})
     assert equal.status_code == 422

@@ -72,6 +72,11 @@ def test_suppressions_are_added_once_and_removed_without_being_shown() -> None:
     body = {"addresses": [EMAIL, "ANN@shop.example ", "+49 170 5550987", "nobody"]}
     added = client.post("/api/v1/suppressions/", body, format="json").json()
     assert [result["status"] for result in added["results"]] == ["added", "unchanged", "added", "rejected"]
+    assert [len(result["errors"]) for result in added["results"]] == [0, 0, 0, 1]
+    [error] = added["results"][3]["errors"]
+    assert (error["field"], error["code"]) == ("addresses[3]", "invalid")
+    assert error["message"].startswith("Not an email address, a phone number of 6 to 15 digits")
+    assert "nobody" not in error["message"]
     assert set(Suppression.objects.values_list("source", "reason")) == {("shop key", "manual")}
     listed = client.get("/api/v1/suppressions/", {"kind": "email"})
     assert EMAIL not in listed.content.decode()

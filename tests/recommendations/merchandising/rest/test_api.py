@@ -70,6 +70,13 @@ def test_a_rule_is_created_read_changed_and_deleted(api: APIClient) -> None:
         ({"tag": "a\0b"}, {"tag"}),
         ({"margin_from": "1.5"}, {"margin_from"}),
         ({"stock_from": 2**40}, {"stock_from"}),
+        (
+            {"factor": 500, "price_from": 9, "price_to": 5, "scenarios": ["home"], "weekdays": [9], "segment": "no"},
+            {"factor", "price_from", "scenarios[0]", "weekdays[0]", "segment"},
+        ),
+        ({"action": "explode", "position": 3, "stock_from": 9, "stock_to": 5}, {"action", "stock_from"}),
+        ({"action": None, "tag": 5, "category": "", "weekdays": [9]}, {"action", "tag", "weekdays[0]"}),
+        ({"surprise": 1, "category": ""}, {"surprise", "category"}),
     ],
 )
 def test_invalid_input_names_the_field(api: APIClient, change: dict[str, Any], fields: set[str]) -> None:
