@@ -96,7 +96,78 @@ def upsert_orders(
             # every row repeats the fields of the order itself, so a problem of these is found once per line
             if all(problem.field != other.field for other in problems[valid[item]]):
                 problems[valid[item]].append(problem)
+    if rejected := [index for index, item_problems in enumerate(problems) if item_problems]:
+        add_value_problems([problems[index] for index in rejected], [items[index] for index in rejected], at=at)
     return combine_results(keys=keys, problems=problems, written=written)
+
+
+def add_value_problems(
+    problems: Sequence[list[FieldProblem]], items: Sequence[Mapping[str, Any]], *, at: datetime
+) -> None:
+    """Add the problems of all values of rejected orders to those that are known, at most one per field.
+
+    The structure is checked first and a row that is written stops at its first problem, which would otherwise be corrected one by one.
+    """
+    checkable = make_checkable(items)
+    rows, origin = flatten_orders(checkable)
+    with TemporaryDirectory(dir=get_scratch_folder()) as folder:
+        found = list_value_problems(rows, folder=Path(folder), at=at)
+    for row, codes in found:
+        item, position = origin[row]
+        known = problems[item]
+        for code in codes.split(" "):
+            problem = build_problem(code, position, checkable[item])
+            if not has_problem(known, problem, position):
+                known.append(problem)
+
+
+def has_problem(known: Sequence[FieldProblem], problem: FieldProblem, position: int) -> bool:
+    """Return whether a problem is known, or only follows from a known one: of the same field, or of a line that cannot be read."""
+    line = f"lines[{position}]"
+    covered = {problem.field}
+    if problem.field.startswith("lines["):
+        covered |= {"lines", line}
+    if problem.code == "missing_price":
+        covered |= {f"{line}.unit_price", f"{line}.total"}
+    return any(other.field in covered for other in known)
+
+
+def make_checkable(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the orders without what cannot be written to a row, and with at least one line."""
+    checkable = []
+    for item in items:
+        head = keep_readable(item, ORDER_FIELDS)
+        lines = item.get("lines")
+        if not isinstance(lines, list) or not 1 <= len(lines) <= MAX_LINES:
+            lines = [{}]
+        checkable.append(
+            {**head, "lines": [keep_readable(line, LINE_FIELDS) if isinstance(line, Mapping) else {} for line in lines]}
+        )
+    return checkable
+
+
+def keep_readable(values: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in values.items()
+        if name in known and is_scalar(value) and not (isinstance(value, str) and has_bad_characters(value))
+    }
+
+
+def list_value_problems(rows: pa.RecordBatch, *, folder: Path, at: datetime) -> list[tuple[int, str]]:
+    """Return each row that has problems, with these as ``code:field``, separated by spaces."""
+    options = ImportOptions(
+        mapping=ColumnMapping(columns={name: (name,) for name in rows.schema.names}),
+        currency="",
+        timezone="UTC",
+        as_of=at,
+        lists_all_problems=True,
+    )
+    with Staging(options=options, folder=folder) as staging:
+        numbers = build_integer_array(range(rows.num_rows))
+        staging.add(RowBatch(lines=numbers, rows=rows, rows_read=rows.num_rows, total_rows=rows.num_rows))
+        found = staging.list_parsed_problems()
+    return [(line, problem) for line, problem in found]
 
 
 def read_order_key(item: Mapping[str, Any]) -> str:

@@ -51,7 +51,11 @@ PLACEHOLDER_IDS = "|".join(
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How to interpret a file."""
+    """How to interpret a file.
+
+    lists_all_problems: ``problem`` has all problems of the values of a row, separated by spaces, instead of the first problem. Whether
+    the values fit together is then not checked.
+    """
 
     mapping: ColumnMapping
     currency: str
@@ -59,6 +63,7 @@ class ImportOptions:
     as_of: datetime
     decimal_comma: bool = False
     keep_zero_quantity: bool = False
+    lists_all_problems: bool = False
 
 
 def build_parse_query(schema: pa.Schema, options: ImportOptions) -> str:
@@ -263,27 +268,67 @@ class ParseQueryBuilder:
         return "(0.01 * abs(quantity) + 0.01)"
 
     def _build_problem(self, latest: str) -> str:
-        """Return the expression of a row's first problem, as ``code:field``."""
-        has = self.mapping.has
-        checks: list[tuple[str, str]] = [
+        """Return the expression of a row's first problem as ``code:field``, or of all problems of its values."""
+        if self.options.lists_all_problems:
+            cases = [
+                f"CASE WHEN {condition} THEN {quote_text(problem)} END"
+                for condition, problem in [
+                    *self._list_identity_checks(latest),
+                    ("raw_placed_at IS NULL", "missing_date:placed_at"),
+                    *self._list_amount_checks(),
+                    (self._build_price_check(), f"missing_price:{self._get_price_field()}"),
+                    *self._list_code_checks(),
+                ]
+            ]
+            return f"nullif(concat_ws(' ', {', '.join(cases)}), '')"
+        checks = [
+            *self._list_identity_checks(latest),
+            *self._list_amount_checks(),
+            *self._list_combined_checks(),
+            *self._list_code_checks(),
+        ]
+        return (
+            "CASE " + " ".join(f"WHEN {condition} THEN {quote_text(problem)}" for condition, problem in checks) + " END"
+        )
+
+    def _list_identity_checks(self, latest: str) -> list[tuple[str, str]]:
+        """Return condition and problem for the IDs and the date."""
+        lengths = [(name, size) for name, size in ID_LENGTHS.items() if self.mapping.has(name)]
+        return [
             ("order_id IS NULL", "missing_order_id:order_id"),
             ("product_id IS NULL", "missing_product:product_id"),
-            *((f"length({name}) > {size}", f"too_long:{name}") for name, size in ID_LENGTHS.items() if has(name)),
+            *((f"length({name}) > {size}", f"too_long:{name}") for name, size in lengths),
             ("raw_placed_at IS NOT NULL AND placed_at IS NULL", "bad_date:placed_at"),
             (f"placed_at < TIMESTAMP {quote_text(f'{settings.SHOP_FOUNDED} 00:00:00')}", "before_founding:placed_at"),
             (f"placed_at > {latest}", "future_date:placed_at"),
-            ("raw_quantity IS NULL", "missing_quantity:quantity"),
         ]
+
+    def _list_amount_checks(self) -> list[tuple[str, str]]:
+        """Return condition and problem for each number on its own."""
+        checks = [("raw_quantity IS NULL", "missing_quantity:quantity")]
         checks += [
-            (f"raw_{name} IS NOT NULL AND {name} IS NULL", f"bad_number:{name}") for name in NUMBERS if has(name)
+            (f"raw_{name} IS NOT NULL AND {name} IS NULL", f"bad_number:{name}")
+            for name in NUMBERS
+            if self.mapping.has(name)
         ]
         if not self.options.keep_zero_quantity:
             checks.append(("quantity = 0", "zero_quantity:quantity"))
         checks.append(("unit_price < 0", "negative_price:unit_price"))
         checks.append(("line_total < 0 AND quantity >= 0", "negative_price:line_total"))
-        checks.append(("unit_price IS NULL AND line_total IS NULL", f"missing_price:{self._get_price_field()}"))
-        checks.append(("quantity < 0 AND coalesce(signed_total, gross) = 0", "stock_movement:quantity"))
-        if has("line_total") and has("unit_price"):
+        return checks
+
+    def _build_price_check(self) -> str:
+        """Return the condition that a row has no value for any price."""
+        names = [name for name in ("unit_price", "line_total") if self.mapping.has(name)]
+        return " AND ".join(f"raw_{name} IS NULL" for name in names) or "true"
+
+    def _list_combined_checks(self) -> list[tuple[str, str]]:
+        """Return condition and problem for the numbers of a row together."""
+        checks = [
+            ("unit_price IS NULL AND line_total IS NULL", f"missing_price:{self._get_price_field()}"),
+            ("quantity < 0 AND coalesce(signed_total, gross) = 0", "stock_movement:quantity"),
+        ]
+        if self.mapping.has("line_total") and self.mapping.has("unit_price"):
             checks.append(
                 (
                     f"quantity <> 0 AND abs(gross - discount - net) > {self._build_tolerance()}",
@@ -296,19 +341,23 @@ class ParseQueryBuilder:
                 f"bad_number:{self._get_price_field()}",
             )
         )
+        return checks
+
+    def _list_code_checks(self) -> list[tuple[str, str]]:
+        """Return condition and problem for the line number, the currency and the statuses."""
+        has = self.mapping.has
+        checks: list[tuple[str, str]] = []
         if has("line_number"):
             checks.append(("line_number IS NULL OR line_number < 0", "bad_line_number:line_number"))
         if has("currency"):
             codes = ", ".join(quote_text(code) for code in sorted(get_known_currencies()))
             checks.append((f"currency NOT IN ({codes})", "unknown_currency:currency"))
-        for name in ("status", "financial_status"):
-            if has(name):
-                checks.append(
-                    (f"raw_{name} IS NOT NULL AND ({self._build_status_match(name)}) IS NULL", f"unknown_status:{name}")
-                )
-        return (
-            "CASE " + " ".join(f"WHEN {condition} THEN {quote_text(problem)}" for condition, problem in checks) + " END"
-        )
+        checks += [
+            (f"raw_{name} IS NOT NULL AND ({self._build_status_match(name)}) IS NULL", f"unknown_status:{name}")
+            for name in ("status", "financial_status")
+            if has(name)
+        ]
+        return checks
 
     def _get_price_field(self) -> str:
         return "unit_price" if self.mapping.has("unit_price") else "line_total"

@@ -161,6 +161,12 @@ class Staging:
         )
         self.run(f"CREATE TABLE lines AS {contiguous} UNION ALL {scattered}")
 
+    def list_parsed_problems(self) -> list[tuple[Any, ...]]:
+        """Return line and problem of the rows whose values have one, without comparing the rows of an order."""
+        if self.pending:
+            self._parse()
+        return self.run("SELECT line, problem FROM parsed WHERE problem IS NOT NULL ORDER BY line")
+
     def _number_orders(self) -> None:
         """Create the table ``heads``."""
         head_fields = [name for name in HEAD_FIELDS if self._has_field(name)]

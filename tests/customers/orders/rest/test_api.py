@@ -153,6 +153,33 @@ def test_invalid_line_rejects_its_whole_order(shop: Client, line: dict[str, Any]
     assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
 
 
+def test_a_rejected_order_lists_all_its_problems(shop: Client) -> None:
+    good = {"product_id": "tea", "quantity": 1, "unit_price": "3.00"}
+    wrong = {"placed_at": "2099-01-01T00:00:00Z", "currency": "zzz", "status": "lost", "total": "abc"}
+    lines = [good, {**good, "quantity": 0}, {"product_id": "cup", "quantity": 1}, "tea", {**good, "unit_price": "x"}]
+    fields = ["placed_at", "currency", "status", "total", "lines[1].quantity", "lines[2].unit_price"]
+    fields += ["lines[3]", "lines[4].unit_price"]
+    answer = post(
+        shop,
+        order("A1", **wrong, lines=lines, colour="blue"),
+        order("A2"),
+        order("A3", **wrong),
+        order("A2", **wrong, lines=[]),
+        order("", placed_at=None, coupon={"code": "A"}, lines=[{"unit_price": ["1"], "quantity": 1}]),
+    )
+    found = [sorted(error["field"] for error in result["errors"]) for result in answer["results"]]
+    assert found == [
+        sorted([*fields, "colour"]),
+        [],
+        ["currency", "placed_at", "status", "total"],
+        ["currency", "lines", "order_id", "placed_at", "status", "total"],
+        ["coupon", "lines[0].product_id", "lines[0].unit_price", "order_id", "placed_at"],
+    ]
+    codes = {error["field"]: error["code"] for error in answer["results"][0]["errors"]}
+    assert (codes["placed_at"], codes["lines[2].unit_price"]) == ("future_date", "missing_price")
+    assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
+
+
 def test_a_date_that_is_not_valid_is_explained_without_a_file(shop: Client) -> None:
     [error] = post(shop, order(placed_at="yesterday"))["results"][0]["errors"]
     assert error["message"] == "Not a valid time; use ISO 8601, such as 2026-05-17T09:30:00Z."
