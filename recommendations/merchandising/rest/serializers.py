@@ -83,7 +83,7 @@ class RuleSerializer(StrictTypesMixin, serializers.ModelSerializer[Rule]):
             field for field in self._writable_fields if field.field_name in data and field.field_name not in invalid
         ]
         problems = self._find_problems(
-            {str(field.source): field.run_validation(data[field.field_name]) for field in valid}
+            {str(field.source): field.run_validation(data[str(field.field_name)]) for field in valid}
         )
         unknown = set(invalid)
         if "action" in unknown:
