@@ -146,6 +146,12 @@ class CustomerDetail(APIView):
     def get(self, request: Request, user_id: str) -> Response:
         return Response(CustomerSerializer(get_customer_or_404(user_id), context={"request": request}).data)
 
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answer 404 if the ID has slashes: every unknown URL below `customers/` leads here."""
+        if "/" in kwargs["user_id"]:
+            raise NotFound
+        return super().http_method_not_allowed(request, *args, **kwargs)
+
 
 class ConsentList(APIView):
     """List the current consent for each purpose."""

@@ -88,6 +88,16 @@ def test_a_customer_whose_id_has_slashes_can_be_read(user_id: str) -> None:
     assert [client.get(f"{url}{path}").status_code for path in paths] == [200] * 6
 
 
+def test_an_unknown_url_of_a_customer_is_not_found_with_any_method() -> None:
+    upsert(ANNA)
+    client = make_api_client("customers:read", "customers:write")
+    assert [
+        getattr(client, method)("/api/v1/customers/u1/nothing/").status_code
+        for method in ("get", "post", "put", "delete")
+    ] == [404] * 4
+    assert [getattr(client, method)("/api/v1/customers/u1/").status_code for method in ("get", "post")] == [200, 405]
+
+
 def test_omitted_field_stays_null_clears_and_traits_are_merged() -> None:
     upsert(ANNA)
     upsert({"user_id": "u1", "phone": None, "traits": {"plan": None, "size": 3}})
