@@ -10,6 +10,7 @@ from config.foundation.currencies import fits_currency, split_amount
 from customers.orders.imports.parsing import NUMBERS, ImportOptions
 
 PLAIN_BYTES = b"0123456789.,+-"
+MAX_LENGTH = 100  # a longer text is no amount, and thousands of them in the cache would fill the memory
 
 
 def normalize_amounts(columns: dict[str, pa.ChunkedArray], options: ImportOptions) -> None:
@@ -27,7 +28,8 @@ def normalize_amounts(columns: dict[str, pa.ChunkedArray], options: ImportOption
                 currencies = list_currencies(columns, options)
             units: Iterable[str] = ("" for _value in currencies) if name == "quantity" else currencies
             plain = [
-                text and normalize_amount(text, unit) for text, unit in zip(values.to_pylist(), units, strict=True)
+                normalize_amount(text, unit) if text and len(text) <= MAX_LENGTH else text
+                for text, unit in zip(values.to_pylist(), units, strict=True)
             ]
             columns[column] = pa.chunked_array([pa.array(plain, values.type)])
 

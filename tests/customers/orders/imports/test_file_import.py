@@ -16,6 +16,7 @@ from django.utils import timezone
 from catalog.models import Product
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
+from customers.orders.imports.amounts import normalize_amount
 from customers.orders.imports.file_import import (
     ColumnMappingError,
     ImportOptionError,
@@ -603,6 +604,13 @@ def test_signs_group_thousands_follow_a_minus_and_name_the_currency_of_the_row(l
         ("7", "unit_price", "¥5¥"),
         ("8", "unit_price", "1¥5"),
     ]
+
+
+def test_texts_that_are_too_long_for_an_amount_are_rejected_and_not_kept_in_memory(load: Load) -> None:
+    kept = normalize_amount.cache_info().currsize
+    run = load(f"order_id,placed_at,product_id,quantity,unit_price\nA1,2026-05-01,tea,1,¥{'9' * 10_000}\n")
+    assert [row["field"] for row in read_rejected(run)] == ["unit_price"]
+    assert normalize_amount.cache_info().currsize == kept
 
 
 def test_quotes_line_breaks_and_blank_lines_keep_line_numbers(load: Load) -> None:
