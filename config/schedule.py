@@ -97,7 +97,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
     ScheduledJob(
         task="customers.erasure.tasks.prove_erasures",
         cron="40 4 * * *",
-        title=_("Prove erasures"),
+        title=_("Verify erasures"),
         description=_(
             "Searches all data stores for erased customers to prove that nothing is left, then deletes the identifiers "
             "used for the search."
@@ -317,7 +317,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
     ScheduledJob(
         task="recommendations.flows.tasks.tidy_flows",
         cron="15 * * * *",
-        title=_("Tidy flows"),
+        title=_("Clean up flows"),
         description=_("Stops listening to events for flow versions that no longer contain any customers."),
     ),
     ScheduledJob(

@@ -20,8 +20,8 @@ TEXTS: dict[str, dict[str, str | Promise]] = {
     "back-in-stock": {
         "log_in": _("Log in or subscribe so that we can notify you."),
         "needs_consent": NEEDS_CONSENT,
-        "noted": _("Noted"),
-        "requested": _("We will let you know"),
+        "noted": _("Request saved"),
+        "requested": _("We will notify you"),
     },
 }
 

@@ -59,7 +59,7 @@ TEXTS = {
     "search_missing": _("Search is not available. Here are recommendations instead."),
     "show_all": _("Show all"),
     "sold_out": _("Sold out"),
-    "tell_me": _("Tell me when it is back"),
+    "tell_me": _("Notify me when it is back in stock"),
     "total": _("Total"),
     "trouble": _("Could not load this content."),
     "try_again": _("Try again"),

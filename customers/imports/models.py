@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.foundation.job_runs import FileImport
 
@@ -38,7 +39,7 @@ class ImportRun(FileImport):
     columns = models.JSONField(_("columns"), default=list, blank=True, editable=False)
     mapping = models.JSONField(_("mapping"), default=dict, blank=True, help_text=_("Columns per field."))
     state = models.CharField(_("state"), max_length=20, choices=ImportState, default=ImportState.UPLOADED)
-    created = models.PositiveBigIntegerField(_("new"), default=0)
+    created = models.PositiveBigIntegerField(pgettext_lazy("rows", "new"), default=0)
     updated = models.PositiveBigIntegerField(_("updated"), default=0)
     unchanged = models.PositiveBigIntegerField(_("unchanged"), default=0)
     rejected = models.PositiveBigIntegerField(_("rejected rows"), default=0)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Category
@@ -303,7 +303,7 @@ class PointReservation(models.Model):
     """Points held for a checkout until it confirms or cancels them, or until the reservation times out."""
 
     class Status(models.TextChoices):
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("reservation", "open")
         CONFIRMED = "confirmed", _("spent")
         CANCELLED = "cancelled", _("canceled")
         EXPIRED = "expired", _("timed out")

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.models import Consent
 from customers.segments.models import Segment
@@ -55,7 +56,7 @@ class PolicyVersion(models.Model):
     """
 
     number = models.PositiveIntegerField(_("version"), unique=True)
-    published_at = models.DateTimeField(_("published at"))
+    published_at = models.DateTimeField(pgettext_lazy("version", "published at"))
     published_by = models.CharField(_("published by"), max_length=150)
     is_material = models.BooleanField(_("material change"), default=False)
     asks_again = models.BooleanField(_("asks for consent again"), default=False)

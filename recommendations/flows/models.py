@@ -55,7 +55,7 @@ class Flow(models.Model):
         help_text=_("Orders and other goals count if they happen within this many days after the first entry."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-    published_at = models.DateTimeField(_("published at"), null=True, blank=True)
+    published_at = models.DateTimeField(pgettext_lazy("version", "published at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     matched_at = models.DateTimeField(
         _("matches compared at"),
@@ -90,7 +90,7 @@ class FlowVersion(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, verbose_name=_("created by")
     )
     updated_at = models.DateTimeField(_("changed at"), auto_now=True)
-    published_at = models.DateTimeField(_("published at"), null=True, blank=True)
+    published_at = models.DateTimeField(pgettext_lazy("version", "published at"), null=True, blank=True)
     is_current = models.BooleanField(
         _("current"),
         default=False,

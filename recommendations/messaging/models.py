@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from recommendations.messaging.channels import Channel
 
@@ -43,7 +44,7 @@ class TemplateVersion(models.Model):
     number = models.PositiveIntegerField(_("number"))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     created_by = models.CharField(_("created by"), max_length=150, blank=True)
-    published_at = models.DateTimeField(_("published at"), null=True, blank=True)
+    published_at = models.DateTimeField(pgettext_lazy("version", "published at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("template version")
@@ -72,7 +73,7 @@ class TemplateContent(models.Model):
     language = models.CharField(_("language"), max_length=20, choices=LANGUAGES)
     subject = models.CharField(_("subject"), max_length=300, blank=True)
     preheader = models.CharField(_("preview text"), max_length=300, blank=True)
-    source = models.TextField(_("source"), blank=True)
+    source = models.TextField(pgettext_lazy("template", "source"), blank=True)
     text = models.TextField(_("plain text"), blank=True)
 
     class Meta:
@@ -126,7 +127,7 @@ class CouponCode(models.Model):
     """A code of a pool, the customer and delivery that claimed it, and the order that redeemed it."""
 
     pool = models.ForeignKey(CouponPool, models.CASCADE, related_name="codes", verbose_name=_("coupon pool"))
-    code = models.CharField(_("code"), max_length=100)
+    code = models.CharField(pgettext_lazy("coupon", "code"), max_length=100)
     customer_id = models.BigIntegerField(_("customer"), null=True, blank=True, db_index=True)
     delivery_id = models.BigIntegerField(_("delivery"), null=True, blank=True)
     claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)

@@ -129,14 +129,14 @@ def test_nothing_is_promised_that_a_refusal_prevents(site: SimpleNamespace, chro
     for _time in range(2):
         button.click()
         expect(page.locator("[data-perennial-back-in-stock] + [role=status]")).to_have_text(refused)
-    expect(button).to_have_text("Tell me when it is back")
+    expect(button).to_have_text("Notify me when it is back in stock")
     quiz.get_by_label("Tea").check()
     quiz.get_by_role("button").click()
     expect(quiz.get_by_role("status")).to_have_text(refused)
 
     page.evaluate("perennial.consent(true)")
     button.click()
-    expect(button).to_have_text("Noted")
+    expect(button).to_have_text("Request saved")
     quiz.get_by_role("button").click()
     expect(quiz.get_by_role("status")).to_have_text("Thank you. Your answers were saved.")
     wait_for_events(site, "Back In Stock Requested", "Preferences Submitted")

@@ -27,7 +27,7 @@ WIDTHS = (1440, 390)
 EMAIL = "mei@shop.example"
 BUTTONS = {
     "en": {"link": "Send me the link", "file": "Prepare my file", "object": "Object to profiling"},
-    "zh-hans": {"link": "发送链接", "file": "准备我的文件", "object": "反对用户画像"},
+    "zh-hans": {"link": "发送链接", "file": "准备我的文件", "object": "拒绝用户画像"},
 }
 
 

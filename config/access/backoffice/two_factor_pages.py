@@ -98,7 +98,9 @@ def show_two_factor(request: HttpRequest) -> HttpResponse:
     if device is not None and request.method == "POST" and form.is_valid():
         turns_off = request.POST.get("action") == "turn_off"
         if turns_off and is_required:
-            form.add_error(None, _("You cannot turn it off, because your account can see personal data."))
+            form.add_error(
+                None, _("You cannot turn off two-factor authentication, because your account can see personal data.")
+            )
         else:
             result = check_code(request, user, form.cleaned_data["code"])
             if result.is_accepted:

@@ -85,9 +85,7 @@ def list_notes(*, is_share: bool) -> list[str]:
     if not is_share:
         return []
     return [
-        _(
-            "Messages sent in this period that were opened or clicked so far, excluding opens by programs that open every message."
-        ),
+        _("Messages sent in this period that have been opened or clicked so far, excluding opens by machines."),
         _("The incremental lift of a campaign is on its own page, measured against its holdout group."),
     ]
 

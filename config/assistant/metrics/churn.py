@@ -101,7 +101,7 @@ def count_cities(entries: QuerySet[StageTransition]) -> Counter[str]:
     """Return the customers by city; cities with few customers are counted as one, because they could reveal who the customers are."""
     customers = Customer.objects.filter(pk__in=entries.order_by().values("customer_id"))
     labels = label_cities(customers)
-    return +Counter({**Counter(labels.values()), _("No city known"): customers.count() - len(labels)})
+    return +Counter({**Counter(labels.values()), _("Unknown city"): customers.count() - len(labels)})
 
 
 def label_cities(customers: QuerySet[Customer]) -> dict[int, str]:
@@ -167,7 +167,7 @@ def count_churned_by_city(
     customers: QuerySet[Customer], churned: QuerySet[StageTransition, Any]
 ) -> dict[str, tuple[int, int]]:
     """Return the customers by city and how many of them churned. Only who has a city is read: cities are encrypted."""
-    labels, unknown = label_cities(customers), _("No city known")
+    labels, unknown = label_cities(customers), _("Unknown city")
     before = Counter(labels.values())
     before[unknown] = customers.count() - len(labels)
     lost_ids = customers.filter(pk__in=churned).order_by().values_list("pk", flat=True)
@@ -178,7 +178,7 @@ def count_churned_by_city(
 def label_group(group_by: str, value: str) -> str:
     """Return what a group is called."""
     if group_by == "previous_stage":
-        return str(Stage(value).label) if value in Stage.values else _("Not known before")
+        return str(Stage(value).label) if value in Stage.values else _("No previous stage")
     return value or _("No value")
 
 

@@ -117,7 +117,7 @@ def count_cities(customers: QuerySet[Customer]) -> Counter[str]:
     if small := counts.total() - named.total():
         named[_("Cities with fewer than %(number)d of these customers") % {"number": MIN_CITY_CUSTOMERS}] = small
     if unknown := customers.count() - counts.total():
-        named[_("No city known")] = unknown
+        named[_("Unknown city")] = unknown
     return named
 
 

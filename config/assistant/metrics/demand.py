@@ -39,7 +39,7 @@ def count_restock(query: MetricQuery, caller: AssistantCaller) -> MetricAnswer:
         as_of=max((item.computed_at for item in shown), default=None),
         path=reverse("demand:restock"),
         query={"name": "restock-list", "parameters": {"state": "now", "soon_days": SOON_DAYS, "limit": query.limit}},
-        notes=() if shown else (gettext_lazy("No product with tracked stock has to be ordered now."),),
+        notes=() if shown else (gettext_lazy("No products with tracked stock need to be ordered now."),),
     )
 
 

@@ -281,7 +281,7 @@ METRICS = (
         lambda period: period.rate,
         people=lambda period: period.visits,
         label=gettext_lazy("Conversion rate"),
-        description=gettext_lazy("The share of visits begun in the period that led to an order."),
+        description=gettext_lazy("The share of visits that began in the period and led to an order."),
         unit=Unit.SHARE,
         synonyms=make_synonyms("conversion rate,conversion,cvr", "转化率,转化"),
     ),

@@ -86,7 +86,7 @@ TOOLS = (
     ),
     Tool(
         name="size_segment",
-        label=_("Size a segment"),
+        label=_("Count segment members"),
         description="Count the customers who match a condition now. Nothing is saved.",
         run=run_size,
         scopes=("segments:read",),

@@ -94,7 +94,7 @@ def describe_alarms(alarms: list[Alarm], state: MonitoringState | None, *, now: 
             "ago": format_age(state.checked_at, as_of=now)
         }
     if not alarms:
-        return _("No alarm. The rules were last checked %(ago)s.") % {"ago": format_age(state.checked_at, as_of=now)}
+        return _("No alarms. The rules were last checked %(ago)s.") % {"ago": format_age(state.checked_at, as_of=now)}
     return ngettext("%(count)s alarm is not resolved.", "%(count)s alarms are not resolved.", len(alarms)) % {
         "count": format_count(len(alarms))
     }

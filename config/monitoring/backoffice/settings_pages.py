@@ -116,7 +116,8 @@ def add_webhook(request: HttpRequest) -> HttpResponse:
     webhook = AlarmWebhook.objects.create(url=url)
     record_action("alarm.webhook_added", instance=webhook, label=url)
     messages.success(
-        request, _("The webhook is added. Its secret, shown once: %(secret)s") % {"secret": webhook.secret}
+        request,
+        _("The webhook was added. Its secret, which is shown only once: %(secret)s") % {"secret": webhook.secret},
     )
     return go_back()
 
@@ -127,7 +128,7 @@ def delete_webhook(request: HttpRequest, webhook_id: int) -> HttpResponse:
     webhook = get_object_or_404(AlarmWebhook, pk=webhook_id)
     record_action("alarm.webhook_deleted", model=AlarmWebhook, label=webhook.url)
     webhook.delete()
-    messages.success(request, _("The webhook is deleted."))
+    messages.success(request, _("The webhook was deleted."))
     return go_back()
 
 

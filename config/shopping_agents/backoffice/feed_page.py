@@ -132,7 +132,7 @@ def describe_feed(current: AgentFeedSettings, feed: AgentFeedFile | None) -> str
     if not current.is_enabled:
         return _("The catalog is not published for shopping agents.")
     if feed is None:
-        return _("The feed is switched on and will be built within 15 minutes.")
+        return _("The feed is enabled and will be built within 15 minutes.")
     return _("%(products)s products with %(variants)s variants are published for shopping agents.") % {
         "products": format_count(feed.products),
         "variants": format_count(feed.variants),

@@ -240,7 +240,7 @@ def disconnect_shop(request: HttpRequest, shop_id: int) -> HttpResponse:
         record_action("connector.disconnected", model=ShopConnection, label=shop.name)
         shop.delete()
         messages.success(
-            request, _("%(shop)s is disconnected. Its products, customers and orders stay.") % {"shop": shop.name}
+            request, _("%(shop)s was disconnected. Its products, customers and orders were kept.") % {"shop": shop.name}
         )
         return HttpResponseRedirect(reverse("connectors:list"))
     return render_page(

@@ -175,7 +175,7 @@ def describe_list(sums: dict[str, int | float], currency: str) -> str:
         return ""
     number = int(sums["now"])
     if not number:
-        return _("Every product with tracked stock has enough until the next delivery.")
+        return _("Every product with tracked stock has enough stock until the next delivery.")
     values = {
         "count": format_count(number),
         "value": format_whole_money(sums["value"], currency),

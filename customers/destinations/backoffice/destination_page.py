@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from config.foundation.audit_log import record_action
@@ -116,7 +116,7 @@ def build_letters(request: HttpRequest, destination: Destination, *, can_change:
     columns = [
         Column(key="time", label=gettext_lazy("Time"), align="text"),
         Column(key="stream", label=gettext_lazy("Data"), align="text"),
-        Column(key="id", label=gettext_lazy("Number")),
+        Column(key="id", label=pgettext_lazy("record", "Number")),
         Column(key="error", label=gettext_lazy("Error"), align="text"),
         Column(key="retry", label=gettext_lazy("Details"), align="text"),
     ]

@@ -151,7 +151,7 @@ def add_destination(request: HttpRequest, kind: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         destination = form.save()
         record_action("destination.added", instance=destination, label=destination.name)
-        messages.success(request, _("The destination is added. Send a test event before you rely on it."))
+        messages.success(request, _("The destination was added. Send a test event before you rely on it."))
         return HttpResponseRedirect(reverse("destinations:page", args=[destination.pk]))
     return render_settings(request, form, title=_("Add a destination: %(kind)s") % {"kind": form.kind.label})
 
@@ -168,7 +168,7 @@ def change_settings(request: HttpRequest, destination_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.save()
         record_action("destination.settings_changed", instance=destination, label=destination.name)
-        messages.success(request, _("The settings are saved."))
+        messages.success(request, _("The settings were saved."))
         return HttpResponseRedirect(reverse("destinations:page", args=[destination.pk]))
     return render_settings(request, form, title=destination.name, destination=destination)
 
@@ -191,7 +191,7 @@ def delete_destination(request: HttpRequest, destination_id: int) -> HttpRespons
         close_recipient(destination)
         destination.records.all().delete()
         destination.delete()
-        messages.success(request, _("The destination is deleted."))
+        messages.success(request, _("The destination was deleted."))
         return HttpResponseRedirect(reverse("destinations:list"))
     return render_page(
         request,

@@ -202,7 +202,7 @@ def discard_or_reopen(request: HttpRequest, model_admin: ModelAdmin, rejected: R
         messages.success(request, _("The event was discarded. It is kept until old rejected events are purged."))
         model_admin.log_change(request, rejected, _("Discarded."))
     elif request.POST["do"] == "reopen" and rejected_events.reopen_discarded(events=events):
-        messages.success(request, _("The event is open again."))
+        messages.success(request, _("The event was reopened."))
         model_admin.log_change(request, rejected, _("Reopened."))
     return redirect_to_event(rejected)
 

@@ -152,9 +152,9 @@ class ReviewAdmin(MaskedTextsAdmin):
     def set_published(self, request: HttpRequest, queryset: QuerySet[Review], *, is_published: bool) -> None:
         changed = publish_reviews(ids=list(queryset.values_list("pk", flat=True)), is_published=is_published)
         text = (
-            ngettext("%(count)s review is published.", "%(count)s reviews are published.", changed)
+            ngettext("%(count)s review was published.", "%(count)s reviews were published.", changed)
             if is_published
-            else ngettext("%(count)s review is hidden.", "%(count)s reviews are hidden.", changed)
+            else ngettext("%(count)s review was hidden.", "%(count)s reviews were hidden.", changed)
         )
         self.message_user(request, text % {"count": format_count(changed)})
 

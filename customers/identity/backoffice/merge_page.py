@@ -65,7 +65,7 @@ def undo_merge(request: HttpRequest, merge: IdentityMerge) -> HttpResponse:
     revert_merge(merge_id=merge.pk, at=timezone.now(), by=request.user.get_username())
     messages.success(
         request,
-        _("The merge is undone. Customer #%(merged)d is a separate customer again, and no event will merge the two.")
+        _("The merge was undone. Customer #%(merged)d is a separate customer again, and no event will merge the two.")
         % {"merged": merge.merged_id},
     )
     return HttpResponseRedirect(request.path)

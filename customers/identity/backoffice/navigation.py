@@ -27,7 +27,7 @@ register_pages(
         model="identity.IdentityConflict",
         order=30,
         empty=_(
-            "There is nothing to decide. A conflict is recorded when an event links two customers that must not be merged automatically."
+            "No identity conflicts. A conflict is recorded when an event links two customers that must not be merged automatically."
         ),
     ),
     MenuList(

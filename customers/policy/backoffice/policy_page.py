@@ -90,8 +90,8 @@ class PublishForm(forms.Form):
         required=False,
         widget=UnfoldBooleanWidget,
         help_text=gettext_lazy(
-            "Consents given before no longer count where a consent is needed: these customers get no messages and no personal "
-            "recommendations until they agree again."
+            "Earlier consents no longer count: where consent is required, customers get no messages or personal recommendations "
+            "until they agree again."
         ),
     )
 

@@ -147,7 +147,7 @@ ACTIVITIES = (
     DefaultActivity(
         key="security",
         name=gettext_lazy("Security"),
-        purpose=gettext_lazy("To protect the shop's data: log-ins and reads of personal data are recorded."),
+        purpose=gettext_lazy("To protect the shop's data: logins and reads of personal data are recorded."),
         lawful_basis=Basis.LEGITIMATE_INTEREST,
         data=gettext_lazy("IP address and browser of staff; number of the customer whose data was read"),
     ),

@@ -117,17 +117,17 @@ ACTIONS: dict[str, tuple[Action, str | Promise]] = {
         lambda found, _request, now: fulfill_request(found, now=now),
         gettext_lazy("The file is being created. Reload this page in a minute."),
     ),
-    "apply": (lambda found, _request, now: apply_proposal(found, now=now), gettext_lazy("The changes are saved.")),
+    "apply": (lambda found, _request, now: apply_proposal(found, now=now), gettext_lazy("The changes were saved.")),
     "erase": (
         lambda found, _request, now: schedule_erasure(found, now=now),
         gettext_lazy("The erasure is confirmed. Until it begins, it can be withdrawn."),
     ),
     "erase_now": (erase_now, gettext_lazy("The erasure begins now.")),
-    "cancel": (lambda found, _request, now: cancel_request(found, at=now), gettext_lazy("The request is withdrawn.")),
-    "reopen": (lambda found, _request, now: reopen_request(found, at=now), gettext_lazy("The request is open again.")),
-    "extend": (extend, gettext_lazy("The deadline is extended; the customer gets the reason by email.")),
-    "reject": (reject, gettext_lazy("The request is rejected; the customer gets the reason by email.")),
-    "choose_customer": (choose_customer, gettext_lazy("The customer is chosen.")),
+    "cancel": (lambda found, _request, now: cancel_request(found, at=now), gettext_lazy("The request was withdrawn.")),
+    "reopen": (lambda found, _request, now: reopen_request(found, at=now), gettext_lazy("The request was reopened.")),
+    "extend": (extend, gettext_lazy("The deadline was extended; the customer gets the reason by email.")),
+    "reject": (reject, gettext_lazy("The request was rejected; the customer gets the reason by email.")),
+    "choose_customer": (choose_customer, gettext_lazy("The customer was assigned to the request.")),
 }
 
 
@@ -156,7 +156,7 @@ def lift(request: HttpRequest, restriction_id: int) -> HttpResponse:
     restriction = get_object_or_404(ProcessingRestriction.objects.active(), pk=restriction_id)
     source = f"privacy officer: {request.user.get_username()}"
     lift_customer_restriction(restriction, now=timezone.now(), source=source)
-    messages.success(request, _("The restriction is lifted; the consents that it withdrew are granted again."))
+    messages.success(request, _("The restriction was lifted; the consents that it withdrew were granted again."))
     return HttpResponseRedirect(f"{reverse('admin:lifecycle_customer', args=[restriction.customer_id])}?tab=privacy")
 
 

@@ -67,10 +67,10 @@ def describe_requests(*, now: datetime) -> str:
             overdue,
         ) % {"count": overdue}
     if not count:
-        return _("No request is open.")
-    return ngettext(
-        "%(count)d request is open, none is overdue.", "%(count)d requests are open, none is overdue.", count
-    ) % {"count": count}
+        return _("No open requests.")
+    return ngettext("%(count)d open request, not overdue.", "%(count)d open requests, none overdue.", count) % {
+        "count": count
+    }
 
 
 def format_row(request: PrivacyRequest, *, now: datetime) -> Mapping[str, Any]:

@@ -88,8 +88,8 @@ def open_and_redirect(request: HttpRequest, new: NewRequest) -> HttpResponse:
         messages.info(request, _("This customer has an open request of this kind already."))
     elif new.waits_for_email:
         queue_confirmation(opened)
-        messages.success(request, _("The request is recorded; the confirmation email is on its way."))
+        messages.success(request, _("The request was recorded; the confirmation email is on its way."))
     else:
         fulfill_request(opened, now=now)
-        messages.success(request, _("The request is recorded."))
+        messages.success(request, _("The request was recorded."))
     return HttpResponseRedirect(reverse("privacy_requests:request", args=[opened.pk]))

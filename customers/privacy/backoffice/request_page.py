@@ -114,7 +114,7 @@ def preview_erasure(customer: Customer) -> list[ErasurePreview]:
 def list_actions(request: PrivacyRequest) -> list[tuple[str, str, str]]:
     """Return the buttons that are possible now: action, label and kind of button; the most likely first."""
     if request.state in (RequestState.REJECTED, RequestState.CANCELED):
-        return [("reopen", _("Open again"), "plain")]
+        return [("reopen", _("Reopen"), "plain")]
     if not request.is_open or request.erasure_run_id is not None:
         return []
     actions: list[tuple[str, str, str]] = []
@@ -135,7 +135,7 @@ def list_fulfillments(request: PrivacyRequest) -> list[tuple[str, str, str]]:
     if request.kind == RequestKind.ERASURE:
         if request.runs_at is None:
             return [("erase", _("Confirm the erasure"), "danger")]
-        return [("erase_now", _("Do not wait: erase now"), "danger")]
+        return [("erase_now", _("Erase now"), "danger")]
     if request.kind in (RequestKind.ACCESS, RequestKind.PORTABILITY):
         return [("export", _("Create the file"), "primary")]
     return [("fulfill", _("Apply it now"), "primary")]

@@ -60,7 +60,7 @@ def show_settings(request: HttpRequest) -> HttpResponse:
     form = PrivacySettingsForm(request.POST or None, instance=stored)
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, _("The settings are saved."))
+        messages.success(request, _("The settings were saved."))
         return HttpResponseRedirect(reverse("privacy_requests:settings"))
     return render_page(
         request,

@@ -149,7 +149,7 @@ def reopen_request(request: PrivacyRequest, *, at: datetime) -> PrivacyRequest:
 
     def change(locked: PrivacyRequest) -> str:
         if locked.state not in (RequestState.REJECTED, RequestState.CANCELED):
-            raise RequestStateError(_("Only a rejected or withdrawn request can be opened again."))
+            raise RequestStateError(_("Only a rejected or withdrawn request can be reopened."))
         locked.state = RequestState.EXTENDED if locked.extension_reason else RequestState.IN_PROGRESS
         locked.rejection, locked.finished_at = "", None
         return Step.REOPENED

@@ -54,7 +54,7 @@ def perform_action(
     if action == "undo":
         withdraw_erasures(customer, now=now)
         return action
-    raise RequestStateError(_("This button is unknown. Open the page again."))
+    raise RequestStateError(_("This action is not available. Reload the page and try again."))
 
 
 def open_proven(

@@ -30,7 +30,7 @@ register_pages(
             "admin:segments_segment_explanation",
         ),
         empty=_(
-            "A segment is a group of customers who fit a condition, such as loyal customers without an order in the last 30 days."
+            "A segment is a group of customers who match a condition, such as loyal customers without an order in the last 30 days."
         ),
     ),
 )

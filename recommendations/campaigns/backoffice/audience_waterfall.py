@@ -98,13 +98,13 @@ def describe_consent(purposes: list[str]) -> str:
 
 def describe_cap(channel: str) -> str:
     if channel == Campaign.Channel.EXPORT:
-        return _("Fewer messages than the caps allow. Messages that another program sends are not counted.")
+        return _("Fewer messages than the caps allow. Messages that another system sends are not counted.")
     return _("Fewer messages than the caps allow. The cap is checked again when a message is sent.")
 
 
 def describe_quiet_hours(preview: AudiencePreview) -> str:
     if preview.channel == Campaign.Channel.EXPORT:
-        return _("Nobody is left out: another program sends the messages.")
+        return _("Nobody is left out: another system sends the messages.")
     if not preview.postponed:
         return _("Nobody is left out: messages that fall into a customer's quiet hours wait until they end.")
     return ngettext(

@@ -35,7 +35,7 @@ STATUS_KINDS = {
 def describe_schedule(campaign: Campaign) -> str:
     """Return when the campaign is sent, in a sentence without a period."""
     if campaign.channel == Campaign.Channel.EXPORT:
-        return _("When another program sends the file")
+        return _("When another system sends the messages")
     if campaign.kind == Campaign.Kind.ONCE:
         if campaign.starts_at is None:
             return _("Once, as soon as it is launched")

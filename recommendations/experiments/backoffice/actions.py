@@ -107,5 +107,5 @@ def delete(request: HttpRequest, key: str) -> HttpResponse:
         messages.error(request, _("Only a draft can be deleted, because results must remain available."))
         return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
     experiment.delete()
-    messages.success(request, _("The draft is deleted."))
+    messages.success(request, _("The draft was deleted."))
     return HttpResponseRedirect(reverse("experiments:list"))

@@ -85,7 +85,7 @@ def archive(request: HttpRequest, template_id: int) -> HttpResponse:
     template = load_template(request, template_id, CHANGE)
     if template.archived_at:
         restore_template(template)
-        text = _("“%(name)s” is back in the list.")
+        text = _("“%(name)s” was unarchived.")
     else:
         try:
             archive_template(template)

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class OriginKind(models.TextChoices):
@@ -163,7 +164,7 @@ class DeliveryEvent(models.Model):
 
     class Kind(models.TextChoices):
         DELIVERED = "delivered", _("delivered")
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("delivery event", "open")
         CLICK = "click", _("click")
         UNSUBSCRIBE = "unsubscribe", _("unsubscribe")
         COMPLAINT = "complaint", _("complaint")

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.personal_data.encrypted_field import EncryptedTextField
 
@@ -12,7 +13,7 @@ class OutboxMessage(models.Model):
     delivery_id = models.BigIntegerField(_("delivery"), null=True, unique=True)
     customer_id = models.BigIntegerField(_("customer"), null=True, db_index=True)
     channel = models.CharField(_("channel"), max_length=20)
-    recipient = EncryptedTextField(_("recipient"))
+    recipient = EncryptedTextField(pgettext_lazy("message", "recipient"))
     subject = EncryptedTextField(_("subject"), blank=True)
     headers = models.JSONField(_("headers"), default=dict)
     html = EncryptedTextField(_("HTML part"), blank=True)

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Suppression(models.Model):
@@ -23,7 +24,7 @@ class Suppression(models.Model):
     kind = models.CharField(_("kind"), max_length=5, choices=Kind, default=Kind.EMAIL)
     value_hash = models.CharField(_("keyed hash"), max_length=64)
     reason = models.CharField(_("reason"), max_length=20, choices=Reason)
-    source = models.CharField(_("source"), max_length=150, blank=True)
+    source = models.CharField(pgettext_lazy("suppression", "source"), max_length=150, blank=True)
     added_at = models.DateTimeField(_("added at"))
 
     class Meta:

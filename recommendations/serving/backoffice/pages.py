@@ -137,7 +137,7 @@ def describe_response(response: RecommendationResponse) -> str:
     placement = get_placement_label(response.scenario)
     if response.fallback == LAST_RESORT:
         if response.fallback_reason == NO_MODEL:
-            return _("No model is trained yet, so the newest products are shown.")
+            return _("No model has been trained yet, so the newest products are shown.")
         return _("“%(placement)s” has nothing to show here, so the newest products of the catalog are shown.") % {
             "placement": placement
         }
@@ -145,5 +145,5 @@ def describe_response(response: RecommendationResponse) -> str:
     if response.fallback_reason == SWITCHED_OFF:
         return _("“%(placement)s” is off, or no better than “%(fallback)s”, which is shown instead.") % values
     if response.fallback_reason == NO_MODEL:
-        return _("No model is trained yet, so “%(fallback)s” is shown instead of “%(placement)s”.") % values
-    return _("Too little is known for “%(placement)s” here, so “%(fallback)s” is shown instead.") % values
+        return _("No model has been trained yet, so “%(fallback)s” is shown instead of “%(placement)s”.") % values
+    return _("There is not enough data for “%(placement)s” here, so “%(fallback)s” is shown instead.") % values

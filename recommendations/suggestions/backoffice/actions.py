@@ -56,7 +56,7 @@ def accept(request: HttpRequest, kind: str, key: str) -> HttpResponse:
             for problem in error.problems:
                 messages.error(request, problem)
         else:
-            messages.success(request, _("Started. Its results will be on the page Suggestions."))
+            messages.success(request, _("Started. Its results will appear on the Suggestions page."))
             return HttpResponseRedirect(reverse("suggestions:list"))
     return HttpResponseRedirect(draft.url)
 

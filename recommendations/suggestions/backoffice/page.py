@@ -26,7 +26,7 @@ PAGE_SIZE = 10
 Outcome = SuggestionDecision.Outcome
 COLUMNS = (
     Column(key="headline", label=gettext_lazy("Suggestion"), align="text"),
-    Column(key="effect", label=gettext_lazy("Later effect"), align="text"),
+    Column(key="effect", label=gettext_lazy("Measured effect"), align="text"),
     Column(key="outcome", label=gettext_lazy("Decision"), sort="outcome", align="text"),
     Column(key="reason", label=gettext_lazy("Reason"), align="text"),
     Column(key="kind", label=gettext_lazy("Kind"), sort="kind", align="text"),

@@ -27,7 +27,7 @@ def start_training(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
     if (rejection := reject_unless_allowed(request, model_admin)) is not None:
         return rejection
     if get_running_training() is not None:
-        messages.warning(request, _("A training is already running."))
+        messages.warning(request, _("Training is already running."))
     else:
         train_nightly.delay()
         request.session[REQUESTED_KEY] = timezone.now().isoformat()
@@ -54,7 +54,7 @@ def cancel_training(request: HttpRequest, *, model_admin: ModelAdmin, run_id: in
     if request_cancellation(run_id=run_id, at=timezone.now()):
         messages.success(request, _("The training stops within seconds. The active version continues to serve."))
     else:
-        messages.warning(request, _("This training has already ended."))
+        messages.warning(request, _("This training run has already ended."))
     return redirect_to_list()
 
 

@@ -69,7 +69,9 @@ def show_endpoints(request: HttpRequest) -> HttpResponse:
             endpoint = form.save()
             forget_subscriptions()
             record_action("webhook.added", instance=endpoint, label=endpoint.name)
-            text = _("The endpoint is added. Its secret, shown once: %(secret)s") % {"secret": endpoint.secret}
+            text = _("The endpoint was added. Its secret, which is shown only once: %(secret)s") % {
+                "secret": endpoint.secret
+            }
             messages.success(request, text)
             return HttpResponseRedirect(reverse("webhooks:endpoints"))
     counts = get_figures("webhooks.notifications", dict[int, dict[str, int]], count_notifications)

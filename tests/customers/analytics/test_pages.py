@@ -274,7 +274,7 @@ def test_a_report_is_changed_and_renamed_and_a_dashboard_too(admin_client: Clien
     assert built.context["report"] == report
     assert "Save changes" in built.text
     saved = admin_client.post(change, {"ask": built.context["ask"]}, follow=True)
-    assert "The report is saved." in saved.text
+    assert "The report was saved." in saved.text
     report.refresh_from_db()
     assert report.parameters["steps"][1]["meaning"] == "cart"
     assert admin_client.post(change, {"ask": "[]"}).status_code == 400

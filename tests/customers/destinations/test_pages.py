@@ -28,7 +28,7 @@ def test_an_operator_adds_a_webhook_tests_it_and_sends_a_dead_letter_again(
     client: Client, settings: Any, receiver: Receiver
 ) -> None:
     operator = log_in(client, "Operator", settings)
-    assert "No destination yet" in operator.get(reverse("destinations:list")).text
+    assert "No destinations yet" in operator.get(reverse("destinations:list")).text
     new = reverse("destinations:new", args=["webhook"])
     form = {"name": "Warehouse team", "url": f"{receiver.url}/hook", "streams": ["orders", "segment_entries"]}
     assert "Choose the segments" in operator.post(new, form).text

@@ -93,7 +93,7 @@ def test_after_an_export_the_audience_and_the_measurement_are_locked(api: APICli
         assert "after the audience was exported" in refused.json()["errors"][0]["message"]
     assert api.patch(url, {"name": "Summer"}, format="json").json()["name"] == "Summer"
     assert "Exported" in marketer.get(page).text
-    assert "When another program sends the file" in marketer.get(page).text
+    assert "When another system sends the messages" in marketer.get(page).text
     assert (
         "after the audience was exported"
         in marketer.get(reverse("admin:campaigns_campaign_edit", args=[campaign.pk])).text

@@ -170,7 +170,7 @@ def test_a_training_starts_from_the_list(operator: Client, monkeypatch: pytest.M
     assert operator.post(reverse("admin:training_start")).status_code == 302
     assert started == [True]
     page = operator.get(reverse(LIST)).content.decode()
-    assert ("The training waits for a worker" in page, "Train now" in page) == (True, False)
+    assert ("Training is waiting for a worker" in page, "Train now" in page) == (True, False)
     EvaluationRun.objects.create(started_at=timezone.now(), status="failed", error="No data.")
     assert "Train now" in operator.get(reverse(LIST)).content.decode()
 
@@ -184,7 +184,7 @@ def test_a_running_training_shows_its_progress_and_can_be_cancelled(operator: Cl
     operator.post(reverse("admin:training_cancel", args=[running.pk]))
     running.refresh_from_db()
     assert running.cancel_requested_at is not None
-    assert "Cancelling…" in operator.get(reverse(LIST)).content.decode()
+    assert "Canceling…" in operator.get(reverse(LIST)).content.decode()
 
 
 def test_a_second_training_does_not_start_while_one_is_running(

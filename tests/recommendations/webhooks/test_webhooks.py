@@ -194,7 +194,7 @@ def test_an_endpoint_is_added_with_a_secret_that_is_shown_once() -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("root"), backend="django.contrib.auth.backends.ModelBackend")
     url = reverse("webhooks:endpoints")
-    assert "No endpoint yet" in client.get(url).content.decode()
+    assert "No endpoints yet" in client.get(url).content.decode()
     insecure = client.post(url, {"name": "shop", "url": "http://shop.example/hook", "event_types": ["campaign.ended"]})
     assert "https://" in insecure.content.decode()
     form = {"name": "shop", "url": "https://shop.example/hook", "event_types": ["campaign.ended"]}

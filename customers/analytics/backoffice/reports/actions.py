@@ -90,7 +90,7 @@ def save_report(request: HttpRequest, question: str) -> HttpResponse:
     report = form.save(commit=False)
     report.question, report.parameters, report.created_by = question, content, request.user
     report.save()
-    messages.success(request, _("The report is saved."))
+    messages.success(request, _("The report was saved."))
     return HttpResponseRedirect(make_report_url(report))
 
 
@@ -109,7 +109,7 @@ def change_report(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
     report.parameters = content
     report.save(update_fields=["parameters"])
-    messages.success(request, _("The report is saved."))
+    messages.success(request, _("The report was saved."))
     return HttpResponseRedirect(make_report_url(report))
 
 
@@ -125,7 +125,7 @@ def save_name(request: HttpRequest, form: forms.ModelForm) -> None:
 def delete_report(request: HttpRequest, pk: int) -> HttpResponse:
     check_analytics_permissions(request, DELETE_REPORT)
     get_object_or_404(SavedReport, pk=pk).delete()
-    messages.success(request, _("The report is deleted."))
+    messages.success(request, _("The report was deleted."))
     return HttpResponseRedirect(reverse("analytics:overview"))
 
 
@@ -174,7 +174,7 @@ def change_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
 def delete_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
     check_analytics_permissions(request, DELETE_DASHBOARD)
     get_object_or_404(Dashboard, pk=pk).delete()
-    messages.success(request, _("The dashboard is deleted. Its reports remain."))
+    messages.success(request, _("The dashboard was deleted. Its reports were kept."))
     return HttpResponseRedirect(reverse("analytics:overview"))
 
 

@@ -203,7 +203,7 @@ def _describe_action(profile: Mapping[str, Any], granted: Collection[str] | None
     """Return what to do next, on a channel with consent."""
     stage, orders = profile["stage"]["key"], profile["counters"]["orders"]
     if profile["orders_missing_since"] is not None:
-        return _("check the order import before you write to this customer.")
+        return _("check the order import before you message this customer.")
     if granted is not None and not set(granted) & set(CHANNELS):
         return _describe_action_without_message(stage, orders)
     channel = next((str(name) for key, name in CHANNELS.items() if granted and key in granted), "")

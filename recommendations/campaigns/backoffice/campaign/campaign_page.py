@@ -7,6 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
@@ -153,7 +154,7 @@ def list_settings(campaign: Campaign) -> list[tuple[str, str, str]]:
         (_("Exclusions"), excluded or _("none"), ""),
         (_("Channel"), capfirst(campaign.get_channel_display()), ""),
         (_("Message"), template.name if template else _("none"), get_template_url(campaign)),
-        (_("Schedule"), describe_schedule(campaign), ""),
+        (pgettext("campaign", "Schedule"), describe_schedule(campaign), ""),
         (_("Next run"), format_moment(campaign.next_run_at), ""),
         (_("Holdout group"), format_percent(float(campaign.holdout_share)), ""),
         (_("Goal"), describe_goal(campaign), ""),

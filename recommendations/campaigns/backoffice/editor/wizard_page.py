@@ -90,7 +90,7 @@ def edit(request: HttpRequest, campaign: Campaign, *, initial: dict[str, Any]) -
     if request.POST.get("action") == "launch" and saved.status == Campaign.Status.DRAFT:
         check_permissions(request, CHANGE)
         return try_launch(request, saved)
-    messages.success(request, _("The campaign is saved."))
+    messages.success(request, _("The campaign was saved."))
     return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[saved.pk]))
 
 

@@ -91,7 +91,7 @@ def find_order_gap(days: DayRange, scenario: str) -> DataGap:
             "?user_id=…&anonymous_id=…",
         )
     return DataGap(
-        _("No order is attributed yet"),
+        _("No orders have been attributed yet"),
         _(
             "Orders are attributed if the same customer buys a product that was shown to them. Check that orders arrive with the "
             "user_id or anonymous_id of the visitor."

@@ -173,14 +173,14 @@ def write_verdict(comparison: FiguresComparison, choice: DateChoice, label: str 
     if change is None or round(abs(change), 3) == 0:
         return _("%(sentence)s.") % {"sentence": text}
     if change >= MIN_FACTOR - 1:
-        return _("%(sentence)s, %(factor)s times as much as in the compared period.") % {
+        return _("%(sentence)s, %(factor)s times as much as in the comparison period.") % {
             "sentence": text,
             "factor": format_factor(change),
         }
     share = format_percent(abs(change))
     if change > 0:
-        return _("%(sentence)s, %(share)s more than in the compared period.") % {"sentence": text, "share": share}
-    return _("%(sentence)s, %(share)s less than in the compared period.") % {"sentence": text, "share": share}
+        return _("%(sentence)s, %(share)s more than in the comparison period.") % {"sentence": text, "share": share}
+    return _("%(sentence)s, %(share)s less than in the comparison period.") % {"sentence": text, "share": share}
 
 
 def describe_attribution() -> str:

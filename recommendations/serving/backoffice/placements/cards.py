@@ -89,7 +89,7 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
     if state.served_by == ServedBy.OFF:
         return _("You turned it off: “%(fallback)s” is shown instead.") % values
     if state.cause == FallbackCause.NO_MODEL:
-        return _("No model is trained yet, so the newest products are shown.")
+        return _("No model has been trained yet, so the newest products are shown.")
     if state.cause == FallbackCause.LOADING:
         return _("The web server has just started and is loading the model. Reload this page in a minute.")
     if state.cause == FallbackCause.NOT_BETTER and was_skipped(state):
@@ -216,7 +216,7 @@ def describe_all(
     if not total.now.shown:
         return describe_first_day()
     if not total.revenue:
-        return _("Recommendations are shown, but no order is attributed to them in the last 28 days.")
+        return _("Recommendations are shown, but no orders were attributed to them in the last 28 days.")
     earned = {name: compared.now.revenue.get(total.currency, 0) for name, compared in comparisons.items()}
     best = max(earned, key=lambda name: earned[name])
     values = {

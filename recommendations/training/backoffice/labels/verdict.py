@@ -12,7 +12,9 @@ def describe_active_model() -> str:
     """Return how often the active model's products were bought afterwards, compared with best sellers; "" without an evaluation."""
     version = ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).order_by("-activated_at").first()
     if version is None:
-        return _("No model is trained yet. Until then, placements show the newest or most popular products.")
+        return _(
+            "No model has been trained yet. Until the first training, placements show the newest or most popular products."
+        )
     run = version.evaluations.filter(status=EvaluationRun.Status.DONE).first()
     return describe_evaluation(run) if run is not None else ""
 

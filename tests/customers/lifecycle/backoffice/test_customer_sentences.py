@@ -144,7 +144,7 @@ def test_missing_orders_of_the_shop_are_named() -> None:
     assert describe(profile)[1:] == [
         "Loyal and on time: the last order was 4 days ago, and the usual gap is 6 days; this may be out of date, because "
         "orders of the whole shop have been overdue since Jun 28, 2026.",
-        "Rule of thumb: check the order import before you write to this customer.",
+        "Rule of thumb: check the order import before you message this customer.",
     ]
 
 

@@ -141,7 +141,7 @@ def test_without_a_model_placements_show_the_newest_products(db: None, loader: S
     assert (states["for-you"].served_by, states["for-you"].cause) == (ServedBy.FALLBACK, FallbackCause.NO_MODEL)
     assert (
         describe_state(states["for-you"], PlacementSample([]))
-        == "No model is trained yet, so the newest products are shown."
+        == "No model has been trained yet, so the newest products are shown."
     )
     assert states["new"].served_by == ServedBy.FACTS
 
@@ -224,7 +224,7 @@ def test_a_state_names_the_fallback_that_is_really_served(trained: ModelVersion,
 
 def test_the_preview_tells_a_model_that_is_being_loaded_from_a_missing_one(db: None) -> None:
     response = RecommendationResponse("id", "for-you", "popular", LAST_RESORT, "", 1.0, fallback_reason=NO_MODEL)
-    assert describe_response(response) == "No model is trained yet, so the newest products are shown."
+    assert describe_response(response) == "No model has been trained yet, so the newest products are shown."
     ModelVersion.objects.create(
         version="v1", scenario="for-you", status="active", algorithm="blend", as_of=NOON, created_at=NOON
     )

@@ -39,4 +39,7 @@ def test_a_model_without_a_gain_is_reported() -> None:
 @pytest.mark.django_db
 def test_without_a_model_the_page_says_what_placements_show(admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:training_modelversion_changelist"))
-    assert "No model is trained yet. Until then, placements show the newest or most popular products." in page.text
+    assert (
+        "No model has been trained yet. Until the first training, placements show the newest or most popular products."
+        in page.text
+    )
