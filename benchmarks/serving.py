@@ -9,7 +9,8 @@ authentication. cpu_us is the processor time of the web workers per request; it 
 
 first_answer_s counts from the start of the web server's process to its first recommendation, which took first_request_s; model_answer_s
 to the first one of the model. reload_worst_ms is the slowest answer of an open loop of 200 requests per second while a price, a rule,
-5,000 prices and the model change.
+5,000 prices and the model change. {price,title,stock,rule}_visible_s: seconds until responses show a change of one product, or a new rule
+that hides it; the median of five, and the worst in {…}_visible_worst_s.
 
 --reload also promotes copies of the model during an open loop of 500 requests per second. --soak SECONDS instead runs a mix of requests
 with promotions and price changes. --folder keeps the simulated shop and reuses it in later runs.
@@ -37,6 +38,7 @@ import psycopg
 import redis
 
 from benchmarks.ingest import run_program, send_request
+from benchmarks.serving_changes import measure_visibility
 from config.embedded.server_process import find_free_port
 from config.embedded.servers import EmbeddedServers
 
@@ -173,6 +175,7 @@ def measure_shop(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[
                 f"{name}_{figure}": value for figure, value in measure_scenario(shop, arguments, scenario).items()
             }
         figures |= measure_changes(shop)
+        figures |= measure_visibility(shop.port, get_first_path(shop), shop.key)
         if arguments.reload:
             figures |= measure_reload(shop)
         figures |= measure_memory(shop)
@@ -374,11 +377,14 @@ def has_search(shop: ShopServer) -> bool:
                 raise
 
 
+def get_first_path(shop: ShopServer) -> str:
+    """Return the path of the first request for recommendations."""
+    return str(json.loads((shop.folder / "for-you.jsonl").open(encoding="utf-8").readline())[1])
+
+
 def fetch_for_you_response(shop: ShopServer) -> bytes:
-    first = json.loads((shop.folder / "for-you.jsonl").open(encoding="utf-8").readline())
-    return json.dumps(
-        send_request(shop.port, first[1], {"Authorization": f"Bearer {shop.key}"}), separators=(",", ":")
-    ).encode()
+    response = send_request(shop.port, get_first_path(shop), {"Authorization": f"Bearer {shop.key}"})
+    return json.dumps(response, separators=(",", ":")).encode()
 
 
 def measure_floors(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:

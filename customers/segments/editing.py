@@ -27,7 +27,7 @@ RESERVED_KEYS = ("fields", "preview")
 
 
 class SegmentInUseError(Exception):
-    """Other segments, or reports, refer to the segment."""
+    """Other segments, or reports, flows, campaigns or destinations, refer to the segment."""
 
 
 def check_condition(*, condition: object, key: str, as_of: datetime) -> None:
@@ -50,15 +50,20 @@ def find_referring_keys(*, key: str) -> list[str]:
 
 
 def list_referred_keys(segment: Segment) -> set[str]:
+    return list_condition_segments(segment.condition)
+
+
+def list_condition_segments(condition: object) -> set[str]:
+    """Return the keys of the segments that a condition refers to."""
     try:
-        comparisons = list_comparisons(parse_condition(segment.condition))
+        comparisons = list_comparisons(parse_condition(condition))
     except ConditionError:
-        return set()  # an invalid condition refers to nothing; its error is recorded when the segment is counted
+        return set()  # an invalid condition refers to nothing; its error is recorded when it is counted
     return {key for comparison in comparisons if comparison.field.kind == FieldType.SEGMENT for key in comparison.value}
 
 
 def check_not_in_use(*, segment: Segment) -> None:
-    """Raise SegmentInUseError if other segments, or reports, refer to the segment."""
+    """Raise SegmentInUseError if other segments, or anything registered in `usage`, refer to the segment."""
     if keys := find_referring_keys(key=segment.key):
         raise SegmentInUseError(
             _("%(name)s is used by these segments: %(keys)s. Change them first.")

@@ -9,10 +9,12 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
+        from customers.segments.usage import register_segment_users
         from recommendations.campaigns.backoffice.automated_decisions import register_message_decisions
         from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
         from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
         from recommendations.campaigns.experiments import register_message_experiments
+        from recommendations.campaigns.launch.segment_uses import list_excluding_campaigns
         from recommendations.campaigns.launch.template_uses import list_campaign_uses
         from recommendations.campaigns.origin_keys import find_campaign_keys, find_campaign_numbers
         from recommendations.messaging.template_uses import register_use_finder
@@ -24,6 +26,7 @@ class CampaignsConfig(AppConfig):
         register_key_finder("campaign", find_campaign_keys)
         register_scope_finder("campaign", find_campaign_numbers)
         register_use_finder("campaign", list_campaign_uses)
+        register_segment_users(list_excluding_campaigns)
         register_panel(
             CustomerPanel(
                 "deliveries",

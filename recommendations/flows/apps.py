@@ -13,11 +13,12 @@ class FlowsConfig(AppConfig):
         from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from customers.processing.signals import events_processed
+        from customers.segments.usage import register_segment_users
         from recommendations.flows import merge_receivers
         from recommendations.flows.backoffice.customer_panel import list_customer_flows
         from recommendations.flows.capture.events import capture_events
         from recommendations.flows.capture.reactions import capture_reactions
-        from recommendations.flows.definition_checks import list_flow_uses
+        from recommendations.flows.definition_checks import list_flow_uses, list_flows_of_segment
         from recommendations.flows.models import Flow, FlowVersion
         from recommendations.flows.origin_keys import find_flow_keys, find_flow_numbers
         from recommendations.messaging.template_uses import register_use_finder
@@ -28,6 +29,7 @@ class FlowsConfig(AppConfig):
         register_key_finder("flow", find_flow_keys)
         register_scope_finder("flow", find_flow_numbers)
         register_use_finder("flow", list_flow_uses)
+        register_segment_users(list_flows_of_segment)
         auditlog.register(Flow, exclude_fields=["matched_at"])
         auditlog.register(FlowVersion)
         events_processed.connect(capture_events, dispatch_uid="flows.events")

@@ -1,6 +1,6 @@
 """Checks a definition against what it refers to: segments, conditions and templates."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from customers.identity.personal_data.personal_names import PERSONAL, PERSONAL_TRAIT, classify_name
 from customers.segments.conditions.condition_tree import ConditionError
-from customers.segments.editing import check_condition
+from customers.segments.editing import check_condition, list_condition_segments
 from customers.segments.models import Segment
 from recommendations.flows.machine.definition_parsing import DefinitionProblem, list_problems
 from recommendations.flows.machine.definition_schema import MESSAGE_STEPS, SEGMENT_STEPS
@@ -110,6 +110,17 @@ def list_template_keys(definition: Any) -> set[str]:
     return {step.settings["template"] for step in steps if step.kind in MESSAGE_STEPS}
 
 
+def list_segment_keys(definition: Any) -> set[str]:
+    """Return the keys of the segments in the trigger, the conditions and the steps of a definition; none if it is not well-formed."""
+    if list_problems(definition):
+        return set()
+    graph = build_graph(definition)
+    keys = {step.settings["segment"] for step in graph.steps.values() if step.kind in SEGMENT_STEPS}
+    if graph.trigger["kind"] == "segment":
+        keys.add(graph.trigger["segment"])
+    return keys.union(*(list_condition_segments(condition) for _part, condition in list_conditions(definition)))
+
+
 def list_sending_versions() -> list[FlowVersion]:
     """Return the versions that still send messages: the current ones of flows that go on, and those with customers inside."""
     inside = FlowEntry.objects.filter(version=OuterRef("pk"), status=FlowEntry.Status.ACTIVE)
@@ -119,11 +130,16 @@ def list_sending_versions() -> list[FlowVersion]:
 
 def list_flow_uses(template_key: str) -> list[str]:
     """Return the flows that still send a template."""
-    flows = {
-        version.flow_id: version.flow.name
-        for version in list_sending_versions()
-        if template_key in list_template_keys(version.definition)
-    }
+    return _name_flows(lambda definition: template_key in list_template_keys(definition))
+
+
+def list_flows_of_segment(key: str) -> list[str]:
+    """Return the flows that still read a segment, add customers to it, or remove them from it."""
+    return _name_flows(lambda definition: key in list_segment_keys(definition))
+
+
+def _name_flows(uses: Callable[[Any], bool]) -> list[str]:
+    flows = {version.flow_id: version.flow.name for version in list_sending_versions() if uses(version.definition)}
     return [_("the flow “%(name)s”") % {"name": name} for name in flows.values()]
 
 

@@ -1,0 +1,14 @@
+"""Finds the campaigns that exclude a segment, so that it is not deleted, and its customers messaged, meanwhile."""
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from recommendations.campaigns.launch.template_uses import HAS_RUN_AHEAD
+from recommendations.campaigns.models import Campaign
+
+
+def list_excluding_campaigns(key: str) -> list[str]:
+    """Return the drafts, and the campaigns with a run ahead of them, that exclude a segment."""
+    unfinished = HAS_RUN_AHEAD | Q(status=Campaign.Status.DRAFT)
+    names = Campaign.objects.filter(unfinished, excluded_segments__key=key).values_list("name", flat=True)
+    return [_("the campaign “%(name)s”") % {"name": name} for name in names.order_by("name", "pk")]
