@@ -144,7 +144,8 @@ class SegmentAdmin(ModelAdmin):
                 f"{segment} ← {key}" for key in find_referring_keys(key=segment.key) if key not in deleted_keys
             ]
             protected += [f"{segment} ← {name}" for name in list_segment_users(segment.key)]
-        return to_delete, counts, needed, protected
+        # Django names missing permissions first, and these objects could not be deleted with any permission
+        return to_delete, counts, set() if protected else needed, protected
 
     @admin.action(description=gettext_lazy("Count now"), permissions=["view"])
     def count_now(self, request: HttpRequest, selected: QuerySet[Segment]) -> None:

@@ -27,8 +27,15 @@ class OfferForm(forms.ModelForm):
         return values
 
 
+class OfferContentForm(forms.ModelForm):
+    def has_changed(self) -> bool:
+        """Return whether anything was entered: the browser always sends a language, also for the empty block of a further one."""
+        return super().has_changed() and (self.instance.pk is not None or self.changed_data != ["language"])
+
+
 class OfferContentInline(StackedInline):
     model = OfferContent
+    form = OfferContentForm
     extra = 1
     max_num = 2
     fields = (("language", "title"), "text", ("button", "url"), "image_url")

@@ -101,16 +101,16 @@ def has_products_without_rules(context: RecommendationContext) -> bool:
 def _find_last_resort(context: RecommendationContext) -> Candidates:
     """Return the products published last, then those without a publication date, the last added first.
 
-    Products that were never sold are shown only if no other one may be, for example in a new category.
+    Products that were never sold come after the others, so that a new category or an early shop has full lists.
     """
-    allowed = context.recommendable if context.recommendable.any() else context.allowed
     products = context.state.products
     rows = np.concatenate([products.get_newest_rows(), products.get_rows_added_last()])
     excluded = np.concatenate([context.excluded, context.visitor.dismissed, context.get_start_rows()])
     if context.groups is not None:
         excluded = context.groups.expand(excluded)
-    rows = rows[allowed[rows] & ~are_members(rows, excluded)]
+    rows = rows[context.allowed[rows] & ~are_members(rows, excluded)]
     _distinct, first = np.unique(rows, return_index=True)
     rows = rows[np.sort(first)]
+    rows = rows[np.argsort(~context.recommendable[rows], kind="stable")]
     rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), context.depth)
     return Candidates(LAST_RESORT, rows, score_by_rank(len(rows)))

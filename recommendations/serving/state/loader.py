@@ -9,7 +9,8 @@ and the responses are marked as stale.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -152,6 +153,17 @@ class StateLoader:
         started = self.refresh_started_at
         return self.stale_since is not None or (started is not None and time.monotonic() - started > STALE_SECONDS)
 
+    @contextmanager
+    def _pause_stale_clock(self) -> Iterator[None]:
+        """Do not count the block as time in which a server does not answer: compiling the kernels of a first model can take minutes."""
+        is_running = self.refresh_started_at is not None
+        self.refresh_started_at = None
+        try:
+            yield
+        finally:
+            if is_running:
+                self.refresh_started_at = time.monotonic()
+
     @property
     def is_ready(self) -> bool:
         """Whether the model is loaded and its kernels are compiled; always true where requests load it themselves."""
@@ -260,12 +272,14 @@ class StateLoader:
             state.products.refresh(now=now, thorough=True)
         state = _group_products(_load_settings(state, now=now))
         if state.model is not None and state.blends is None:
-            blends = CompiledBlends.compile(model=state.model, placements=state.placements, n=state.products.n)
-            blends.warm_up(state.model)
+            with self._pause_stale_clock():
+                blends = CompiledBlends.compile(model=state.model, placements=state.placements, n=state.products.n)
+                blends.warm_up(state.model)
             state = replace(state, blends=blends)
         state = compile_variants(state, read_running_experiments(state.variants.running))
         if self.warm_up is not None and state.model is not None:
-            self.warm_up(state, now)
+            with self._pause_stale_clock():
+                self.warm_up(state, now)
             self.warm_up = None
         is_other = self.prepared is not None or self.state is None or state.number != before.number
         self.state, self.prepared = state, None
@@ -305,7 +319,8 @@ class StateLoader:
             return state
         if self.is_known_damaged(active) or (state.model is not None and self.is_being_copied(active)):
             return state
-        return self.load_model(state, active)
+        with self._pause_stale_clock():
+            return self.load_model(state, active)
 
     def is_being_copied(self, record: ModelVersion) -> bool:
         """Return whether artifacts must first be copied from another machine; a background thread does so, and nothing waits for it."""

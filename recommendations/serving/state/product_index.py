@@ -52,6 +52,8 @@ COLUMN_NAMES = (
 )  # fmt: skip
 SPARE_SHARE = 0.02  # room for products that are added later, as a share of the present ones
 MIN_SPARE_ROWS = 256
+# A shop is new while fewer products were sold, and a smaller share of the catalog: all of its products count as sold.
+MIN_SOLD, MIN_SOLD_SHARE = 50, 0.2
 MAX_MASKS = 64
 MAX_BOOSTS = 16  # cached arrays of factors, which are four times as large as masks
 FETCH_SIZE = 500
@@ -235,9 +237,10 @@ class ProductIndex:
     def mark_sold(self, sold: npt.NDArray[np.bool_]) -> None:
         """Note which of the model's items were sold; products newer than the model count as not sold.
 
-        Until the first sale of the shop, all products count as sold, so that a new shop shows its catalog.
+        In a new shop all products count as sold: placements would otherwise show only the few products of its first orders.
         """
-        marked = np.full(self.n, not sold.any())
+        n_sold = int(sold.sum())
+        marked = np.full(self.n, n_sold < min(MIN_SOLD, MIN_SOLD_SHARE * len(sold)))
         marked[: len(sold)] |= sold
         if not np.array_equal(marked, self.sold):
             self.sold = marked

@@ -113,6 +113,16 @@ def test_an_offer_is_made_with_both_languages(marketer: Client) -> None:
     assert offer.status == Offer.Status.DRAFT
 
 
+def test_an_offer_in_one_language_is_saved_with_the_empty_block_of_another(marketer: Client) -> None:
+    fields = {"contents-1-language": "en", "contents-1-title": ""}  # a browser always sends a language
+    marketer.post(reverse("admin:offers_offer_add"), build_form(**fields))
+    offer = Offer.objects.get()
+    assert [content.title for content in offer.contents.all()] == ["Sale"]
+    missing = {"contents-1-language": "zh-hans", "contents-1-title": "", "contents-1-text": "全场八折"}
+    url = reverse("admin:offers_offer_change", args=[offer.pk])
+    assert b"This field is required." in marketer.post(url, build_form(**missing)).content
+
+
 def test_an_offer_that_a_colleague_pauses_while_it_is_edited_stays_paused(
     marketer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,20 @@ def test_a_shop_without_any_price_still_gets_recommendations(loader: StateLoader
     assert list_ids(get_response(loader, "popular")) == {"on request"}
 
 
+def test_a_new_shop_shows_its_catalog_after_the_first_orders(
+    db: None, folders: Path, valkey: redis.Redis, loader: StateLoader
+) -> None:
+    for number in range(30):
+        make_product(f"tea-{number}", category="Tea", published_at=NOON - timedelta(days=number))
+    make_order("anna", products=[Product.objects.get(product_id="tea-29")], placed_at=NOON - timedelta(days=3))
+    export_warehouse(started_at=NOON)
+    promote_fitted_model(*COMPONENTS)
+    PlacementSettings.objects.update(switch="on")
+    for scenario in ("popular", "for-you", "trending", "similar", "cart"):
+        ids = list_ids(get_response(loader, scenario, n=6, user_id="", anonymous_id="guest", product_ids=["tea-3"]))
+        assert len(ids) == 6, scenario
+
+
 @pytest.mark.usefixtures("mixed_shop")
 def test_a_product_added_after_the_training_counts_as_never_sold(loader: StateLoader) -> None:
     make_product("added later", published_at=NOON)
