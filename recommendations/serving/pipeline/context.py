@@ -146,9 +146,9 @@ class RecommendationContext:
 class Candidates:
     """Candidates of a placement, best first.
 
-    scored, arrival: what the reasons are computed from. fillers: popular rows that fill up a short list. problem: why there
-    are no candidates. fallback: the placement that replaced the requested one, and fallback_reason why. random_order: the order of the
-    first candidates, if rotation drew it and nothing but the limit of purchased products changed it.
+    scored, arrival: what the reasons are computed from. fillers: rows that fill up a short list: popular ones, in a new shop also others.
+    problem: why there are no candidates. fallback: the placement that replaced the requested one, and fallback_reason why. random_order:
+    the order of the first candidates, if rotation drew it and nothing but the limit of purchased products changed it.
     """
 
     strategy: str

@@ -67,7 +67,7 @@ def apply_fallback(context: RecommendationContext, candidates: Candidates) -> Ca
         if next_placement is None or next_placement in tried:
             break
         candidates = find_candidates(context, next_placement)
-    last_resort = _find_last_resort(context)
+    last_resort = find_last_resort(context)
     if not len(last_resort.rows):
         return candidates
     last_resort.placement, last_resort.fallback, last_resort.fallback_reason = requested, LAST_RESORT, reason
@@ -98,7 +98,7 @@ def has_products_without_rules(context: RecommendationContext) -> bool:
     return bool(context.state.products.get_mask(ProductFilters(context.request.in_stock, priced=True)).any())
 
 
-def _find_last_resort(context: RecommendationContext) -> Candidates:
+def find_last_resort(context: RecommendationContext) -> Candidates:
     """Return the products published last, then those without a publication date, the last added first.
 
     Products that were never sold come after the others, so that a new category or an early shop has full lists.

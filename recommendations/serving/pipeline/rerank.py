@@ -5,11 +5,19 @@ from dataclasses import replace
 import numpy as np
 
 from recommendations.engine.linear_algebra.set_kernels import are_members
-from recommendations.engine.placements import BUY_AGAIN, CART, CATEGORIES, FOR_YOU, POPULAR, RECENTLY_VIEWED
+from recommendations.engine.placements import (
+    BUY_AGAIN,
+    CART,
+    CATEGORIES,
+    FOR_YOU,
+    POPULAR,
+    RECENTLY_VIEWED,
+    TRENDING,
+)
 from recommendations.engine.variety.kernels import spread_purchased
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
-from recommendations.serving.pipeline.fallback import apply_fallback
+from recommendations.serving.pipeline.fallback import apply_fallback, find_last_resort
 from recommendations.serving.pipeline.ordering import (
     POOL_SIZE,
     RandomOrder,
@@ -22,6 +30,7 @@ from recommendations.serving.pipeline.ordering import (
 from recommendations.serving.state.model import NO_ROWS
 
 FILLED_PLACEMENTS = (FOR_YOU, CART)  # for the visitor rather than for one product, so that popular products fit too
+EARLY_FILLED_PLACEMENTS = (*FILLED_PLACEMENTS, POPULAR, TRENDING)  # in a new shop, whose few sales fill no list
 FIXED_ORDER_PLACEMENTS = (RECENTLY_VIEWED, CATEGORIES)
 
 
@@ -70,12 +79,20 @@ def _diversify(context: RecommendationContext, candidates: Candidates) -> None:
 
 
 def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidates:
-    """Append popular products with score 0 to a list that is shorter than requested, or has too many purchased products."""
+    """Append popular products with score 0 to a list that is shorter than requested, or has too many purchased products.
+
+    In a new shop, the products of the catalog follow the popular ones.
+    """
     missing = context.depth - _count_usable(context, candidates)
-    if candidates.placement not in FILLED_PLACEMENTS or context.request.strict or missing <= 0:
+    is_early = context.state.products.is_early
+    placements = EARLY_FILLED_PLACEMENTS if is_early else FILLED_PLACEMENTS
+    if candidates.placement not in placements or context.request.strict or missing <= 0:
         return candidates
-    popular = find_candidates(context, POPULAR)
-    if not len(popular.rows):
+    popular = find_candidates(context, POPULAR).rows
+    if is_early:
+        catalog = find_last_resort(context).rows.astype(popular.dtype)
+        popular = np.concatenate([popular, catalog[~are_members(catalog, popular)]])
+    if not len(popular):
         return candidates
     history = context.visitor.history
     known = history.item if history is not None else NO_ROWS  # fill up with products that are new to the visitor
@@ -83,7 +100,7 @@ def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidat
     shown_or_excluded = np.concatenate([candidates.rows, known, excluded])
     if context.groups is not None:
         shown_or_excluded = context.groups.expand(shown_or_excluded)
-    rows = popular.rows[~are_members(popular.rows, shown_or_excluded)][:missing]
+    rows = popular[~are_members(popular, shown_or_excluded)][:missing]
     candidates.fillers = frozenset(rows.tolist())
     candidates.rows = np.concatenate([candidates.rows, rows])
     candidates.scores = np.concatenate([candidates.scores, np.zeros(len(rows), np.float32)])

@@ -168,6 +168,7 @@ class ProductIndex:
         self.shown = np.zeros(self.n, np.bool_)
         self.in_stock = np.zeros(self.n, np.bool_)
         self.sold = np.ones(self.n, np.bool_)
+        self.is_early = False  # whether few products were sold yet
         self.price = np.full(self.n, np.nan)
         self.stock = np.full(self.n, np.nan)
         self.margin = np.full(self.n, np.nan, np.float32)
@@ -237,10 +238,10 @@ class ProductIndex:
     def mark_sold(self, sold: npt.NDArray[np.bool_]) -> None:
         """Note which of the model's items were sold; products newer than the model count as not sold.
 
-        In a new shop all products count as sold: placements would otherwise show only the few products of its first orders.
+        In a new shop, all products count as sold: placements would otherwise show only the few products of its first orders.
         """
-        n_sold = int(sold.sum())
-        marked = np.full(self.n, n_sold < min(MIN_SOLD, MIN_SOLD_SHARE * len(sold)))
+        self.is_early = int(sold.sum()) < min(MIN_SOLD, MIN_SOLD_SHARE * len(sold))
+        marked = np.full(self.n, self.is_early)
         marked[: len(sold)] |= sold
         if not np.array_equal(marked, self.sold):
             self.sold = marked

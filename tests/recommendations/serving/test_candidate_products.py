@@ -25,7 +25,7 @@ from recommendations.serving.search.search import search
 from recommendations.serving.search.searcher import Searcher
 from recommendations.serving.state.loader import StateLoader
 from tests.customers.events.recent.event_rows import make_event_row
-from tests.makers import NOON, make_order, make_product
+from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.order_book import OrderBook
 from tests.recommendations.trainings import promote_fitted_model
 
@@ -171,7 +171,9 @@ def test_a_new_shop_shows_its_catalog_after_the_first_orders(
 ) -> None:
     for number in range(30):
         make_product(f"tea-{number}", category="Tea", published_at=NOON - timedelta(days=number))
-    make_order("anna", products=[Product.objects.get(product_id="tea-29")], placed_at=NOON - timedelta(days=3))
+    make_order(
+        make_customer("anna"), products=[Product.objects.get(product_id="tea-29")], placed_at=NOON - timedelta(days=3)
+    )
     export_warehouse(started_at=NOON)
     promote_fitted_model(*COMPONENTS)
     PlacementSettings.objects.update(switch="on")
