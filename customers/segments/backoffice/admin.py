@@ -28,6 +28,7 @@ EVALUATION = ("size", "last_evaluated_at", "duration", "error")
 @admin.register(Segment)
 class SegmentAdmin(ModelAdmin):
     form = SegmentForm
+    change_form_before_template = "segments/opened_state.html"
     list_display = (
         "name",
         "key",

@@ -1,5 +1,7 @@
 """The form of a segment, with the condition builder."""
 
+import json
+from hashlib import blake2b
 from typing import Any
 
 from django import forms
@@ -25,6 +27,7 @@ from customers.segments.editing import (
 from customers.segments.models import Segment
 
 MAX_LIST_BYTES = 50 * 1024 * 1024
+SHARED_FIELDS = ("name", "description", "condition")  # which several people can edit at the same time
 
 
 class ConditionWidget(forms.Textarea):
@@ -115,7 +118,26 @@ class ConditionFormField(forms.JSONField):
         return make_encodable(super().prepare_value(value))
 
 
+class OpenedStateField(forms.CharField):
+    """The state of the segment when its page was opened; not a field of the segment, so it never counts as changed."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
+def compute_field_digest(value: Any) -> str:
+    """Return a digest of a field's value; the line breaks of a browser and of the API count as equal."""
+    text = value.replace("\r\n", "\n") if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def describe_state(segment: Segment) -> str:
+    """Return the digests of the fields that several people can edit."""
+    return " ".join(compute_field_digest(getattr(segment, name)) for name in SHARED_FIELDS)
+
+
 class SegmentForm(forms.ModelForm):
+    opened_state = OpenedStateField(required=False, widget=forms.HiddenInput)
     condition = ConditionFormField(
         label=gettext_lazy("Condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
     )
@@ -134,6 +156,8 @@ class SegmentForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "opened_state" in self.fields and self.instance.pk:
+            self.initial["opened_state"] = describe_state(self.instance)
         if "condition" in self.fields and isinstance(widget := self.fields["condition"].widget, ConditionWidget):
             widget.segment_key = self.instance.key
         if "key" in self.fields:
@@ -166,6 +190,7 @@ class SegmentForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        self.keep_changes_of_others(cleaned)
         if cleaned.get("kind", self.instance.kind) == Segment.Kind.STATIC:
             cleaned["condition"] = {}
             return cleaned
@@ -174,6 +199,31 @@ class SegmentForm(forms.ModelForm):
         if "condition" in cleaned:
             self.check_condition(cleaned["condition"], cleaned.get("key", self.instance.key))
         return cleaned
+
+    def keep_changes_of_others(self, cleaned: dict[str, Any]) -> None:
+        """Keep what was saved since the page was opened in fields that this user left unchanged; refuse fields that both changed.
+
+        Otherwise the form, which contains every field, would undo the change of the other user.
+        """
+        opened_digests = cleaned.get("opened_state", "").split()
+        if self.instance.pk is None or len(opened_digests) != len(SHARED_FIELDS):
+            return
+        for name, opened in zip(SHARED_FIELDS, opened_digests, strict=True):
+            if name not in cleaned:
+                continue
+            stored = getattr(self.instance, name)
+            stored_digest, entered_digest = compute_field_digest(stored), compute_field_digest(cleaned[name])
+            if stored_digest in (opened, entered_digest):
+                continue
+            if entered_digest == opened:
+                cleaned[name] = stored
+                continue
+            self.add_error(
+                name,
+                _(
+                    "Somebody else has changed this field since you opened the page. Copy your change, reload the page and enter it again."
+                ),
+            )
 
     def check_condition(self, condition: Any, key: str) -> None:
         try:

@@ -1,6 +1,7 @@
 """Admin pages of segments."""
 
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -126,6 +127,25 @@ def test_invalid_condition_is_not_saved(marketer: Client, changes: dict[str, str
     assert answer.status_code == 200
     assert expected_text in body(answer)
     assert not Segment.objects.exists()
+
+
+def test_a_form_opened_earlier_keeps_the_changes_of_others(marketer: Client) -> None:
+    segment = make_segment("loyal", LOYAL, name="Loyal")
+    change = reverse("admin:segments_segment_change", args=[segment.pk])
+    found = re.search(r'name="opened_state" value="([^"]+)"', body(marketer.get(change)))
+    assert found, "the page has the state in which it was opened"
+    opened = {"opened_state": found[1]}
+    assert marketer.post(change, form(description="Two\r\nlines", **opened)).status_code == 302
+    assert marketer.post(change, form(name="Regulars", **opened)).status_code == 302
+    segment.refresh_from_db()
+    assert (segment.name, segment.description) == ("Regulars", "Two\r\nlines")
+
+    Segment.objects.filter(pk=segment.pk).update(condition={"all": []})
+    narrower = json.dumps({"all": [*LOYAL["all"], {"field": "orders", "op": "gte", "value": 3}]})
+    refused = marketer.post(change, form(name="Regulars", condition=narrower, **opened))
+    assert "Somebody else has changed this field since you opened the page." in body(refused)
+    segment.refresh_from_db()
+    assert segment.condition == {"all": []}
 
 
 def test_member_file_is_uploaded_and_unknown_ids_are_reported(marketer: Client) -> None:
