@@ -23,6 +23,7 @@ from customers.lifecycle.scoring.stages.gap_summary import GapSummary
 
 MIN_ORDERS = 5  # fewer orders say nothing about times and favorites
 MOSTLY = 0.5
+LATE_SHARE = 0.2  # a good customer is called late if at most 20% of their gaps are longer
 LEFT_STAGES = (Stage.DORMANT, Stage.CHURNED)
 HOURS_OF_PART = 6
 # Imports of dates without a time give orders at midnight, so the hour of such an order is unknown.
@@ -171,6 +172,9 @@ def _describe_position(profile: Mapping[str, Any]) -> str:
 
 def _describe_gap(stage: str, stage_name: str, gaps: GapSummary) -> str:
     """Return how the time since the last order compares with the usual gap."""
+    # compares the numbers of the sentence: 1.4 days and 1.1 days are both shown as 1 day
+    is_later = int(gaps.days) > max(round(gaps.usual_days), 1)
+    is_good, is_late = stage in GOOD_STAGES, is_later and gaps.longer_share <= LATE_SHARE
     values = {
         "stage": stage_name,
         "since": _describe_days(gaps.days, whole=True),
@@ -181,7 +185,7 @@ def _describe_gap(stage: str, stage_name: str, gaps: GapSummary) -> str:
         compared = _(
             "the only day with an order was %(since)s ago; customers who order again usually do so after %(usual)s"
         )
-    elif gaps.longer_share > USUAL_SHARE:
+    elif gaps.longer_share > USUAL_SHARE or (is_good and not is_late):
         compared = _("the last order was %(since)s ago, and the usual gap is %(usual)s")
     elif gaps.longer_share * MAX_ODDS < 1.0:
         compared = _(
@@ -192,9 +196,9 @@ def _describe_gap(stage: str, stage_name: str, gaps: GapSummary) -> str:
             "the last order was %(since)s ago, the usual gap is %(usual)s, and only about 1 in %(n)s gaps is that long"
         )
     values["why"] = compared % values
-    if stage in GOOD_STAGES and gaps.longer_share > USUAL_SHARE:
+    if is_good and (gaps.longer_share > USUAL_SHARE or not is_later):
         return _("%(stage)s and on time: %(why)s") % values
-    if stage in GOOD_STAGES:
+    if is_good and is_late:
         return _("%(stage)s, but later than usual: %(why)s") % values
     return _("%(stage)s: %(why)s") % values
 

@@ -138,6 +138,28 @@ def test_a_daily_customer_who_ordered_today() -> None:
     assert second == "Loyal and on time: the last order was less than a day ago, and the usual gap is 1 day."
 
 
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        (
+            {"usual_days": 1.6, "days": 2.4, "longer_share": 0.15},
+            "Loyal and on time: the last order was 2 days ago, and the usual gap is 2 days.",
+        ),
+        (
+            {"usual_days": 6.2, "days": 8.0, "longer_share": 0.33},
+            "Loyal: the last order was 8 days ago, and the usual gap is 6 days.",
+        ),
+        (
+            {"usual_days": 6.2, "days": 14.0, "longer_share": 0.1},
+            "Loyal, but later than usual: the last order was 14 days ago, the usual gap is 6 days, and only about 1 in 10 "
+            "gaps is that long.",
+        ),
+    ],
+)
+def test_later_than_usual_is_said_only_of_a_longer_and_rare_gap(gaps: dict[str, float], expected: str) -> None:
+    assert describe(make_facts("loyal", "loyal", gaps=make_gaps(**gaps)))[1] == expected
+
+
 def test_missing_orders_of_the_shop_are_named() -> None:
     missing = datetime(2026, 6, 28, 12, tzinfo=UTC)
     profile = make_facts("loyal", "loyal", gaps=make_gaps(**ON_TIME), churn=0.04, missing=missing)
