@@ -87,7 +87,9 @@ def ensure_late(key: str, as_of: datetime) -> Segment:
         key=f"{key}-{day:%Y%m%d}",
         defaults={
             "name": _("Late loyal customers, %(day)s") % {"day": format_full_day(day)},
-            "description": _("Loyal customers whose next order was due three days ago or more."),
+            "description": _(
+                "Loyal customers whose last order was at least three days longer ago than their average gap between orders."
+            ),
             "kind": Segment.Kind.STATIC,
         },
     )
@@ -105,7 +107,9 @@ GROUPS = (
             "%(number)s loyal customers are 3 or more days late with their next order",
             "count",
         ),
-        gettext_lazy("They order at regular intervals, and their next order is due. A reminder is welcome now."),
+        gettext_lazy(
+            "Their last order was longer ago than their average gap between orders. A reminder may be welcome now."
+        ),
         gettext_lazy("Reminder for late loyal customers"),
         "replenishment",
         LOYAL,
