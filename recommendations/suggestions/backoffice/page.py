@@ -100,8 +100,9 @@ def format_decision(decision: SuggestionDecision, *, as_of: datetime) -> dict[st
 
 
 def describe_decisions() -> str:
-    """Return one sentence on how many suggestions were accepted and dismissed."""
-    counts = dict(SuggestionDecision.objects.order_by().values_list("outcome").annotate(Count("pk")))
+    """Return one sentence on how many suggestions were accepted and dismissed; undone dismissals do not count."""
+    decisions = SuggestionDecision.objects.filter(withdrawn_at=None).order_by()
+    counts = dict(decisions.values_list("outcome").annotate(Count("pk")))
     accepted, dismissed = counts.get(Outcome.ACCEPTED, 0), counts.get(Outcome.DISMISSED, 0)
     if not accepted + dismissed:
         return ""

@@ -19,6 +19,7 @@ from recommendations.experiments.models import Experiment
 from recommendations.measurement.assignment import is_held_out
 from recommendations.merchandising.models import Rule
 from recommendations.serving.impressions.models import PerformanceDay, ProductPerformanceDay
+from recommendations.suggestions.backoffice.page import describe_decisions
 from recommendations.suggestions.deciding import list_suggestions
 from recommendations.suggestions.kinds import campaigns, experiments, rules
 from recommendations.suggestions.models import SuggestionDecision
@@ -80,7 +81,9 @@ def test_the_late_are_kept_in_a_fixed_segment(client: Client) -> None:
     late, due = make_customer(), make_customer()
     make_profile(late, stage=Stage.LOYAL, average_gap_days=7, last_order_at=now - timedelta(days=11))
     make_profile(due, stage=Stage.LOYAL, average_gap_days=7, last_order_at=now - timedelta(days=8))
-    assert [found.headline for found in find_all()] == ["1 loyal customer is 3 or more days late with the next order"]
+    [suggestion] = find_all()
+    assert suggestion.headline == "1 loyal customer is 3 or more days late with the next order"
+    assert str(suggestion.advice).startswith("Their last order was longer ago than their average gap"), "not: regular"
     client.force_login(make_user(*CAMPAIGN_PERMISSIONS, *DECIDE))
     client.post(make_url("accept", key="late-loyal"))
     members = Campaign.objects.get().segment.members
@@ -149,6 +152,7 @@ def test_a_dismissed_suggestion_stays_away_until_it_is_taken_back(client: Client
     decision = SuggestionDecision.objects.get()
     client.post(reverse("suggestions:reopen", args=[decision.pk]))
     assert [found.key for found in find_all()] == ["at-risk"]
+    assert describe_decisions() == "", "an undone dismissal does not count"
     outside = {"reason": "not_now", "next": "https://elsewhere.example/"}
     assert client.post(make_url("dismiss"), outside)["Location"] == reverse("suggestions:list")
 
