@@ -28,7 +28,8 @@ TRAIT_PHRASES: dict[tuple[str, str], str | Promise] = {
     (HIGH, "gap_days"): gettext_lazy("order rarely"),
     (LOW, "gap_days"): gettext_lazy("order often"),
     (HIGH, "tenure_days"): gettext_lazy("long-time customers"),
-    (LOW, "tenure_days"): gettext_lazy("new customers"),
+    # compared with the other clusters: their first order can be months ago, so they are not "new"
+    (LOW, "tenure_days"): gettext_lazy("newer customers"),
     (HIGH, "discount_share"): gettext_lazy("use discounts"),
     (LOW, "discount_share"): gettext_lazy("pay full price"),
     (HIGH, "return_share"): gettext_lazy("return a lot"),

@@ -226,6 +226,9 @@ def test_clusters_name_the_largest_one_and_warn_if_they_are_not_stable() -> None
     ]
     score_model = ScoreModel(kind="clusters", parameters={"words": {"clusters": clusters, "stable": True}})
     assert describe_clusters(score_model) == "Customers form 2 clusters; the largest (few orders) has 70% of them."
+    clusters[1]["name"] = [["low", "tenure_days"]]
+    assert "(newer customers)" in describe_clusters(score_model), "compared with the other clusters, not new"
+    clusters[1]["name"] = [["low", "orders"]]
     score_model.parameters["words"]["stable"] = False
     assert describe_clusters(score_model) == (
         "Customers form 2 clusters, which are not stable: use them with care; the largest (few orders) has 70% of customers."
