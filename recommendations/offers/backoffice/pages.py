@@ -19,6 +19,7 @@ from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_decimals, format_percent
 from config.foundation.slow_figures import get_figures
+from customers.identity.models import Identifier
 from recommendations.experiments.models import Experiment
 from recommendations.offers.backoffice.result_texts import describe_order_effect, describe_results
 from recommendations.offers.decision import OfferRequest, decide_offer
@@ -109,6 +110,7 @@ def show_one_offer(request: HttpRequest, offer_id: int) -> HttpResponse:
         groups=build_groups(results),
         order_effect=describe_order_effect(results),
         user_id=request.GET.get("user_id", ""),
+        is_unknown_customer=is_unknown_customer(request.GET.get("user_id", "")),
         outcomes=try_customer(offer, request.GET.get("user_id", ""), now=now),
         may_change=request.user.has_perm(CHANGE),
         is_running=offer.status == Offer.Status.RUNNING,
@@ -144,6 +146,13 @@ def build_groups(results: OfferResults) -> list[dict[str, str]]:
         }
         for name, group in ((_("Saw the offer"), results.shown), (_("Holdout"), results.held_out))
     ]
+
+
+def is_unknown_customer(user_id: str) -> bool:
+    """Return whether a user ID was entered that no customer has, so the outcomes are those of an unknown visitor."""
+    if not user_id or "\0" in user_id:
+        return bool(user_id)
+    return not Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value=user_id[:255]).exists()
 
 
 def try_customer(offer: Offer, user_id: str, *, now: Any) -> Sequence[tuple[Offer, str]]:

@@ -78,6 +78,10 @@ def test_a_customer_can_be_tried_without_counting(marketer: Client) -> None:
     offer = make_offer("sale", is_individual=True)
     page = marketer.get(reverse("onsite_offers:offer", args=[offer.pk]), {"user_id": "mei"}).content.decode()
     assert "nobody has queued this offer" in page
+    assert "No customer has this user ID" not in page
+    url = reverse("onsite_offers:offer", args=[make_offer("banner").pk])
+    mistyped = marketer.get(url, {"user_id": "mie"}).content.decode()
+    assert "No customer has this user ID. An unknown visitor would see:" in mistyped
     form = marketer.get(reverse("admin:offers_offer_change", args=[offer.pk])).content.decode()
     assert "Only customers for whom a flow has queued this offer see it." in form, "no operation of the API queues one"
     assert not OfferExposure.objects.exists()
