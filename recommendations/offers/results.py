@@ -41,6 +41,11 @@ class OfferGroup:
         return self.orders / self.people if self.people else None
 
     @property
+    def has_spread(self) -> bool:
+        """Whether the orders of the people differ; they do not in a group without an order."""
+        return self.squared_orders * self.people > self.orders**2
+
+    @property
     def conversion_rate(self) -> float | None:
         return self.buyers / self.people if self.people else None
 
@@ -122,8 +127,11 @@ def compare_shares(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | N
 
 
 def compare_orders(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | None, float | None, float | None]:
-    """Return the difference of the orders per person with Welch's interval; None if a group has fewer than two people."""
-    if treated.people < 2 or held_out.people < 2:
+    """Return the difference of the orders per person with Welch's interval; None if a group has fewer than two people or no spread.
+
+    Without a spread, such as without an order, the interval would be too narrow: it would be 0 to 0 for two groups without orders.
+    """
+    if treated.people < 2 or held_out.people < 2 or not (treated.has_spread and held_out.has_spread):
         return None, None, None
     compared = compare_means(*(build_sample(group) for group in (treated, held_out)))
     return compared.value, compared.low, compared.high

@@ -84,6 +84,20 @@ def test_orders_per_person_are_compared_with_the_holdout_group() -> None:
     assert describe_order_effect(results).startswith("Orders per customer: +0.75 compared")
 
 
+def test_without_an_order_in_a_group_orders_per_person_are_not_compared() -> None:
+    offer = make_offer()
+    shown = [make_customer() for _ in range(3)]
+    for customer in shown:
+        make_exposure(offer, customer)
+    for _ in range(2):
+        make_exposure(offer, make_customer(), arm="held_out")
+    make_order(shown[0], placed_at=NOON + timedelta(days=1))
+    results = measure_offer(offer=offer, as_of=NOON + timedelta(days=8))
+    assert (results.order_difference, results.order_low, results.order_high) == (None, None, None)
+    assert describe_order_effect(results) == ""
+    assert results.difference == pytest.approx(1 / 3)
+
+
 def test_old_exposures_are_deleted_and_offers_end_in_time() -> None:
     offer = make_offer(ends_at=NOON)
     later = make_offer(ends_at=NOON + timedelta(seconds=1))
