@@ -45,9 +45,10 @@ class LevelCount:
 
 @dataclass(frozen=True)
 class ProgramFigures:
-    """The figures of the overview. outstanding: the sum of the positive balances; liability: its value in money."""
+    """The figures of the overview. holders: members with points; outstanding: the sum of the positive balances; liability: its value in money."""
 
     members: int
+    holders: int
     outstanding: int
     liability: Decimal
     negative_members: int
@@ -66,7 +67,8 @@ def compute_figures(program: LoyaltyProgram, *, now: datetime) -> ProgramFigures
         .order_by()
     }
     levels: list[LoyaltyLevel | None] = [*LoyaltyLevel.objects.order_by("-position"), None]
-    positive = LoyaltyMember.objects.filter(balance__gt=0).aggregate(sum=Sum("balance"))["sum"] or 0
+    positive = LoyaltyMember.objects.filter(balance__gt=0).aggregate(holders=Count("pk"), points=Sum("balance"))
+    outstanding = positive["points"] or 0
     today = get_shop_day(now)
     month = today.replace(day=1)
     with connection.cursor() as cursor:
@@ -76,8 +78,9 @@ def compute_figures(program: LoyaltyProgram, *, now: datetime) -> ProgramFigures
         expiring_members, expiring_points = cursor.fetchone()
     return ProgramFigures(
         members=sum(members for members, _points in counts.values()),
-        outstanding=positive,
-        liability=Decimal(positive) * program.point_value,
+        holders=positive["holders"],
+        outstanding=outstanding,
+        liability=Decimal(outstanding) * program.point_value,
         negative_members=LoyaltyMember.objects.filter(balance__lt=0).count(),
         expiring_members=expiring_members,
         expiring_points=int(expiring_points),

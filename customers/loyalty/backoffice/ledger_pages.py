@@ -17,7 +17,7 @@ from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_full_day, format_moment
+from config.foundation.number_formats import format_count, format_count_change, format_full_day, format_moment
 from customers.identity.models import Customer
 from customers.loyalty.backoffice.access import ADJUST, VIEW_LEDGER
 from customers.loyalty.models import LoyaltyMember, PointEntry
@@ -90,7 +90,14 @@ def format_entry(entry: PointEntry) -> dict[str, Any]:
 
 
 def format_points(points: int) -> str:
-    return f"+{format_count(points)}" if points > 0 else f"−{format_count(-points)}"
+    return format_count_change(points)
+
+
+def describe_refusal_of_points(available: int) -> str:
+    """Return why points cannot be deducted: the customer can spend fewer, or has a negative balance."""
+    if available > 0:
+        return _("At most %(points)s points can be deducted.") % {"points": format_count(available)}
+    return _("No points can be deducted: %(points)s points are available.") % {"points": format_count_change(available)}
 
 
 def get_loyalty_url(customer_id: int) -> str:
@@ -118,8 +125,7 @@ def adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
             messages.success(request, _("%(points)s points were posted.") % {"points": format_points(entry.points)})
             return HttpResponseRedirect(get_loyalty_url(customer.pk))
         except PointsError as error:
-            available = _("At most %(points)s points can be deducted.") % {"points": str(error)}
-            form.add_error("points", available)
+            form.add_error("points", describe_refusal_of_points(int(str(error))))
     return render_page(
         request,
         "admin/loyalty/adjust.html",

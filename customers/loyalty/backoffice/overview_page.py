@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
@@ -102,7 +102,12 @@ def describe_program(program: LoyaltyProgram, figures: ProgramFigures, currency:
     """Return the state of the program in one sentence."""
     if not program.is_enabled:
         return _("The program is not running: no points are posted and no levels change.") if figures.members else ""
-    return _("%(members)s members hold points worth %(liability)s.") % {
-        "members": format_count(figures.members),
+    text = ngettext(
+        "%(members)s member holds points worth %(liability)s.",
+        "%(members)s members hold points worth %(liability)s.",
+        figures.holders,
+    )
+    return text % {
+        "members": format_count(figures.holders),
         "liability": format_money(figures.liability, currency),
     }

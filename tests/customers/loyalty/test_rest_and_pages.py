@@ -145,10 +145,16 @@ def test_pages_show_points_and_an_adjustment_is_posted_once(admin_client: Client
     assert PointEntry.objects.get().by == "admin"
     too_much = admin_client.post(url, {**form, "points": "-251", "key": "00000000-0000-4000-8000-000000000002"})
     assert "At most 250 points can be deducted." in too_much.text
+    LoyaltyMember.objects.filter(pk=anna.pk).update(balance=-1250)
+    negative = admin_client.post(url, {**form, "points": "-1", "key": "00000000-0000-4000-8000-000000000003"})
+    assert "No points can be deducted: −1,250 points are available." in negative.text
+    LoyaltyMember.objects.filter(pk=anna.pk).update(balance=250)
     tab = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"tab": "loyalty"})
     assert "Birthday" in tab.text
     page = admin_client.get(overview).text
     assert "2.50" in page
+    LoyaltyMember.objects.create(customer=make_customer(), balance=-200)
+    assert "1 member holds points worth" in admin_client.get(overview).text, "not the one with a negative balance"
     listed = re.search(r'href="([^"]*loyalty_points[^"]*)"', page) or pytest.fail(page)
     assert admin_client.get(unescape(listed[1])).status_code == 200
     assert "Birthday" in admin_client.get(reverse("loyalty:ledger"), {"kind": "manual"}).text
