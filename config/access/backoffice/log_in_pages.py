@@ -74,6 +74,7 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
         "username": request.user.get_username(),
         "mail_is_configured": is_mail_configured(),
         "two_factor_is_off": settings.DEMO and not settings.TWO_FACTOR_REQUIRED,
+        "is_unsaved": "unsaved" in request.GET,
         "time_out_text": TIME_OUT_TEXTS[TimeOut(ended)] if ended in TimeOut else "",
     }
     if "next" not in request.GET and "next" not in request.POST:

@@ -28,7 +28,7 @@ class SessionGuardMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
-            return self.get_response(request)
+            return self._report_unsaved(request, self.get_response(request))
         now = int(time.time())
         if time_out := find_time_out(request.session, now=now):
             logout(request)
@@ -55,11 +55,19 @@ class SessionGuardMiddleware:
         request.user = AnonymousUser()
         return self.get_response(request)
 
+    def _report_unsaved(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Let the log-in page say that a form was not saved, if it was sent after its session had ended; then lead back to the form."""
+        if request.method != "POST" or not response.get("Location", "").startswith(f"{reverse('admin:login')}?"):
+            return response
+        return self._continue_without_user(request) if _is_back_office_page(request) else response
+
     def _continue_without_user(self, request: HttpRequest, **parameters: str) -> HttpResponse:
         """Redirect pages to the log-in page, which leads back to them; other requests go on as anonymous."""
         if not _is_back_office_page(request):
             return self.get_response(request)
         parameters = {"next": _find_return_path(request), **parameters}
+        if request.method == "POST" and request.path != reverse("admin:logout"):
+            parameters["unsaved"] = "1"
         response = redirect(f"{reverse('admin:login')}?{urlencode(parameters)}")
         forget_pages(response)
         return response

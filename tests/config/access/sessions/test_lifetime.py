@@ -70,6 +70,17 @@ def test_a_form_that_is_sent_too_late_leads_back_to_its_page() -> None:
         client = log_in(make_staff(f"another-{len(referrer)}"))
 
 
+def test_the_log_in_page_says_that_a_form_was_not_saved() -> None:
+    form = "http://testserver/admin/segments/segment/add/"
+    late, without_session = log_in(make_staff()), Client()
+    let_time_pass(late, idle=HOUR)
+    for client in (late, without_session):
+        response = client.post("/admin/segments/segment/add/", headers={"referer": form})
+        assert response["Location"].startswith("/admin/login/?next=http%3A%2F%2Ftestserver%2Fadmin%2Fsegments")
+        assert "Your last change was not saved" in client.get(response["Location"]).text
+        assert "not saved" not in client.get(client.get("/admin/segments/segment/add/")["Location"]).text
+
+
 def test_the_api_takes_a_timed_out_session_for_nobody() -> None:
     client = log_in(make_staff("analyst", "identity.view_customer"))
     assert client.get("/api/v1/customers/").status_code == 200
