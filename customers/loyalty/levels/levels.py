@@ -45,6 +45,11 @@ FROM loyalty_loyaltymember o LEFT JOIN statistics s USING (customer_id)
 WHERE o.customer_id = m.customer_id AND {some}
   AND (m.spend <> COALESCE(s.spend, 0) OR m.order_count <> COALESCE(s.order_count, 0))
 """)
+# After the validity in the rules was changed from 0 or to 0: levels without an end get one, or lose it.
+ADJUST_ENDS = sql.SQL("""
+UPDATE loyalty_loyaltymember o SET level_until = %(until)s::date
+WHERE o.level_id IS NOT NULL AND (o.level_until IS NULL) <> (%(until)s::date IS NULL) AND {some}
+""")
 CHANGE = sql.SQL("""
 WITH state AS MATERIALIZED (
     SELECT o.customer_id, o.level_id, o.spend, o.order_count, o.level_until, current.position AS old_position,
@@ -115,6 +120,7 @@ def recompute_levels(
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(ADD_MEMBERS.format(some=some), parameters)
         cursor.execute(COUNT.format(statistics=build_statistics(some), some=some), parameters)
+        cursor.execute(ADJUST_ENDS.format(some=some), parameters)
         cursor.execute(CHANGE.format(is_reached=sql.SQL(IS_REACHED), some=some), parameters)
         changes = int(cursor.rowcount)
         cursor.execute(MEASURE_DISTANCE.format(some=some), parameters)

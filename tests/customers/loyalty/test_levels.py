@@ -37,6 +37,25 @@ def test_levels_rise_at_once_and_fall_after_validity_and_grace() -> None:
     assert list(reasons) == [("joined", "base"), ("upgrade", "silver"), ("downgrade", "base")]
 
 
+def test_a_validity_of_0_and_one_after_0_apply_to_levels_that_exist() -> None:
+    program = make_program(period_months=1, validity_months=3)
+    make_levels()
+    anna = make_customer()
+    make_order(anna, placed_at=NOON, products=[make_product(price=Decimal(150))])
+
+    def recompute(days: int, **rules: int) -> tuple[str, date | None]:
+        for name, value in rules.items():
+            setattr(program, name, value)
+        recompute_levels(program=program, now=NOON + timedelta(days=days))
+        member = LoyaltyMember.objects.select_related("level").get()
+        return member.level.key, member.level_until
+
+    assert recompute(0) == ("silver", date(2027, 2, 24))
+    assert recompute(400, validity_months=0) == ("silver", None), "a level is never lost"
+    assert recompute(500, validity_months=3) == ("silver", date(2028, 7, 7)), "the new validity begins"
+    assert recompute(700) == ("base", date(2029, 1, 24))
+
+
 def test_returns_and_cancelled_orders_do_not_count() -> None:
     program = make_program()
     make_levels()
