@@ -1,8 +1,10 @@
 """The forms of the program's rules, levels and category bonuses."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
@@ -12,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Category
-from customers.loyalty.models import CategoryBonus, LoyaltyLevel, LoyaltyProgram, choose_language
+from customers.loyalty.models import SINGLETON_ID, CategoryBonus, LoyaltyLevel, LoyaltyProgram, choose_language
 
 MAX_LEVELS = 20
 
@@ -42,7 +44,12 @@ class LoyaltyRulesForm(forms.ModelForm):
 class LevelForm(forms.Form):
     """A level; without a name the row is ignored, and a level that exists already is removed."""
 
-    level = forms.ModelChoiceField(LoyaltyLevel.objects.all(), required=False, widget=forms.HiddenInput)
+    level = forms.ModelChoiceField(
+        LoyaltyLevel.objects.all(),
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": gettext_lazy("This level was removed meanwhile. Open the page again.")},
+    )
     name = forms.CharField(label=gettext_lazy("name"), max_length=100, required=False)
     name_zh = forms.CharField(label=gettext_lazy("name in Chinese"), max_length=100, required=False)
     min_spend = forms.DecimalField(
@@ -146,9 +153,14 @@ def make_key(name: str, taken: set[str]) -> str:
     return key
 
 
+def list_level_fields() -> list[str]:
+    """Return the fields of a level that the form has."""
+    return [name for name in LevelForm.base_fields if name != "level"]
+
+
 def list_initial_levels() -> list[dict[str, Any]]:
     """Return the initial values of the level forms; examples if there are no levels yet."""
-    names = [name for name in LevelForm.base_fields if name != "level"]
+    names = list_level_fields()
     levels = [
         {"level": level.pk, **{name: getattr(level, name) for name in names}} for level in LoyaltyLevel.objects.all()
     ]
@@ -176,6 +188,18 @@ class BonusForm(forms.Form):
 
 
 BonusForms = forms.formset_factory(BonusForm, extra=1, max_num=50, absolute_max=60)
+
+
+def compute_stored_version() -> str:
+    """Return a hash of the stored rules, levels and bonuses, to detect changes after a form of them was opened."""
+    program = LoyaltyProgram.objects.filter(pk=SINGLETON_ID).values_list(*LoyaltyRulesForm.Meta.fields)
+    levels = LoyaltyLevel.objects.values_list("pk", "key", "position", *list_level_fields())
+    bonuses = CategoryBonus.objects.order_by("pk").values_list()
+    return hash_values([list(rows) for rows in (program, levels, bonuses)])
+
+
+def hash_values(values: Any) -> str:
+    return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def list_initial_bonuses() -> list[dict[str, Any]]:

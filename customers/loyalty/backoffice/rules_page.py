@@ -1,13 +1,11 @@
 """The rules and levels of the program: changes are previewed for all customers before they can be saved."""
 
-import json
 import logging
-from hashlib import sha256
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +17,7 @@ from kombu.exceptions import OperationalError
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Column, Table, build_table
+from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.number_formats import format_count
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.loyalty import tasks
@@ -28,6 +27,8 @@ from customers.loyalty.backoffice.rules_forms import (
     LevelForms,
     LevelFormSet,
     LoyaltyRulesForm,
+    compute_stored_version,
+    hash_values,
     list_initial_bonuses,
     list_initial_levels,
 )
@@ -51,17 +52,21 @@ def show_rules(request: HttpRequest) -> HttpResponse:
     """Show the rules; POST with ``action`` shows a preview, or saves what the preview has shown."""
     check_permissions(request, CHANGE_RULES if request.method == "POST" else VIEW_RULES)
     data = request.POST if request.method == "POST" else None
+    stored = compute_stored_version()  # before the forms read what is stored: they must not show anything newer
+    opened = stored if data is None else data.get("opened", "")
     program = load_program()
     form = LoyaltyRulesForm(data, instance=program)
     levels = cast(LevelFormSet, LevelForms(data, initial=list_initial_levels(), prefix="levels"))
     bonuses = BonusForms(data, initial=list_initial_bonuses(), prefix="bonuses")
-    preview, entered = None, ""
-    if data is not None and all([form.is_valid(), levels.is_valid(), bonuses.is_valid()]):
+    preview, entered, is_outdated = None, "", opened != stored
+    if data is not None and all([form.is_valid(), levels.is_valid(), bonuses.is_valid()]) and not is_outdated:
         entered = compute_fingerprint(data)
         if data.get("action") == "save" and data.get("previewed") == entered:
-            save_rules(form, levels, bonuses)
-            apply_saved_rules(request)
-            return HttpResponseRedirect(reverse("loyalty:rules"))
+            if save_rules(form, levels, bonuses, opened=opened):
+                apply_saved_rules(request)
+                return HttpResponseRedirect(reverse("loyalty:rules"))
+            is_outdated = True
+    if entered and data is not None and not is_outdated:
         program = form.save(commit=False)
         if data.get("action") == "save":
             messages.warning(
@@ -77,6 +82,8 @@ def show_rules(request: HttpRequest) -> HttpResponse:
         bonuses=bonuses,
         preview=build_preview(request, preview) if preview else None,
         previewed=entered,
+        opened=opened,
+        is_outdated=is_outdated,
         currency=get_amount_currency(),
         may_change=request.user.has_perm(CHANGE_RULES),
         has_levels=LoyaltyLevel.objects.exists(),
@@ -87,7 +94,7 @@ def show_rules(request: HttpRequest) -> HttpResponse:
 def compute_fingerprint(data: QueryDict) -> str:
     """Return a hash of the entered values, to check on saving that they are the ones of the preview."""
     fields = {name: data.getlist(name) for name in data if name not in ("action", "previewed", "csrfmiddlewaretoken")}
-    return sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    return hash_values(fields)
 
 
 def build_preview(request: HttpRequest, preview: list[LevelPreview]) -> Table:
@@ -100,9 +107,17 @@ def build_preview(request: HttpRequest, preview: list[LevelPreview]) -> Table:
     )
 
 
-def save_rules(form: LoyaltyRulesForm, levels: LevelFormSet, bonuses: forms.BaseFormSet) -> None:
-    """Save the rules, levels and bonuses as one change; levels without a name are removed."""
+def save_rules(form: LoyaltyRulesForm, levels: LevelFormSet, bonuses: forms.BaseFormSet, *, opened: str) -> bool:
+    """Save the rules, levels and bonuses as one change; levels without a name are removed.
+
+    Return whether they were saved: not if they have changed since the form was opened with the version ``opened``, because levels that
+    were added since then are not in the form and would be removed.
+    """
     with transaction.atomic():
+        with connection.cursor() as cursor:  # the row of the program may not exist yet, so it cannot be locked
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key("loyalty.rules")])
+        if compute_stored_version() != opened:
+            return False
         program: LoyaltyProgram = form.save()
         if program.is_enabled and program.started_at is None:
             program.started_at = timezone.now()
@@ -121,6 +136,7 @@ def save_rules(form: LoyaltyRulesForm, levels: LevelFormSet, bonuses: forms.Base
             bonus.delete()
         for category_id, multiplier in chosen.items():
             CategoryBonus.objects.update_or_create(category_id=category_id, defaults={"multiplier": multiplier})
+    return True
 
 
 def apply_saved_rules(request: HttpRequest) -> None:

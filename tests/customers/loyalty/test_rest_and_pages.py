@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from customers.loyalty.backoffice.rules_forms import compute_stored_version
 from customers.loyalty.counting import count_pending, start_program
 from customers.loyalty.models import CategoryBonus, LevelChange, LoyaltyLevel, LoyaltyMember, LoyaltyProgram, PointEntry
 from customers.loyalty.points.ledger import adjust_points
@@ -70,7 +71,7 @@ def build_form(action: str, **changes: Any) -> dict[str, Any]:
         "is_enabled": "on", "period_months": 12, "validity_months": 12, "grace_days": 30, "points_per_unit": 1, "expiry_months": 12,
         "point_value": "0.01", "sign_in_points": 1, "streak_days": 7, "streak_bonus": 10, "review_points": 0, "survey_points": 0,
         "reservation_minutes": 30, "levels-TOTAL_FORMS": 2, "levels-INITIAL_FORMS": 0, "bonuses-TOTAL_FORMS": 1,
-        "bonuses-INITIAL_FORMS": 0, "action": action,
+        "bonuses-INITIAL_FORMS": 0, "action": action, "opened": compute_stored_version(),
     }  # fmt: skip
     for number, row in enumerate(level):
         values |= {f"levels-{number}-{name}": value for name, value in row.items()}
@@ -109,6 +110,35 @@ def test_rules_are_previewed_then_saved_and_levels_rise(admin_client: Client, mo
     assert list(LoyaltyLevel.objects.values_list("key", "position", "min_spend")) == [("gold", 0, Decimal(50))]
     same = admin_client.post(url, build_form("save", **{"levels-0-name": "Gold"}))
     assert (same.status_code, "Two levels have the name" in same.text) == (400, True)
+
+
+def test_rules_that_a_colleague_changed_meanwhile_are_not_overwritten(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customers.loyalty.tasks.apply_rules.delay", lambda _reason: None)
+    url, _program, levels = reverse("loyalty:rules"), make_program(), make_levels()
+    page = admin_client.get(url)
+    opened = page.context["opened"]
+    assert f'name="opened" value="{opened}"' in page.text
+    own = {"opened": opened, "levels-0-level": levels[0].pk, "levels-1-level": levels[2].pk, "grace_days": 5}
+    previewed = admin_client.post(url, build_form("preview", **own)).context["previewed"]
+    silver = levels[1].pk
+    levels[1].delete()
+    removed = admin_client.post(url, build_form("preview", **own | {"levels-1-level": silver}))
+    assert (removed.status_code, removed.context["preview"]) == (400, None)
+    assert "The rules or levels were changed after you opened this page" in removed.text
+    assert "This level was removed meanwhile" in removed.text
+    LoyaltyLevel.objects.create(key="platinum", name="Platinum", position=9, min_spend=9000)
+    late = admin_client.post(url, build_form("save", previewed=previewed, **own))
+    assert (late.status_code, "The rules or levels were changed" in late.text) == (400, True)
+    # a colleague saves between the check of the page and the own save
+    monkeypatch.setattr(
+        "customers.loyalty.backoffice.rules_page.compute_stored_version", iter([opened, "new"]).__next__
+    )
+    late = admin_client.post(url, build_form("save", previewed=previewed, **own))
+    assert (late.status_code, "The rules or levels were changed" in late.text) == (400, True)
+    assert LoyaltyLevel.objects.filter(key__in=["gold", "platinum"]).count() == 2
+    assert LoyaltyProgram.objects.get().grace_days == 30
 
 
 @pytest.mark.parametrize(
