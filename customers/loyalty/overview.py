@@ -23,6 +23,15 @@ FROM loyalty_pointentry WHERE at >= %(since)s::timestamp AT TIME ZONE %(zone)s G
 COUNT_EXPIRING = """
 SELECT count(*), COALESCE(sum(next_expiry_points), 0) FROM loyalty_loyaltymember WHERE next_expiry_on BETWEEN %s AND %s
 """
+# Counting the rules makes all customers with orders members at once, so a part of the orders shows whether that was done.
+IS_UNCOUNTED = """
+SELECT EXISTS (
+    SELECT FROM (
+        SELECT customer_id FROM orders_order WHERE customer_id IS NOT NULL AND placed_at < %s ORDER BY id LIMIT 1000
+    ) o JOIN identity_customer c ON c.id = o.customer_id
+    WHERE c.erased_at IS NULL AND NOT EXISTS (SELECT FROM loyalty_loyaltymember m WHERE m.customer_id = o.customer_id)
+)
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,12 @@ class LevelCount:
 
 @dataclass(frozen=True)
 class ProgramFigures:
-    """The figures of the overview. holders: members with points; outstanding: the sum of the positive balances; liability: its value in money."""
+    """The figures of the overview.
+
+    Attributes:
+        holders: members with points. outstanding: the sum of the positive balances; liability: its value in money.
+        is_uncounted: whether customers who ordered before the rules were saved still wait for the first count.
+    """
 
     members: int
     holders: int
@@ -56,6 +70,7 @@ class ProgramFigures:
     expiring_points: int
     levels: list[LevelCount]
     months: list[MonthOfPoints]
+    is_uncounted: bool = False
 
 
 def compute_figures(program: LoyaltyProgram, *, now: datetime) -> ProgramFigures:
@@ -76,6 +91,10 @@ def compute_figures(program: LoyaltyProgram, *, now: datetime) -> ProgramFigures
         months = [MonthOfPoints(*row) for row in cursor.fetchall()]
         cursor.execute(COUNT_EXPIRING, [today, add_months(today, 1)])
         expiring_members, expiring_points = cursor.fetchone()
+        is_uncounted = False
+        if program.is_enabled:
+            cursor.execute(IS_UNCOUNTED, [program.updated_at])
+            (is_uncounted,) = cursor.fetchone()
     return ProgramFigures(
         members=sum(members for members, _points in counts.values()),
         holders=positive["holders"],
@@ -86,4 +105,5 @@ def compute_figures(program: LoyaltyProgram, *, now: datetime) -> ProgramFigures
         expiring_points=int(expiring_points),
         levels=[LevelCount(level, *counts.get(level.pk if level else None, (0, 0))) for level in levels],
         months=months,
+        is_uncounted=is_uncounted,
     )

@@ -8,6 +8,7 @@ from customers.identity.models import Customer
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.loyalty.models import LevelChange, LoyaltyMember, LoyaltyProgram, PointEntry
 from customers.loyalty.program import load_program
+from customers.orders.models import Order
 
 MAX_ENTRIES = 50
 MAX_CHANGES = 20
@@ -15,7 +16,11 @@ MAX_CHANGES = 20
 
 @dataclass(frozen=True)
 class LoyaltyPanel:
-    """What the tab shows; member: None for a customer who was never counted."""
+    """What the tab shows.
+
+    Attributes:
+        member: None for a customer who was never counted. is_uncounted: whether this customer has orders and waits for the first count.
+    """
 
     customer_id: int
     member: LoyaltyMember | None
@@ -24,6 +29,7 @@ class LoyaltyPanel:
     changes: list[LevelChange]
     spend: str = ""
     spend_to_next: str = ""
+    is_uncounted: bool = False
 
     @property
     def available(self) -> int:
@@ -47,6 +53,7 @@ def build_loyalty_panel(customer: Customer, as_of: datetime) -> LoyaltyPanel:
         list(changes.order_by("-id")[:MAX_CHANGES]),
         format_money(member.spend, currency) if member else "",
         format_money(member.spend_to_next, currency) if member and member.spend_to_next is not None else "",
+        is_uncounted=member is None and Order.objects.filter(customer=customer).exists(),
     )
 
 

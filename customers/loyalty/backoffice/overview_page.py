@@ -102,6 +102,10 @@ def describe_program(program: LoyaltyProgram, figures: ProgramFigures, currency:
     """Return the state of the program in one sentence."""
     if not program.is_enabled:
         return _("The program is not running: no points are posted and no levels change.") if figures.members else ""
+    if figures.is_uncounted:
+        return _(
+            "The levels and points of customers are still being calculated in the background. Reload this page later."
+        )
     text = ngettext(
         "%(members)s member holds points worth %(liability)s.",
         "%(members)s members hold points worth %(liability)s.",

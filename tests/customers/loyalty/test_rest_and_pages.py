@@ -1,6 +1,7 @@
 """What the REST API and the pages of the loyalty program do."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from html import unescape
 from typing import Any
@@ -188,6 +189,29 @@ def test_pages_show_points_and_an_adjustment_is_posted_once(admin_client: Client
     listed = re.search(r'href="([^"]*loyalty_points[^"]*)"', page) or pytest.fail(page)
     assert admin_client.get(unescape(listed[1])).status_code == 200
     assert "Birthday" in admin_client.get(reverse("loyalty:ledger"), {"kind": "manual"}).text
+
+
+def test_until_the_first_count_pages_say_that_levels_are_being_calculated(admin_client: Client) -> None:
+    make_program(), make_levels()
+    anna, looker = make_customer(), make_customer()
+    make_order(anna, placed_at=NOON)
+    LoyaltyProgram.objects.update(updated_at=NOON + timedelta(hours=1))
+
+    def read(customer_id: int) -> str:
+        return admin_client.get(reverse("admin:lifecycle_customer", args=[customer_id]), {"tab": "loyalty"}).text
+
+    calculating, none = "of this customer are still being calculated", "has not ordered or signed in yet"
+    overview, hint = reverse("loyalty:overview"), "are still being calculated in the background"
+    assert hint in admin_client.get(overview).text
+    page = read(anna.pk)
+    assert (calculating in page, none in page) == (True, False)
+    page = read(looker.pk)
+    assert (calculating in page, none in page) == (False, True)
+    start_program(now=NOON, reason="rules")
+    assert calculating not in read(anna.pk)
+    make_order(looker, placed_at=NOON + timedelta(hours=2))  # counted within minutes, and nothing else waits for it
+    page = admin_client.get(overview).text
+    assert (hint in page, "hold points worth" in page) == (False, True)
 
 
 def test_a_user_who_may_only_look_cannot_adjust(client: Client, settings: Any) -> None:
