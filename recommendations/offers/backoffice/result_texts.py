@@ -14,9 +14,7 @@ def describe_results(offer: Offer, results: OfferResults) -> str:
     if not results.shows:
         return _("No visitor has seen this offer yet.")
     if results.difference is None or results.low is None or results.high is None:
-        return _("It was shown %(shows)s times. Without a holdout group, its effect on orders cannot be measured.") % {
-            "shows": format_count(results.shows)
-        }
+        return describe_missing_comparison(offer, results)
     interval = {
         "difference": format_decimals(results.difference * 100, 1),
         "low": format_decimals(results.low * 100, 1),
@@ -36,6 +34,21 @@ def describe_results(offer: Offer, results: OfferResults) -> str:
             "No effect on buyers found yet: %(difference)s percentage points within %(days)d days (95%% interval %(low)s to %(high)s)."
         )
     return text % interval
+
+
+def describe_missing_comparison(offer: Offer, results: OfferResults) -> str:
+    """Say why the groups cannot be compared: one of them has no customers."""
+    if not offer.holdout_share and not results.held_out.people:
+        text = _("It was shown %(shows)s times. Without a holdout group, its effect on orders cannot be measured.")
+    elif not results.shown.people:
+        text = _(
+            "It was shown %(shows)s times, but not to a known customer yet, so its effect on orders cannot be measured yet."
+        )
+    else:
+        text = _(
+            "It was shown %(shows)s times. No known customer is in its holdout group yet, so its effect on orders cannot be measured yet."
+        )
+    return text % {"shows": format_count(results.shows)}
 
 
 def describe_order_effect(results: OfferResults) -> str:

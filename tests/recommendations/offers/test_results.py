@@ -8,7 +8,7 @@ import pytest
 
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer
-from recommendations.offers.backoffice.result_texts import describe_order_effect
+from recommendations.offers.backoffice.result_texts import describe_order_effect, describe_results
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.reporting import Reaction, record_reaction
 from recommendations.offers.results import measure_offer
@@ -59,6 +59,24 @@ def test_clicks_are_counted_once_and_only_for_shown_offers() -> None:
     results = measure_offer(offer=offer, as_of=NOON)
     assert (results.clicks, results.click_through_rate) == (1, 1.0)
     assert results.difference is not None
+
+
+@pytest.mark.parametrize(
+    ("holdout_share", "arms", "reason"),
+    [
+        (0, ["shown"], "Without a holdout group"),
+        ("0.1", [], "not to a known customer yet"),
+        ("0.1", ["shown"], "No known customer is in its holdout group yet"),
+        (0, ["held_out"], "not to a known customer yet"),  # the holdout share was set to 0 later
+        ("0.1", ["shown", "held_out"], "No effect on buyers found yet"),
+    ],
+)
+def test_the_headline_says_why_groups_cannot_be_compared(holdout_share: Any, arms: list[str], reason: str) -> None:
+    offer = make_offer(holdout_share=holdout_share)
+    make_exposure(offer, None, anonymous_id="device-1")
+    for arm in arms:
+        make_exposure(offer, make_customer(), arm=arm)
+    assert reason in describe_results(offer, measure_offer(offer=offer, as_of=NOON + timedelta(days=8)))
 
 
 def test_exposures_follow_a_merged_customer() -> None:
