@@ -70,7 +70,7 @@ class GroupComparison:
     """The treated customers against the control group.
 
     ``conversion``, ``orders``, ``revenue`` and ``margin`` are None without two groups of at least two customers, ``margin`` also if too few
-    costs are known.
+    costs are known. has_holdout: whether a share of the customers is held out, even if nobody is in the control group yet.
     """
 
     as_of: datetime
@@ -88,6 +88,7 @@ class GroupComparison:
     guards: tuple[GuardComparison, ...] = ()
     detectability: Detectability | None = None
     parts: tuple[PartComparison, ...] = ()
+    has_holdout: bool = False
 
 
 def compare_groups(
@@ -121,6 +122,7 @@ def compare_groups(
             figures,
             other_figures,
             counted.margin_basis,
+            has_holdout=holdout_share > 0,
         )
     compare = MeasureComparer(first, second, timeline, level)
     revenue = compare.compare(
@@ -148,6 +150,7 @@ def compare_groups(
         ),
         detectability=detectability,
         parts=compare_parts(counted, treated=treated, control=control, timeline=timeline, level=level),
+        has_holdout=True,
     )
 
 

@@ -79,7 +79,8 @@ def show_results(request: HttpRequest) -> HttpResponse:
 
 def format_results(campaign: Campaign, results: CampaignResults, currency: str) -> dict[str, Any]:
     comparison = results.comparison
-    verdict = VERDICTS.get(comparison.verdict, "")
+    is_small = comparison.revenue is None and comparison.has_holdout
+    verdict = VERDICTS["too_few"] if is_small else VERDICTS.get(comparison.verdict, "")
     total = comparison.revenue.total if comparison.revenue and comparison.detectability else None
     return {
         "name": make_name_cell(campaign),

@@ -27,6 +27,8 @@ def describe_comparison(comparison: GroupComparison, currency: str) -> str:
     """Return the headline: the additional revenue with its interval, in one to three sentences."""
     if comparison.verdict == Verdict.NO_RUNS:
         return _("Nothing has been sent yet.")
+    if comparison.revenue is None and comparison.has_holdout:
+        return _("Too few customers to compare: at least two are needed in each group.")
     if comparison.revenue is None:
         return _("There was no holdout group, so the effect of the message is unknown.")
     if comparison.verdict == Verdict.UNEVEN_GROUPS:

@@ -25,6 +25,8 @@ def describe_campaign_effect(campaign: Campaign, *, as_of: datetime) -> str:
     comparison = results.comparison
     if comparison.verdict == ComparisonVerdict.UNEVEN_GROUPS:
         return _("Unknown: the group sizes do not match the planned shares")
+    if comparison.revenue is None and comparison.has_holdout:
+        return _("Unknown: too few customers")
     if comparison.revenue is None:
         return _("Unknown: no holdout group")
     currency, total = get_amount_currency(), comparison.revenue.total

@@ -200,3 +200,13 @@ def test_the_intervals_of_a_breakdown_are_wider_because_there_are_many() -> None
 )
 def test_signed_numbers_separate_thousands(value: float, digits: int, text: str) -> None:
     assert format_signed(value, digits) == text
+
+
+def test_few_customers_are_not_mistaken_for_a_missing_holdout_group() -> None:
+    texts = [
+        describe_comparison(compare(make_group([5.0] * 4), make_group([5.0]), share=share), "USD") for share in (0.1, 0)
+    ]
+    assert texts == [
+        "Too few customers to compare: at least two are needed in each group.",
+        "There was no holdout group, so the effect of the message is unknown.",
+    ]

@@ -1,5 +1,6 @@
 """The results of a campaign with a known answer."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,11 +10,13 @@ from django.utils import timezone
 from config.foundation.statistics import compare_shares
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer
+from recommendations.campaigns.backoffice.results_page import format_results
 from recommendations.campaigns.exports import stream_audience
 from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.results.summary import compute_results
 from recommendations.measurement.assignment_records import Kind
+from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.measurement.models import Assignment
 from recommendations.measurement.presentation.sentences import describe_comparison
 from recommendations.measurement.presentation.tables import build_recommended
@@ -149,6 +152,18 @@ def test_a_campaign_without_runs_has_no_results() -> None:
     results = compute_results(make_campaign(), as_of=timezone.now())
     assert (results.comparison.verdict, results.comparison.revenue, results.deliveries.total) == ("no_runs", None, 0)
     assert describe_comparison(results.comparison, "EUR") == "Nothing has been sent yet."
+
+
+def test_the_list_of_results_distinguishes_a_small_holdout_group_from_none() -> None:
+    campaign = make_campaign()
+    results = compute_results(campaign, as_of=NOON)
+    verdicts = []
+    for has_holdout in (True, False):
+        comparison = replace(
+            results.comparison, verdict=ComparisonVerdict.NO_HOLDOUT, is_final=True, has_holdout=has_holdout
+        )
+        verdicts.append(format_results(campaign, replace(results, comparison=comparison), "EUR")["verdict"])
+    assert verdicts == ["too few to tell", "no holdout group"]
 
 
 def test_another_goal_counts_its_events() -> None:
