@@ -25,11 +25,11 @@ type Statement = tuple[str, Callable[[Item, Item | None], bool]]
 CHANGES: dict[str, Statement] = {
     "price": (
         UPDATE_PRODUCT.format("price = price + 0.01"),
-        lambda before, after: after is not None and after["price"] != before["price"],
+        lambda before, after: after is not None and after["product"]["price"] != before["product"]["price"],
     ),
     "title": (
         UPDATE_PRODUCT.format("title = title || '.'"),
-        lambda before, after: after is not None and after["title"] != before["title"],
+        lambda before, after: after is not None and after["product"]["title"] != before["product"]["title"],
     ),
     "stock": (UPDATE_PRODUCT.format("stock = 0"), lambda before, after: after is None),
     "rule": ("", lambda before, after: after is None),
