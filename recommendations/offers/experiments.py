@@ -28,14 +28,17 @@ LANGUAGES = dict(settings.LANGUAGES)
 REACHED = sql.SQL("""
 SELECT min(customer_id) AS customer_id, %(group)s AS member_group, min(decided_at) AS since, %(until)s::timestamptz AS until
 FROM (
-    SELECT e.customer_id, e.decided_at, COALESCE({order}) AS person
+    SELECT COALESCE(e.customer_id, i.customer_id) AS customer_id, e.decided_at, COALESCE({order}) AS person
     FROM offers_offerexposure e
+    LEFT JOIN identity_identifier i ON e.customer_id IS NULL AND i.kind = 'anonymous_id' AND i.value = e.anonymous_id
     WHERE e.offer_id = (SELECT id FROM offers_offer WHERE key = %(offer)s) AND e.arm = 'shown'
       AND e.decided_at >= %(since)s AND e.decided_at < %(until)s
 ) AS shown
 WHERE person IS NOT NULL GROUP BY person
 """)
-CUSTOMER = sql.SQL("e.customer_id::text, NULLIF('anonymous_id:' || e.anonymous_id, 'anonymous_id:')")
+CUSTOMER = sql.SQL(
+    "e.customer_id::text, i.customer_id::text, NULLIF('anonymous_id:' || e.anonymous_id, 'anonymous_id:')"
+)
 VISITOR = sql.SQL("NULLIF('anonymous_id:' || e.anonymous_id, 'anonymous_id:'), e.customer_id::text")
 # Shows of the offer with a click; each counts once.
 CLICKED = sql.SQL("""

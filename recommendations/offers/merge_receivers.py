@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
+from customers.identity.models import Identifier
 from recommendations.offers.models import OfferExposure, QueuedOffer
 
 
@@ -31,8 +32,11 @@ def restore_offer_rows(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], 
 
 
 def anonymize_exposures(*, customer_id: int, replacement_id: int | None = None, **_kwargs: Any) -> None:
-    """Give the exposures of an erased customer to the anonymous number; the counts stay."""
-    OfferExposure.objects.filter(customer_id=customer_id).update(customer_id=replacement_id, anonymous_id="")
+    """Give the exposures of an erased customer, and those of their devices, to the anonymous number; the counts stay."""
+    devices = Identifier.objects.filter(customer_id=customer_id, kind=Identifier.Kind.ANONYMOUS_ID).values("value")
+    of_devices = OfferExposure.objects.filter(customer=None, anonymous_id__in=devices).exclude(anonymous_id="")
+    for exposures in (OfferExposure.objects.filter(customer_id=customer_id), of_devices):
+        exposures.update(customer_id=replacement_id, anonymous_id="")
     QueuedOffer.objects.filter(customer_id=customer_id).delete()
 
 

@@ -1,12 +1,15 @@
 """Results of an offer: shows, clicks, and the orders of those who saw it compared with the holdout group.
 
-Intent to treat: a person counts from the first exposure, in the group of that exposure, whether it was seen or not.
+Intent to treat: a person counts from the first exposure, in the group of that exposure, whether it was seen or not. A new visitor sees
+an offer before the collector has created the customer, so exposures of devices are counted for the customer to whom the device belongs now.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count
 from psycopg import sql
 
@@ -18,13 +21,31 @@ from recommendations.offers.models import Offer, OfferExposure
 
 WINDOW = timedelta(days=7)
 
-# each person once: the group and the time of the first exposure, and the window after it
-MEMBERS = sql.SQL("""
-SELECT DISTINCT ON (customer_id) customer_id, arm AS member_group, decided_at AS since, decided_at + %(window)s AS until
-FROM offers_offerexposure
-WHERE offer_id = %(offer)s AND customer_id IS NOT NULL
-ORDER BY customer_id, decided_at, id
-""")
+# The exposures of customers. Two queries instead of one outer join: identifiers are read for exposures without a customer only.
+CUSTOMER_EXPOSURES = """
+SELECT e.offer_id, e.customer_id, e.arm, e.decided_at, e.id FROM offers_offerexposure e
+WHERE e.offer_id = ANY({offers}) AND e.decided_at <= {latest} AND e.customer_id IS NOT NULL
+UNION ALL
+SELECT e.offer_id, i.customer_id, e.arm, e.decided_at, e.id FROM offers_offerexposure e
+JOIN identity_identifier i ON i.kind = 'anonymous_id' AND i.value = e.anonymous_id
+WHERE e.offer_id = ANY({offers}) AND e.decided_at <= {latest} AND e.customer_id IS NULL AND e.anonymous_id <> ''
+"""
+# each customer once per offer, in the group of the first exposure
+FIRST_EXPOSURES = sql.SQL(f"""
+SELECT DISTINCT ON (offer_id, customer_id) offer_id, customer_id, arm, decided_at
+FROM ({CUSTOMER_EXPOSURES}) AS exposure
+ORDER BY offer_id, customer_id, decided_at, id
+""")  # noqa: S608 — constant
+MEMBERS = sql.SQL(
+    "SELECT customer_id, arm AS member_group, decided_at AS since, decided_at + %(window)s AS until FROM ({exposures}) AS first"
+)
+COUNT_VISITORS = sql.SQL(f"""
+SELECT (SELECT count(DISTINCT customer_id) FROM ({CUSTOMER_EXPOSURES}) AS exposure WHERE arm = 'shown'),
+       (SELECT count(DISTINCT e.anonymous_id) FROM offers_offerexposure e
+        WHERE e.offer_id = ANY({{offers}}) AND e.decided_at <= {{latest}} AND e.arm = 'shown'
+          AND e.customer_id IS NULL AND e.anonymous_id <> ''
+          AND NOT EXISTS (SELECT FROM identity_identifier i WHERE i.kind = 'anonymous_id' AND i.value = e.anonymous_id))
+""")  # noqa: S608 — constant
 
 
 @dataclass(frozen=True)
@@ -84,12 +105,9 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         shows=Count("pk"),
         clicks=Count("clicked_at"),
         closes=Count("closed_at"),
-        people=Count("customer", distinct=True),
     )
-    unknown = (
-        shown.filter(customer=None).exclude(anonymous_id="").aggregate(devices=Count("anonymous_id", distinct=True))
-    )
-    counted = count_outcomes(Members(MEMBERS, {"offer": offer.pk, "window": WINDOW}), as_of=as_of)
+    members = MEMBERS.format(exposures=build_first_exposures([offer.pk], until=as_of))
+    counted = count_outcomes(Members(members, {"window": WINDOW}), as_of=as_of)
     treated, held_out = (
         build_group(counted.get_group(arm)) for arm in (OfferExposure.Arm.SHOWN, OfferExposure.Arm.HELD_OUT)
     )
@@ -99,7 +117,7 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         as_of=as_of,
         window_days=WINDOW.days,
         shows=counts["shows"],
-        visitors=counts["people"] + unknown["devices"],
+        visitors=count_visitors(offer, as_of=as_of),
         clicks=counts["clicks"],
         closes=counts["closes"],
         shown=treated,
@@ -111,6 +129,24 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         order_low=order_low,
         order_high=order_high,
     )
+
+
+def build_first_exposures(offer_ids: Sequence[int], *, until: datetime) -> sql.Composable:
+    """Return the query of the first exposure of each customer to each offer until a moment: offer_id, customer_id, arm, decided_at."""
+    return FIRST_EXPOSURES.format(offers=build_offer_array(offer_ids), latest=sql.Literal(until))
+
+
+def count_visitors(offer: Offer, *, as_of: datetime) -> int:
+    """Return to how many customers and devices of nobody the offer was shown until a moment."""
+    statement = COUNT_VISITORS.format(offers=build_offer_array([offer.pk]), latest=sql.Literal(as_of))
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        customers, devices = cursor.fetchone()
+    return int(customers) + int(devices)
+
+
+def build_offer_array(offer_ids: Sequence[int]) -> sql.Composable:
+    return sql.SQL("{}::bigint[]").format(sql.Literal(list(offer_ids)))
 
 
 def build_group(group: GroupOutcomes) -> OfferGroup:

@@ -1,7 +1,8 @@
 """Ends offers whose time is over, and deletes old exposures and queued offers.
 
 The first exposure of each customer is never deleted: the results of the offer, and the group in which a visitor stays, are computed from it.
-The first exposure of a visitor who is not known as a customer is kept while the offer can still be shown.
+A new visitor's first exposure has no customer: it is kept if the device belongs to one now. That of other visitors is kept while the
+offer can still be shown.
 """
 
 from datetime import datetime
@@ -18,7 +19,8 @@ QUEUED_DAYS = 30  # how long an offer for one customer is kept after it has expi
 
 FIND_OLD_EXPOSURES = """
 SELECT e.id FROM offers_offer o JOIN offers_offerexposure e ON e.offer_id = o.id AND e.decided_at < %(before)s
-WHERE e.customer_id IS NULL AND (e.anonymous_id = '' OR o.status = 'ended' AND o.ends_at < %(before)s)
+WHERE e.customer_id IS NULL AND (e.anonymous_id = '' OR o.status = 'ended' AND o.ends_at < %(before)s AND NOT EXISTS (
+       SELECT FROM identity_identifier i WHERE i.kind = 'anonymous_id' AND i.value = e.anonymous_id))
    OR e.customer_id IS NOT NULL AND EXISTS (
        SELECT FROM offers_offerexposure first WHERE first.offer_id = e.offer_id AND first.customer_id = e.customer_id
          AND (first.decided_at, first.id) < (e.decided_at, e.id))

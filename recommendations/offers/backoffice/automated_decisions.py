@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.automated_decisions.registry import Decision, DecisionExplainer, Objection, register_explainer
+from customers.identity.models import Identifier
 from recommendations.offers.models import OfferExposure
 
 
 def list_offer_decisions(customer_id: int, as_of: datetime, limit: int) -> Sequence[Decision]:
-    """Return the latest offers that were shown or held back, in one query."""
+    """Return the latest offers that were shown or held back, in two queries."""
+    kind = Identifier.Kind.ANONYMOUS_ID
+    devices = list(Identifier.objects.filter(customer_id=customer_id, kind=kind).values_list("value", flat=True))
+    # the exposures of a new visitor are stored before the customer exists
+    is_own = Q(customer_id=customer_id) | Q(customer=None, anonymous_id__in=devices) & ~Q(anonymous_id="")
     exposures = (
-        OfferExposure.objects.filter(customer_id=customer_id, decided_at__lte=as_of)
+        OfferExposure.objects.filter(is_own, decided_at__lte=as_of)
         .select_related("offer", "offer__segment")
         .order_by("-decided_at")[:limit]
     )

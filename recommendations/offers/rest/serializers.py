@@ -151,7 +151,7 @@ class OfferResultsSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
     window_days = serializers.IntegerField()
     shows = serializers.IntegerField()
-    visitors = serializers.IntegerField(help_text=_("Number of distinct people and devices."))
+    visitors = serializers.IntegerField(help_text=_("Number of customers, and of devices that belong to no customer."))
     clicks = serializers.IntegerField()
     closes = serializers.IntegerField()
     click_through_rate = serializers.FloatField(allow_null=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
@@ -14,19 +15,20 @@ from customers.segments.membership import query_customers, query_members
 from recommendations.measurement.assignment import build_bucket_expression, count_holdout_buckets
 from recommendations.offers.decision import is_within_period
 from recommendations.offers.models import Offer, OfferExposure
-from recommendations.offers.results import WINDOW
+from recommendations.offers.results import WINDOW, build_first_exposures
 from recommendations.uplift.kinds.action_kind import ActionKind, ActionTarget, PastAction, Pool
 
 MAX_OFFERS = 20  # the newest
 KEY = "offer"
 VISITOR_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
-# each person once, in the group of the first exposure
 MEMBERS = sql.SQL("""
-SELECT DISTINCT ON (customer_id) customer_id, arm = 'shown' AS is_treated, {share}::float8 AS share, decided_at AS since,
-       decided_at + {window} AS until, NULL::float8 AS predicted_value
-FROM offers_offerexposure WHERE offer_id = {offer} AND customer_id IS NOT NULL AND decided_at <= {latest}
-ORDER BY customer_id, decided_at, id
+SELECT customer_id, arm = 'shown' AS is_treated, {share}::float8 AS share, decided_at AS since, decided_at + {window} AS until,
+       NULL::float8 AS predicted_value
+FROM ({exposures}) AS first
 """)
+COUNT_EXPOSED = sql.SQL(
+    "SELECT offer_id, count(*), count(*) FILTER (WHERE arm = 'held_out') FROM ({exposures}) AS first GROUP BY offer_id"
+)
 
 
 def list_past_offers(as_of: datetime) -> list[PastAction]:
@@ -38,14 +40,11 @@ def list_past_offers(as_of: datetime) -> list[PastAction]:
 
 
 def count_exposed(offers: list[Offer], as_of: datetime) -> Mapping[int, tuple[int, float]]:
-    """Return the exposures of each offer, and the share of held-out people, if both groups have some."""
-    people = Count("customer", distinct=True)
-    rows = (
-        OfferExposure.objects.filter(offer__in=offers, customer__isnull=False, decided_at__lte=as_of - WINDOW)
-        .order_by()
-        .values_list("offer_id")
-        .annotate(people, held_out=Count("customer", distinct=True, filter=Q(arm=OfferExposure.Arm.HELD_OUT)))
-    )
+    """Return the customers of each offer, and the share of those held out, if both groups have some."""
+    exposures = build_first_exposures([offer.pk for offer in offers], until=as_of - WINDOW)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_EXPOSED.format(exposures=exposures))
+        rows = cursor.fetchall()
     return {offer_id: (size, held_out / size) for offer_id, size, held_out in rows if 0 < held_out < size}
 
 
@@ -54,8 +53,7 @@ def build_past_offer(offer: Offer, size: int, share: float, as_of: datetime) -> 
     members = MEMBERS.format(
         share=sql.Literal(share),
         window=sql.Literal(WINDOW),
-        offer=sql.Literal(offer.pk),
-        latest=sql.Literal(as_of - WINDOW),
+        exposures=build_first_exposures([offer.pk], until=as_of - WINDOW),
     )
     find = partial(find_offer_customers, offer)
     return PastAction(KEY, Pool.OFFER, offer.pk, offer.key, offer.name, members, size, find)
@@ -72,12 +70,19 @@ def find_offer_customers(offer: Offer, as_of: datetime) -> QuerySet[Customer] | 
         people = query_customers() if offer.segment is None else query_members(segment=offer.segment, as_of=as_of)
     except ConditionError:
         return None
-    exposed = OfferExposure.objects.filter(offer=offer, customer=OuterRef("pk"))
-    is_held_out = Exists(exposed.filter(arm=OfferExposure.Arm.HELD_OUT)) | (
-        Q(bucket__lt=count_holdout_buckets(offer.holdout_share)) & ~Exists(exposed)
+    exposed = OfferExposure.objects.filter(offer=offer)
+    is_held_out = build_exposed_condition(exposed.filter(arm=OfferExposure.Arm.HELD_OUT)) | (
+        Q(bucket__lt=count_holdout_buckets(offer.holdout_share)) & ~build_exposed_condition(exposed)
     )
     known = Identifier.objects.filter(customer=OuterRef("pk"), kind__in=VISITOR_KINDS)
     return people.annotate(bucket=build_bucket_expression(salt=offer.salt)).filter(Exists(known)).exclude(is_held_out)
+
+
+def build_exposed_condition(exposed: QuerySet[OfferExposure]) -> Q:
+    """Return the filter of customers with one of these exposures, of their own or of a device that belongs to them now."""
+    devices = exposed.filter(customer=None).exclude(anonymous_id="").values("anonymous_id")
+    owned = Identifier.objects.filter(customer=OuterRef("pk"), kind=Identifier.Kind.ANONYMOUS_ID, value__in=devices)
+    return Q(Exists(exposed.filter(customer=OuterRef("pk")))) | Q(Exists(owned))
 
 
 def find_offer(key: str) -> ActionTarget | None:

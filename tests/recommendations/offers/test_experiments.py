@@ -165,6 +165,16 @@ def test_the_results_count_orders_and_clicks_by_variant(offer: Offer) -> None:
     assert power.units == 24
 
 
+@pytest.mark.usefixtures("offer")
+def test_the_plan_counts_a_new_visitor_once() -> None:
+    experiment = vary(unit="customer")
+    see(anonymous_id="device-1")
+    make_identifier(make_customer(), "device-1", kind=Identifier.Kind.ANONYMOUS_ID)
+    see(anonymous_id="device-1")
+    see(anonymous_id="device-2")
+    assert plan_experiment(experiment, shares=[0.5, 0.5], at=LATER).units == 2
+
+
 def test_promotion_writes_the_content_of_the_variant_and_can_be_undone() -> None:
     offer = make_offer("sale", titles={"en": "Sale"})
     experiment = vary()

@@ -7,13 +7,15 @@ from uuid import uuid4
 import pytest
 
 from customers.identity.merging.merge import merge_customers
-from customers.identity.models import Customer
+from customers.identity.models import Customer, Identifier
+from recommendations.offers.backoffice.automated_decisions import list_offer_decisions
 from recommendations.offers.backoffice.result_texts import describe_order_effect, describe_results
+from recommendations.offers.merge_receivers import anonymize_exposures
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.reporting import Reaction, record_reaction
 from recommendations.offers.results import measure_offer
 from recommendations.offers.retention import end_offers, purge_exposures
-from tests.makers import NOON, make_customer, make_order
+from tests.makers import NOON, make_customer, make_identifier, make_order
 from tests.recommendations.offers.makers import make_offer
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,50 @@ def test_orders_after_the_first_exposure_are_compared_with_the_holdout_group() -
     assert results.low is not None
     assert results.high is not None
     assert results.low < 0 < results.high
+
+
+def make_new_visitor(offer: Offer, device: str, *, arm: str = "shown", owner: Customer | None = None) -> Customer:
+    """Return a customer who was created after the first exposure of the device."""
+    make_exposure(offer, None, anonymous_id=device, arm=arm)
+    customer = owner or make_customer()
+    make_identifier(customer, device, kind=Identifier.Kind.ANONYMOUS_ID)
+    return customer
+
+
+def test_the_first_exposure_of_a_new_visitor_counts_for_the_customer_of_the_device() -> None:
+    offer = make_offer()
+    returning, once, held_out = (
+        make_new_visitor(offer, name, arm=arm) for name, arm in (("a", "shown"), ("b", "shown"), ("c", "held_out"))
+    )
+    make_new_visitor(offer, "a-phone", owner=returning)
+    make_exposure(offer, returning, anonymous_id="a", decided_at=NOON + timedelta(days=1))
+    make_exposure(offer, held_out, anonymous_id="c2", decided_at=NOON + timedelta(days=1))  # the first group counts
+    make_exposure(offer, None, anonymous_id="nobody")
+    make_exposure(offer, None)  # without consent
+    for customer in (returning, once):
+        make_order(customer, placed_at=NOON + timedelta(hours=1))
+    results = measure_offer(offer=offer, as_of=NOON + timedelta(days=2))
+    assert (results.shown.people, results.shown.buyers, results.held_out.people) == (2, 2, 1)
+    assert results.visitors == 4, "two customers, the one who was held out first, and the device of nobody"
+
+
+def test_exposures_of_a_device_stay_in_the_results_when_the_customer_is_erased() -> None:
+    offer = make_offer()
+    customer, replacement = make_new_visitor(offer, "a"), make_customer()
+    make_new_visitor(offer, "b")
+    anonymize_exposures(customer_id=customer.pk, replacement_id=replacement.pk)
+    rows = OfferExposure.objects.order_by("pk").values_list("customer_id", "anonymous_id")
+    assert list(rows) == [(replacement.pk, ""), (None, "b")]
+    assert measure_offer(offer=offer, as_of=NOON).shown.people == 2
+
+
+def test_offers_shown_to_a_device_are_explained_to_its_customer() -> None:
+    offer = make_offer(name="Sale")
+    customer = make_new_visitor(offer, "a")
+    make_exposure(offer, None, anonymous_id="b")
+    make_exposure(offer, None)
+    [decision] = list_offer_decisions(customer.pk, NOON, 10)
+    assert "Sale" in decision.text
 
 
 def test_clicks_are_counted_once_and_only_for_shown_offers() -> None:
@@ -134,12 +180,15 @@ def test_first_exposures_of_customers_are_kept_and_those_of_visitors_until_the_o
             make_exposure(offer, customer, decided_at=at)
             make_exposure(offer, None, anonymous_id="device", decided_at=at)
     make_exposure(running, None, decided_at=NOON - timedelta(days=401))  # of an erased customer
+    make_exposure(ended, None, anonymous_id="owned", decided_at=NOON - timedelta(days=420))
+    make_identifier(make_customer(), "owned", kind=Identifier.Kind.ANONYMOUS_ID)
     assert purge_exposures(before=NOON - timedelta(days=400)) == 6
     kept = OfferExposure.objects.order_by("offer_id", "anonymous_id", "decided_at")
     assert [(row.offer, row.anonymous_id, (NOON - row.decided_at).days) for row in kept] == [
         (ended, "", 420),
         (ended, "", 399),
         (ended, "device", 399),
+        (ended, "owned", 420),
         (running, "", 420),
         (running, "", 399),
         (running, "device", 420),

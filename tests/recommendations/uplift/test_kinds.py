@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from config.foundation.array_types import Floats
-from customers.identity.models import Customer
+from customers.identity.models import Customer, Identifier
 from customers.segments.membership import query_matching
 from customers.segments.models import Segment, SegmentMember
 from recommendations.flows.models import Flow, FlowEntry
@@ -37,7 +38,7 @@ from recommendations.uplift.scoring import (
     score_block,
 )
 from recommendations.uplift.training import EffectGroup, EffectModel, find_thresholds
-from tests.makers import NOON, make_customer
+from tests.makers import NOON, make_customer, make_identifier
 from tests.recommendations.flows.makers import make_live_flow, make_template
 from tests.recommendations.offers.makers import make_offer
 
@@ -134,14 +135,28 @@ def test_a_running_offer_is_an_action_for_those_who_are_not_held_out() -> None:
     assert list_allowed_ids(ended, NOON) is None
 
 
-def expose(offer: Offer, person: Customer, arm: str) -> None:
-    OfferExposure.objects.create(
-        exposure_id=f"00000000-0000-0000-0000-{person.pk:012d}",
-        offer=offer,
-        arm=arm,
-        customer=person,
-        decided_at=LONG_AGO,
-    )
+@pytest.mark.django_db
+def test_an_offer_counts_new_visitors_whose_device_belongs_to_a_customer_now() -> None:
+    shown, held_out = make_people("shown", "held")
+    offer = make_offer("sale", holdout_share=Decimal("0.0001"), started_at=LONG_AGO)
+    for person, arm in ((shown, "shown"), (held_out, "held_out")):
+        expose(offer, None, arm, anonymous_id=arm)
+        make_identifier(person, arm, kind=Identifier.Kind.ANONYMOUS_ID)
+    expose(offer, held_out, "shown", decided_at=LONG_AGO + timedelta(hours=1))
+    expose(offer, None, "held_out", anonymous_id="nobody")
+    (action,) = list_past_offers(NOON)
+    members = read_past_customers([action.members])
+    assert dict(zip(members.customer.tolist(), members.treated.tolist(), strict=True)) == {
+        shown.pk: True,
+        held_out.pk: False,
+    }
+    assert (action.size, set(members.propensity.tolist())) == (2, {0.5})
+    assert list_allowed(action) == [shown.pk]
+
+
+def expose(offer: Offer, person: Customer | None, arm: str, **fields: Any) -> None:
+    values = {"exposure_id": uuid4(), "decided_at": LONG_AGO, **fields}
+    OfferExposure.objects.create(offer=offer, arm=arm, customer=person, **values)
 
 
 def make_scores(message: list[float], offer: list[float]) -> ActionScores:
