@@ -569,7 +569,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 CORS_URLS_REGEX = (
-    r"^/api/v1/(recommendations|rank|search|forms|push-subscriptions|offers/exposures"
+    r"^/api/v1/(recommendations|rank|search|forms|push-subscriptions|privacy/policy|offers/exposures"
     r"|visitors/.+/offers|customers/.+/offers)/.*$"
 )
 CORS_ALLOW_HEADERS = (*default_headers, "x-user-token")

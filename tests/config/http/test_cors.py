@@ -10,6 +10,7 @@ from django.test import Client
 
 from config.access.grants import clear_key_cache
 from config.access.models import ApiKey
+from config.api_clients.document import build_document
 from config.fast_path import add_fast_path
 from config.foundation.rest.origins import clean_origins
 from recommendations.serving.rest.api import RecommendationsView
@@ -103,6 +104,17 @@ def test_the_origins_of_the_environment_apply_to_all_keys(settings: Any) -> None
     key = make_page_key(SHOP)
     assert [get(key, origin).get(NAME) for origin in (SHOP, OTHER_SHOP, EVIL)] == [SHOP, OTHER_SHOP, None]
     assert ask_first(OTHER_SHOP)[NAME] == OTHER_SHOP
+
+
+def test_pages_may_call_all_operations_of_publishable_keys() -> None:
+    make_page_key(SHOP)
+    paths = [
+        path
+        for path, methods in build_document()["paths"].items()
+        if any(operation.get("x-publishable") for operation in methods.values())
+    ]
+    assert "/api/v1/privacy/policy/" in paths
+    assert [path for path in paths if ask_first(SHOP, re.sub(r"{\w+}", "x", path)).get(NAME) != SHOP] == []
 
 
 @pytest.mark.parametrize("path", ["/api/v1/customers/", "/admin/", "/api/v1/schema/"])
