@@ -17,6 +17,7 @@ from recommendations.offers.models import Offer, OfferExposure
 CHUNK = 10_000
 QUEUED_DAYS = 30  # how long an offer for one customer is kept after it has expired
 
+# anonymous_id <> '' is the condition of the index on the anonymous ID, without which every exposure reads all others of the offer
 FIND_OLD_EXPOSURES = """
 SELECT e.id FROM offers_offer o JOIN offers_offerexposure e ON e.offer_id = o.id AND e.decided_at < %(before)s
 WHERE e.customer_id IS NULL AND (e.anonymous_id = '' OR o.status = 'ended' AND o.ends_at < %(before)s AND NOT EXISTS (
@@ -26,7 +27,7 @@ WHERE e.customer_id IS NULL AND (e.anonymous_id = '' OR o.status = 'ended' AND o
          AND (first.decided_at, first.id) < (e.decided_at, e.id))
    OR e.customer_id IS NULL AND e.anonymous_id <> '' AND EXISTS (
        SELECT FROM offers_offerexposure first WHERE first.offer_id = e.offer_id AND first.anonymous_id = e.anonymous_id
-         AND first.customer_id IS NULL AND (first.decided_at, first.id) < (e.decided_at, e.id))
+         AND first.anonymous_id <> '' AND first.customer_id IS NULL AND (first.decided_at, first.id) < (e.decided_at, e.id))
 LIMIT %(limit)s
 """
 COUNT_OLD_EXPOSURES = (
