@@ -55,10 +55,11 @@ class ExclusiveTask(Task):
         from config.foundation.database.advisory_locks import (  # this module is imported before the apps are loaded
             AlreadyRunningError,
             exclusive_lock,
+            name_task_lock,
         )
 
         try:
-            with exclusive_lock(f"task:{self.name}"), self._record():
+            with exclusive_lock(name_task_lock(self.name)), self._record():
                 return super().__call__(*args, **kwargs)
         except AlreadyRunningError as error:
             logger.log(logging.DEBUG if self.quiet else logging.WARNING, "%s", error)

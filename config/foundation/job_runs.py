@@ -9,6 +9,8 @@ from django.db import Error, models
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
+from config.foundation.database.lost_connections import write_after_reconnecting
+
 INTERRUPTED_ERROR = "The process stopped before the run finished."
 
 
@@ -87,9 +89,10 @@ def record_run[Run: JobRun](run: Run) -> Iterator[Run]:
     try:
         yield run
     except BaseException as error:
-        # if the database itself failed, this write fails too, and the next run marks this one as interrupted
+        text = describe_error(error)
+        # if the database stays away, the next run marks this one as interrupted
         with suppress(Error):
-            finish_run(run, JobStatus.FAILED, started=started, error=describe_error(error))
+            write_after_reconnecting(lambda: finish_run(run, JobStatus.FAILED, started=started, error=text))
         raise
     finish_run(run, JobStatus.DONE, started=started)
 

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import KombuError
 
 from config.celery import app
+from config.jobs.lost_runs import end_runs, find_lost_runs
 from config.jobs.models import ScheduledRun
 
 STARTED_BY, ATTEMPT = "started_by", "attempt"  # headers of a task
@@ -41,10 +43,13 @@ def start_job(job: PeriodicTask, *, started_by: str = "", attempt: int = 1) -> N
         raise QueueError from error
 
 
-def cancel_job(task: str, *, cancelled_by: str) -> ScheduledRun:
+def cancel_job(task: str, *, cancelled_by: str, at: datetime) -> ScheduledRun:
     """Ask the worker to stop the running job; return its record. Errors: NotRunningError, QueueError."""
     run = ScheduledRun.objects.filter(task=task, status=ScheduledRun.Status.RUNNING).order_by("-started_at").first()
     if run is None or not run.celery_id:
+        raise NotRunningError(task)
+    if lost := find_lost_runs([run]):  # no worker would receive the signal
+        end_runs(lost, now=at)
         raise NotRunningError(task)
     run.cancelled_by = cancelled_by[:150]
     run.save(update_fields=["cancelled_by"])

@@ -31,7 +31,7 @@ DATA = gettext_lazy(
 
 ERRORS: dict[str, str | Promise] = {
     INTERRUPTED: gettext_lazy(
-        "The process ended before the job was done, for example because of a restart. The job runs again by itself."
+        "The run was interrupted, for example because Perennial or PostgreSQL restarted. The job runs again automatically."
     ),
     "OperationalError": DATABASE,
     "InterfaceError": DATABASE,

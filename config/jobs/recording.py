@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from prometheus_client import Counter
 
+from config.foundation.database.lost_connections import REPEAT_SECONDS, write_after_reconnecting
 from config.jobs.models import ScheduledRun
 from config.jobs.retry_budgets import plan_retry
 from config.schedule import find_job
@@ -45,20 +46,24 @@ def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "", att
         attempt=attempt,
     )
     if not is_frequent or started_by or attempt > 1:
-        _write(lambda: start_run(run))
+        _start(run)
     started = time.monotonic()
     try:
         yield
     except BaseException as error:
         seconds, failure = time.monotonic() - started, error
-        _write(lambda: fail_run(run, failure, seconds=seconds))
+        # a worker that is stopping has little time left
+        is_stopping = isinstance(error, (SystemExit, KeyboardInterrupt))
+        _end(lambda: fail_run(run, failure, seconds=seconds), repeat_seconds=0 if is_stopping else REPEAT_SECONDS)
+        if run.status == Status.RUNNING:  # the record was not written
+            run.status = Status.FAILED
         count_run(run, seconds=seconds)
         raise
     seconds = time.monotonic() - started
     if run.pk is None and seconds < SHORT_SECONDS:
-        _write(lambda: count_short_run(run, seconds=seconds))
+        _end(lambda: count_short_run(run, seconds=seconds))
     else:
-        _write(lambda: finish_run(run, Status.DONE, seconds=seconds))
+        _end(lambda: finish_run(run, Status.DONE, seconds=seconds))
     run.status = Status.DONE
     count_run(run, seconds=seconds)
 
@@ -126,8 +131,17 @@ def count_short_run(run: ScheduledRun, *, seconds: float) -> None:
         finish_run(run, Status.DONE, seconds=seconds)
 
 
-def _write(write: Callable[[], object]) -> None:
+def _start(run: ScheduledRun) -> None:
+    # not repeated on a new connection, which would not hold the lock of the job
     try:
-        write()
+        start_run(run)
+    except (DatabaseError, InterfaceError):
+        logger.warning("The run of a job could not be recorded", exc_info=True)
+
+
+def _end(write: Callable[[], object], *, repeat_seconds: float = REPEAT_SECONDS) -> None:
+    # the database may be what failed; if it stays away, end_lost_runs ends the record later
+    try:
+        write_after_reconnecting(write, seconds=repeat_seconds)
     except (DatabaseError, InterfaceError):
         logger.warning("The run of a job could not be recorded", exc_info=True)

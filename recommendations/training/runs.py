@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from django.db import connection
 
 from config.foundation.database.advisory_locks import compute_lock_key
+from config.foundation.database.lost_connections import write_after_reconnecting
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from config.foundation.progress import Progress
 from recommendations.training.models import EvaluationRun
@@ -83,7 +84,8 @@ def record_training_run(*, started_at: datetime) -> Iterator[EvaluationRun]:
 def end_training_run(run: EvaluationRun, status: str, error: str) -> None:
     """Save the final status of a run."""
     run.status, run.error, run.finished_at = status, error, datetime.now(UTC)
-    run.save(update_fields=["status", "error", "finished_at"])
+    # a lost connection to the database may be why the training failed
+    write_after_reconnecting(lambda: run.save(update_fields=["status", "error", "finished_at"]))
 
 
 def get_running_training() -> EvaluationRun | None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import Any, LiteralString
@@ -95,13 +95,25 @@ def fetch_value(session: psycopg.Connection[tuple[Any, ...]] | None, statement: 
 
 def is_locked(name: str) -> bool:
     """Return whether a session of this database holds the lock: whether a process still works on the job."""
+    return bool(find_locked([name]))
+
+
+def find_locked(names: Sequence[str]) -> set[str]:
+    """Return those of the locks that a session of this database holds."""
+    keys = {compute_lock_key(name): name for name in names}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()"
-            " WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = %s)",
-            [compute_lock_key(name)],
+            "SELECT (l.classid::bigint << 32) | l.objid::bigint FROM pg_locks l"
+            " JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()"
+            " WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = ANY(%s)",
+            [list(keys)],
         )
-        return bool(cursor.fetchone()[0])
+        return {keys[key] for (key,) in cursor}
+
+
+def name_task_lock(task: str) -> str:
+    """Return the name of the lock that an exclusive task holds while it runs."""
+    return f"task:{task}"
 
 
 def wait_until_released(name: str, *, seconds: float) -> None:

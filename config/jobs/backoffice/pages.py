@@ -120,9 +120,10 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     """Ask the worker to stop the running job."""
     check_permissions(request, CHANGE)
     job = get_object_or_404(PeriodicTask, pk=job_id)
-    name = build_job_state(job, None, now=timezone.now()).name
+    now = timezone.now()
+    name = build_job_state(job, None, now=now).name
     try:
-        cancel_job(job.task, cancelled_by=request.user.get_username())
+        cancel_job(job.task, cancelled_by=request.user.get_username(), at=now)
     except NotRunningError:
         messages.info(request, _("“%(job)s” is not running any more.") % {"job": name})
     except QueueError:

@@ -17,6 +17,7 @@ from config.jobs.recording import INTERRUPTED, record_scheduled_run
 from config.schedule import SCHEDULE, sync_schedule
 from customers.lifecycle.models import LifecycleRun
 from customers.orders.models import OrderImport
+from tests.config.jobs.workers import pretend_active
 from tests.customers.events.makers import log_in_as
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]  # which remembers what was put into the queue
@@ -69,7 +70,7 @@ def test_a_job_that_was_interrupted_while_it_was_retried_was_not_given_up(
     make_run("failed", error_type=INTERRUPTED, attempt=2)
     row = admin_client.get(reverse("jobs:job", args=[job.pk])).context["row"]
     assert (row["retry"], row["details"]) == ("", "")
-    assert "The job runs again by itself." in row["error"]
+    assert "The job runs again automatically." in row["error"]
 
 
 def test_the_next_start_follows_the_schedule_and_a_paused_job_has_none(job: PeriodicTask) -> None:
@@ -116,6 +117,7 @@ def test_a_running_job_can_be_cancelled_and_not_started(
 ) -> None:
     revoked: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr("config.jobs.control.app.control.revoke", lambda id, **options: revoked.append((id, options)))
+    pretend_active(monkeypatch, "abc")
     run = make_run("running")
     page = admin_client.get(reverse("jobs:job", args=[job.pk])).text
     assert "Cancel Refresh profiles" in page

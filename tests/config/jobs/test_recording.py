@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
+from config.foundation.database.advisory_locks import exclusive_lock, name_task_lock
 from config.jobs.error_labels import describe_job_error
 from config.jobs.models import ScheduledRun
 from config.jobs.recording import INTERRUPTED, record_scheduled_run
@@ -75,14 +77,14 @@ def test_a_killed_run_is_marked_when_the_job_starts_again() -> None:
         pass
     killed = ScheduledRun.objects.earliest("started_at")
     assert (killed.status, killed.error_type) == ("failed", INTERRUPTED)
-    assert "because of a restart" in describe_job_error(killed)
+    assert "PostgreSQL restarted" in describe_job_error(killed)
 
 
 def test_a_run_that_a_signal_ended_waits_for_its_task_to_run_again() -> None:
     run = fail(NIGHTLY, SystemExit(-241))  # which Celery raises in the process when it gets SIGTERM
     assert (run.status, run.error_type, run.error) == ("failed", INTERRUPTED, "")
     assert run.retry_at is None  # the worker has put the task back into the queue
-    assert describe_job_error(run).endswith("The job runs again by itself.")
+    assert describe_job_error(run).endswith("The job runs again automatically.")
     assert fail(NIGHTLY, SystemExit(-241), cancelled_by="olga").status == "cancelled"
 
 
@@ -95,6 +97,23 @@ def test_a_job_goes_on_if_its_record_cannot_be_written(monkeypatch: pytest.Monke
     with record_scheduled_run(NIGHTLY, celery_id="abc"):
         done.append(1)
     assert done == [1]
+
+
+@pytest.mark.django_db(transaction=True)  # a new connection would not see the transaction of the test
+def test_a_run_whose_connection_was_lost_is_recorded_on_a_new_one_and_repeated() -> None:
+    def lose_connection() -> None:
+        with exclusive_lock(name_task_lock(NIGHTLY)), record_scheduled_run(NIGHTLY, celery_id="abc"):
+            own = connection.connection.info
+            password = connection.settings_dict["PASSWORD"]
+            with psycopg.connect(own.dsn, password=password, autocommit=True) as other:
+                assert other.execute("SELECT pg_terminate_backend(%s, 10000)", [own.backend_pid]).fetchone() == (True,)
+            ScheduledRun.objects.count()
+
+    with pytest.raises(OperationalError):
+        lose_connection()
+    run = ScheduledRun.objects.get()
+    assert (run.status, run.error_type) == ("failed", "OperationalError")
+    assert run.retry_at is not None
 
 
 def test_tasks_without_a_schedule_leave_no_record() -> None:
