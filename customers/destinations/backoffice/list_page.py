@@ -79,4 +79,4 @@ def describe_state(destination: Destination) -> str:
         return _("disabled")
     if destination.problem:
         return _("needs attention")
-    return _("does not answer") if destination.retry_at else _("in use")
+    return _("retrying after an error") if destination.retry_at else _("in use")

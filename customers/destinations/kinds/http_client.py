@@ -21,6 +21,7 @@ from customers.destinations.kinds.base import BatchRefusedError, DestinationErro
 CONNECT_SECONDS, CALL_SECONDS = 3.0, 6.0
 MAX_BODY = 1024 * 1024
 MAX_WAIT = 86_400.0
+MAX_LOCATION = 200
 WAITING_STATUSES = frozenset({408, 425, 429})
 SETTING_STATUSES = frozenset({401, 403, 404, 405, 410})
 
@@ -73,10 +74,15 @@ def raise_for_status(answer: DestinationResponse, message: str = "") -> None:
     """Raise the exception that a status calls for: wait, fix the settings, or fix the content."""
     if 200 <= answer.status < 300:
         return
+    # not followed: the data would go to an address that nobody has entered
+    if 300 <= answer.status < 400 and (location := answer.headers.get("location", "")):
+        message = _("The address redirects to %(url)s. Enter the final address in the settings.") % {
+            "url": location[:MAX_LOCATION]
+        }
     text = (f"HTTP {answer.status}" + (f": {message}" if message else ""))[:500]
-    if answer.status in WAITING_STATUSES or answer.status >= 500 or 300 <= answer.status < 400:
+    if answer.status in WAITING_STATUSES or answer.status >= 500:
         raise UnreachableError(text, retry_after=read_wait(answer.headers.get("retry-after", "")))
-    if answer.status in SETTING_STATUSES:
+    if answer.status in SETTING_STATUSES or 300 <= answer.status < 400:
         raise DestinationError(text)
     raise BatchRefusedError(text)
 

@@ -148,6 +148,18 @@ def test_a_wrong_secret_is_a_problem_until_the_settings_change(receiver: Receive
     assert destination.problem == ""
 
 
+def test_a_redirect_is_a_problem_that_names_the_new_address(receiver: Receiver, destination: Destination) -> None:
+    make_order(make_sharing_customer("ada"))
+    receiver.faults = [Answer(301, {}, {"Location": "https://erp.example/hook/"})]
+    assert run(NOON) == 0
+    destination.refresh_from_db()
+    assert destination.problem == (
+        "HTTP 301: The address redirects to https://erp.example/hook/. Enter the final address in the settings."
+    )
+    assert run(NOON + MINUTE) == 0
+    assert (len(receiver.calls), DestinationBatch.objects.get().attempts) == (1, 0)
+
+
 def test_ten_failures_give_a_batch_up_and_it_can_be_sent_again(receiver: Receiver, destination: Destination) -> None:
     make_order(make_sharing_customer("ada"))
     collecting.collect_records(at=NOON)
