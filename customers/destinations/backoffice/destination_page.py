@@ -78,7 +78,7 @@ def build_deliveries(request: HttpRequest, destination: Destination) -> Table:
         return {
             "time": format_moment(row.finished_at or row.created_at),
             "stream": row.get_stream_display(),
-            "status": Cell(row.get_status_display(), title=row.reference),
+            "status": Cell(describe_status(row), title=row.reference),
             "sent": format_count(row.sent),
             "not_consented": format_count(row.not_consented),
             "attempts": format_count(row.attempts),
@@ -97,6 +97,12 @@ def build_deliveries(request: HttpRequest, destination: Destination) -> Table:
     return build_rows(
         request, destination.batches.order_by("-id"), "deliveries", _("Last deliveries"), columns, format_row
     )
+
+
+def describe_status(batch: DestinationBatch) -> str:
+    """Return the status of a delivery. One whose records were all left out was not sent."""
+    is_empty = batch.status == DestinationBatch.Status.SENT and not (batch.sent or batch.refused)
+    return _("nothing to send") if is_empty else batch.get_status_display()
 
 
 def build_letters(request: HttpRequest, destination: Destination, *, can_change: bool) -> Table:

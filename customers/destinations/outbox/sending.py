@@ -201,7 +201,7 @@ def store_outcome(
         batch.sent, batch.refused, batch.reference = len(sent), len(refused), result.reference[:200]
         batch.not_consented = statuses.count(RecordStatus.NOT_CONSENTED)
         batch.skipped = statuses.count(RecordStatus.SKIPPED)
-        batch.attempts += 1
+        batch.attempts += bool(prepared.records)
         batch.save()
         if prepared.records:
             destination.last_sent_at, destination.problem, destination.retry_at = at, "", None

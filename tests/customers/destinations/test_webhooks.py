@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from customers.destinations.kinds.webhook import SignedWebhook, sign_content
 from customers.destinations.models import Destination, DestinationBatch, OutgoingRecord, RemovalRequest
@@ -96,6 +98,18 @@ def test_only_people_who_allow_sharing_when_it_is_sent_are_sent(receiver: Receiv
     assert (count("sent"), count("not_consented")) == (2, 3)
     batch = DestinationBatch.objects.get()
     assert (batch.sent, batch.not_consented, batch.status) == (2, 3, "sent")
+
+
+def test_a_delivery_without_anybody_who_allows_sharing_makes_no_request(
+    admin_client: Client, receiver: Receiver, destination: Destination
+) -> None:
+    make_order(make_customer("silent"))
+    assert run(NOON) == 0
+    assert receiver.calls == []
+    batch = DestinationBatch.objects.get()
+    assert (batch.attempts, batch.not_consented) == (0, 1)
+    deliveries = admin_client.get(reverse("destinations:page", args=[destination.pk])).context["deliveries"]
+    assert deliveries.rows[0][2].text == "nothing to send"
 
 
 def test_a_killed_process_repeats_the_batch_under_its_id(
