@@ -304,7 +304,7 @@ SHOP_FOUNDED = read_variable(
     "SHOP_FOUNDED",
     date(1990, 1, 1),
     read_first_day,
-    "a year such as 2009, or a date such as 2009-05-17",
+    "a past year such as 2009, or a past date such as 2009-05-17",
 )
 
 INSTALLED_APPS = [

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -152,11 +152,15 @@ def read_memory(raw: str) -> str:
 
 
 def read_first_day(raw: str) -> date:
-    """Return a date, or the first day of a year. Errors: ValueError for anything else."""
+    """Return a date, or the first day of a year. Errors: ValueError for anything else, and for a date in the future."""
     try:
-        return date(int(raw), 1, 1) if len(raw) == 4 else date.fromisoformat(raw)
+        day = date(int(raw), 1, 1) if len(raw) == 4 else date.fromisoformat(raw)
     except ValueError as error:
         raise ValueError("not a date") from error
+    # one more day, because in some time zones it is tomorrow already
+    if day > datetime.now(UTC).date() + timedelta(days=1):
+        raise ValueError("in the future")
+    return day
 
 
 def read_existing_folder(raw: str) -> Path:
