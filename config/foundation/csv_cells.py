@@ -7,15 +7,19 @@ With an apostrophe before it, a text is not a formula. A text that already start
 import csv
 import io
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from types import TracebackType
 from typing import Any, Protocol
 
 # the full-width forms too, which some spreadsheets convert
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 ENCODING_MARK = "\ufeff"
 PLAIN_NUMBER = re.compile(r"[+-]?[\d.,]+")
+# no reader of uploaded files accepts a longer row; a limit keeps a quotation mark that is never closed from filling the memory
+MAX_CELL_CHARACTERS = 16 * 2**20
 
 
 def escape_text(text: str) -> str:
@@ -87,3 +91,32 @@ def format_unescaped_row(cells: Iterable[str], *, delimiter: str, line_end: str)
     line = io.StringIO()
     csv.writer(line, delimiter=delimiter, lineterminator=line_end).writerow(cells)
     return line.getvalue()
+
+
+class LongCells:
+    """Lets the csv module read cells of up to ``MAX_CELL_CHARACTERS`` within a with block; its own limit is 131,072.
+
+    The limit holds for the whole process, so of several threads the first one raises it and the last one restores it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._usual_limit = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._usual_limit = csv.field_size_limit(MAX_CELL_CHARACTERS)
+            self._users += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                csv.field_size_limit(self._usual_limit)
+
+
+LONG_CELLS = LongCells()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from config.foundation.csv_cells import format_unescaped_row
+from config.foundation.csv_cells import LONG_CELLS, format_unescaped_row
 from config.foundation.files.gzip_files import open_text
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.samples import read_sample
@@ -23,7 +23,11 @@ def correct_rows(*, path: Path, encoding: str, corrections: Mapping[int, Mapping
         raise ImportFileError(_("Rows can be edited in CSV and TSV files only."))
     draft = path.with_name(f"{path.name}.part")
     changed = 0
-    with open_decoded(path, sample.encoding) as stream, draft.open("w", encoding="utf-8", newline="") as corrected:
+    with (
+        LONG_CELLS,
+        open_decoded(path, sample.encoding) as stream,
+        draft.open("w", encoding="utf-8", newline="") as corrected,
+    ):
         lines = RawLines(stream)
         reader = csv.reader(lines, delimiter=sample.delimiter)
         columns = [column.name for column in sample.columns]

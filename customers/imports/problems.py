@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.csv_cells import unescape_text
+from config.foundation.csv_cells import LONG_CELLS, unescape_text
 from customers.imports.kinds.base import ImportKind, Text
 
 MAX_SHOWN = 50
@@ -57,7 +57,8 @@ def read_problems(
     """Return the first problems of an error file, in the order of the file."""
     if not path.is_file():
         return []
-    return list(islice(iterate_problems(path, kind=kind, mapping=mapping, columns=columns), limit))
+    with LONG_CELLS:  # the file repeats the rejected rows, with cells as long as those of the uploaded file
+        return list(islice(iterate_problems(path, kind=kind, mapping=mapping, columns=columns), limit))
 
 
 def iterate_problems(

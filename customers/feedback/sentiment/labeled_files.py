@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from config.foundation.csv_cells import LONG_CELLS
 from config.foundation.text_encoding import detect_8bit_encoding, detect_byte_order_mark, detect_utf16
 
 POSITIVE = frozenset({"1", "1.0", "positive", "pos", "true"})
 NEGATIVE = frozenset({"0", "0.0", "negative", "neg", "false"})
 COLUMNS = ("label", "review")
-MAX_CELL_LENGTH = 10_000_000
 HEAD_BYTES = 4096
 
 
@@ -64,7 +64,6 @@ def read_labeled_texts(path: Path) -> LabeledTexts:
 @contextmanager
 def open_labeled_file(path: Path) -> Iterator[TextIO]:
     """Open a file in its encoding. Errors in it are raised as LabeledFileError."""
-    previous = csv.field_size_limit(MAX_CELL_LENGTH)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -73,11 +72,9 @@ def open_labeled_file(path: Path) -> Iterator[TextIO]:
         )
         if encoding is None:
             raise LabeledFileError(f"{path} is not text in UTF-8, UTF-16, GB18030 or Windows-1252.")
-        with path.open(encoding=encoding, newline="") as stream:
+        with LONG_CELLS, path.open(encoding=encoding, newline="") as stream:
             yield stream
     except OSError as error:
         raise LabeledFileError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (csv.Error, UnicodeError) as error:
         raise LabeledFileError(f"{path} is not a CSV file: {error}.") from error
-    finally:
-        csv.field_size_limit(previous)

@@ -15,9 +15,11 @@ from customers.orders.imports.arrow_arrays import build_integer_array
 from customers.orders.imports.column_mapping import ColumnMapping
 from customers.orders.imports.files.row_batches import ERROR_COLUMNS, OrderRows
 from customers.orders.imports.staging import Staging
-from customers.orders.order_rules import REASONS
+from customers.orders.order_rules import REASONS, TEXT_LENGTHS
 
 WRONG_COLUMN_COUNT = "wrong_column_count"
+# a longer value is too long for any field; the columns of the row have it complete
+MAX_SHOWN_VALUE = max(TEXT_LENGTHS.values())
 
 
 def write_rejected_rows(*, path: Path, rows: OrderRows, mapping: ColumnMapping, staging: Staging) -> None:
@@ -57,5 +59,6 @@ def read_rejected_rows(rows: OrderRows, mapping: ColumnMapping, staging: Staging
         ):
             code, _colon, name = problem.partition(":")
             value = next((raw[column] for column in mapping.columns.get(name, ()) if raw[column] not in (None, "")), "")
-            yield [int(lines[start]), name, value, code, str(REASONS[code]), *raw.values()]
+            shown = value[:MAX_SHOWN_VALUE] if isinstance(value, str) else value
+            yield [int(lines[start]), name, shown, code, str(REASONS[code]), *raw.values()]
             start += 1

@@ -388,6 +388,18 @@ def test_a_gzipped_file_is_corrected_and_imported(boss: Client, upload: Upload, 
     assert Customer.objects.get().name == "Ada"
 
 
+@pytest.mark.parametrize("value", ["x" * 200_000, "y" * 200_000 + ","], ids=["one cell", "too many columns"])
+def test_a_row_with_a_very_long_cell_is_listed_and_corrected(boss: Client, upload: Upload, value: str) -> None:
+    header = "order_id,customer_id,placed_at,product_id,quantity,unit_price"
+    run = upload("orders", f"{header}\n{value},ada,2026-05-01,tea,1,4.50\n2,bob,2026-05-01,tea,many,4.50\n")
+    assert (run.state, run.rejected) == ("checked", 2)
+    page = show(boss, run)
+    assert 'name="fix-3-quantity" value="many"' in page
+    assert "x" * 1001 not in page, "the page shows the beginning of the value"
+    run = post(boss, "fix", run, **{"fix-2-order_id": "1", "fix-3-quantity": "2"})
+    assert (run.state, run.rejected) == ("checked", int("," in value))
+
+
 def test_values_are_masked_without_the_permission_to_see_personal_data(
     boss: Client, client: Client, upload: Upload
 ) -> None:
