@@ -32,6 +32,7 @@ CONTENTS = [
     b"product_id,product_id\n1,2\n", b"order_id,date,product_id\n\x00,\x00,\x00\n", b'"' * 5000, b"a," * 20_000,
     b"product_id\ttitle\n" + b"x" * 200_000, b"<rss>" * 500, b'{"product_id": ' + b"[" * 5000, b'{"product_id": "\\ud800", "title": 1e999}',
     "订单号,日期\n1,2".encode("gb18030"), b"\x81\x30\x81", b"product_id,title\n\xed\xa0\x80,t\n",
+    b"x" * 200_000 + b"\n1\n",
 ]  # fmt: skip
 OPTIONS = ["", "order_id", "order_id=", "\x00", "x" * 6000, "\ud800"]
 

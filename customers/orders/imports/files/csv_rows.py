@@ -38,11 +38,15 @@ class CsvRows:
         self.size = path.stat().st_size
         self.encoding = encoding or detect_encoding(path)
         header = self._read_header()
-        self.delimiter = detect_delimiter(header)
+        try:
+            self.delimiter = detect_delimiter(header)
+            names = next(csv.reader(io.StringIO(header), delimiter=self.delimiter))
+        except csv.Error as error:  # a name longer than the csv module reads: not a header
+            raise self._describe_missing_header() from error
         # with semicolons as delimiters a comma is the decimal mark, as spreadsheets write it in much of Europe
         self.decimal_comma = self.delimiter == ";"
         self.header_breaks = header.count("\n")
-        self.columns = make_unique_names(next(csv.reader(io.StringIO(header), delimiter=self.delimiter)))
+        self.columns = make_unique_names(names)
         self.is_error_file = tuple(self.columns[: len(ERROR_COLUMNS)]) == ERROR_COLUMNS
         if self.is_error_file:
             self.columns = [unescape_text(name) for name in self.columns]
@@ -140,10 +144,13 @@ class CsvRows:
                 ) from error
         header = take_first_record(text)
         if not header.strip():
-            raise UnreadableOrderFileError(
-                _("%(name)s has no header; the first line must contain the column names.") % {"name": self.name}
-            )
+            raise self._describe_missing_header()
         return header
+
+    def _describe_missing_header(self) -> UnreadableOrderFileError:
+        return UnreadableOrderFileError(
+            _("%(name)s has no header; the first line must contain the column names.") % {"name": self.name}
+        )
 
 
 def unescape_rows(rows: pa.RecordBatch) -> pa.RecordBatch:
