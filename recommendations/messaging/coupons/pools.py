@@ -62,7 +62,14 @@ def describe_state(pool: CouponPool, *, now: datetime) -> tuple[str, str]:
 
 def read_codes(text: str) -> list[str]:
     """Return the codes of a CSV file: its column "code", or its first column. Errors: CouponFileError."""
-    rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error as error:  # a text in quotation marks that is longer than the csv module reads
+        raise CouponFileError(
+            _("The file cannot be read after line %(line)d. Check for an unclosed quotation mark.")
+            % {"line": reader.line_num}
+        ) from error
     if not rows:
         raise CouponFileError(_("The file is empty. Put one code on each line."))
     header = [cell.strip().lower() for cell in rows[0]]

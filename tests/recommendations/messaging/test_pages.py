@@ -282,13 +282,14 @@ def test_coupon_codes_are_imported_once_and_generated(marketer: Client) -> None:
     marketer.post(reverse("message_templates:new-pool"), {"name": "Welcome", "key": "welcome"})
     pool = CouponPool.objects.get()
     url = reverse("message_templates:coupon-pool", args=[pool.pk])
-    file = SimpleUploadedFile("codes.csv", b"\xef\xbb\xbfcode,note\nA-1,x\nA-2,\nA-1,\n")
+    file = SimpleUploadedFile("codes.csv", b"\xef\xbb\xbfcode,note\rA-1,x\rA-2,\rA-1,\r")
     page = marketer.post(url, {"action": "import", "file": file}, follow=True)
     assert "2 codes were added. Already in the pool: 1." in page.text
     marketer.post(url, {"action": "generate", "count": 5, "code_prefix": "SPRING-"})
     assert CouponCode.objects.filter(code__startswith="SPRING-").count() == 5
-    empty = marketer.post(url, {"action": "import", "file": SimpleUploadedFile("codes.csv", b"\n")})
-    assert empty.status_code == 400
+    for content in (b"\n", b'B-1\n"B-2' + b"x" * 200_000):
+        refused = marketer.post(url, {"action": "import", "file": SimpleUploadedFile("codes.csv", content)})
+        assert refused.status_code == 400
     assert "used up" not in marketer.get(reverse("message_templates:coupons")).text
     claim_codes(pool_key="welcome", deliveries=dict.fromkeys(range(1, 8), 1), now=NOON)
     with CaptureQueriesContext(connection) as queries:
