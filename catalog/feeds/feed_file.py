@@ -8,7 +8,7 @@ from typing import TextIO
 from django.utils.translation import gettext as _
 
 from catalog.models import FeedImport
-from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, open_bytes, open_text
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, describe_damaged_gzip, open_bytes, open_text
 from config.foundation.text_encoding import (
     DecodingFailure,
     UnknownEncodingError,
@@ -47,10 +47,6 @@ def detect_encoding(path: Path, declared: str | None = None) -> str:
         return _detect_encoding(path, declared)
     except DAMAGED_GZIP_ERRORS as error:
         raise FeedError(describe_damaged_gzip(path.name)) from error
-
-
-def describe_damaged_gzip(name: str) -> str:
-    return _("%(file)s is a damaged or incomplete gzip file. Compress it again.") % {"file": name}
 
 
 def _detect_encoding(path: Path, declared: str | None) -> str:

@@ -21,7 +21,6 @@ from customers.imports import runs
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.kinds.products import PRODUCTS
 from customers.imports.models import ImportRun, ImportState, ScheduledFeed
-from customers.imports.samples import read_sample
 
 logger = logging.getLogger(__name__)
 # a feed with a larger share of rejected rows is more likely broken than right
@@ -136,7 +135,7 @@ def create_feed_run(feed: ScheduledFeed, *, stored_name: str, at: datetime) -> I
         options=find_options(feed),
     )
     try:
-        runs.propose_mapping(run, read_sample(runs.get_path(run), encoding=run.options.get("encoding", "")))
+        runs.propose_mapping(run, runs.read_run_sample(run, encoding=run.options.get("encoding", "")))
         if missing := PRODUCTS.find_missing_fields(run.mapping, run.preset):
             raise ImportFileError(
                 _("The feed has no column for: %(fields)s. Import the file once by hand to match its columns.")

@@ -25,6 +25,7 @@ from customers.imports.kinds.base import (
     ImportKind,
     ImportOutcome,
     ImportTask,
+    replace_stored_name,
 )
 from customers.imports.kinds.registry import KINDS
 from customers.imports.matching import ColumnMatch, RememberedColumns, match_columns
@@ -68,12 +69,25 @@ def create_run(*, kind: ImportKind, file: UploadedFile, source: str, user: Any, 
     try:
         check_unpacked_size(run)
         if kind.fields:
-            propose_mapping(run, read_sample(get_path(run)))
+            propose_mapping(run, read_run_sample(run))
     except ImportFileError:
         get_path(run).unlink(missing_ok=True)
         raise
     run.save()
     return run
+
+
+def read_run_sample(run: ImportRun, *, encoding: str = "") -> FileSample:
+    """Read the columns and the first rows of a run's file. Raises ImportFileError."""
+    try:
+        return read_sample(get_path(run), encoding=encoding)
+    except ImportFileError as error:
+        raise ImportFileError(describe_file_error(run, error)) from error
+
+
+def describe_file_error(run: ImportRun, error: Exception) -> str:
+    """Return the text of an error, which names the file as the user did."""
+    return replace_stored_name(str(error), path=get_path(run), file_name=run.file_name)
 
 
 def check_unpacked_size(run: ImportRun) -> None:
@@ -227,7 +241,8 @@ def check_run(*, run_id: int, at: datetime) -> ImportRun:
 
 def fail_run(run: ImportRun, error: Exception) -> None:
     """Record an unexpected error, unless the database itself has failed."""
-    run.state, run.error = ImportState.FAILED, describe_error(error)
+    text = replace_stored_name(describe_error(error), path=get_path(run), file_name=run.file_name)
+    run.state, run.error = ImportState.FAILED, text
     with suppress(Error):
         run.save()
 

@@ -4,12 +4,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.feeds.feed_file import FeedError, describe_damaged_gzip, detect_encoding, detect_format
+from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format
 from catalog.feeds.google_xml import read_google_xml
 from catalog.feeds.json_lines import read_json_lines
 from catalog.feeds.row_mapping import FeedRow
 from catalog.models import FeedImport
-from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, open_bytes, open_text
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, describe_damaged_gzip, open_bytes, open_text
 from customers.imports.kinds.base import ImportFileError
 from customers.orders.imports.files.csv_rows import CsvRows
 from customers.orders.imports.files.order_file import open_rows

@@ -5,8 +5,14 @@ import zlib
 from pathlib import Path
 from typing import IO, TextIO, cast
 
+from django.utils.translation import gettext as _
+
 GZIP_MAGIC = b"\x1f\x8b"
 DAMAGED_GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+def describe_damaged_gzip(name: str) -> str:
+    return _("%(file)s is a damaged or incomplete gzip file. Compress it again.") % {"file": name}
 
 
 def is_gzip(path: Path) -> bool:

@@ -102,9 +102,7 @@ class AccessLogReader:
         """
         fields = self.mapping.log_format.parse_fields(line.decode(errors="replace"))
         if fields is None:
-            raise LogLineError(
-                "unreadable_line", "The line does not match the log format; set another one with --mapping."
-            )
+            raise LogLineError("unreadable_line", "The line does not match the log format.")
         try:
             status = int(fields["status"])
         except ValueError as error:

@@ -169,13 +169,32 @@ def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]
         return "jsonl"
     if entries:
         return "nginx"
-    raise UnreadableEventFileError(
-        _(
-            "%(file)s starts with %(start)s, which is neither JSON Lines nor the expected log format. Set "
-            "--format to jsonl or nginx. Define other log formats in a --mapping file."
+    raise UnknownEventFormatError(file.name, lines[0][:60].decode(errors="replace"))
+
+
+class UnknownEventFormatError(UnreadableEventFileError):
+    """The file has neither JSON Lines nor the expected log format; the command has options for that, the upload has none."""
+
+    def __init__(self, name: str, start: str) -> None:
+        self.values = {"file": name, "start": repr(start)}
+        super().__init__(
+            _(
+                "%(file)s starts with %(start)s, which is neither JSON Lines nor the combined log format of nginx and Apache. "
+                "Convert it to one of them, or import it with the import_events command on the server, which can read other "
+                "log formats."
+            )
+            % self.values
         )
-        % {"file": file.name, "start": repr(lines[0][:60].decode(errors="replace"))}
-    )
+
+    def explain_options(self) -> str:
+        """Return the error text for users of the command."""
+        return (
+            _(
+                "%(file)s starts with %(start)s, which is neither JSON Lines nor the expected log format. Set "
+                "--format to jsonl or nginx. Define other log formats in a --mapping file."
+            )
+            % self.values
+        )
 
 
 def require_json_lines(file: LineFile) -> None:
@@ -354,4 +373,4 @@ class EventErrorFile:
             CsvWriter(self._stream).write_row([problem.line, problem.code, problem.reason])
 
 
-__all__ = ["UnreadableEventFileError", "UrlMappingError", "import_events", "import_items"]
+__all__ = ["UnknownEventFormatError", "UnreadableEventFileError", "UrlMappingError", "import_events", "import_items"]

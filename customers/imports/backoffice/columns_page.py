@@ -26,7 +26,7 @@ from customers.imports.matching import (
     read_choices,
 )
 from customers.imports.models import ImportRun, ImportState
-from customers.imports.samples import FileSample, read_sample
+from customers.imports.samples import FileSample
 from customers.imports.value_types import detect_date_format
 
 ENCODINGS = (
@@ -130,7 +130,7 @@ def read_file(request: HttpRequest, run: ImportRun, kind: ImportKind) -> ReadFil
         encoding, preset = form.cleaned_data["encoding"], form.cleaned_data.get("preset", "")
     match = ColumnMatch(run.preset, {name: list(columns) for name, columns in run.mapping.items()})
     try:
-        sample = read_sample(runs.get_path(run), encoding=encoding)
+        sample = runs.read_run_sample(run, encoding=encoding)
     except ImportFileError as error:
         return ReadFile(form, encoding, preset, FileSample(()), match, str(error))
     if (encoding, preset) != (earlier_encoding, run.preset):

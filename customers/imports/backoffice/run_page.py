@@ -204,7 +204,7 @@ def fix_rows(request: HttpRequest, run_id: int) -> HttpResponse:
             path=runs.get_path(run), encoding=run.options.get("encoding", ""), corrections=corrections
         )
     except (ImportFileError, OSError) as error:
-        messages.error(request, str(error))
+        messages.error(request, runs.describe_file_error(run, error))
         return redirect_to_run(run)
     run.options.pop("encoding", None)  # the corrected file is UTF-8
     run.save(update_fields=["options"])

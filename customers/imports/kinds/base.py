@@ -23,6 +23,11 @@ class ImportFileError(Exception):
     """The file as a whole cannot be imported; the message gives the reason and the fix."""
 
 
+def replace_stored_name(text: str, *, path: Path, file_name: str) -> str:
+    """Return an error text with the name that the user's file has, instead of the one under which it is stored."""
+    return text.replace(str(path), file_name).replace(path.name, file_name)
+
+
 class ImportCancelledError(Exception):
     """A user cancelled the import."""
 

@@ -40,7 +40,7 @@ SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
 def import_customer_file(task: ImportTask) -> ImportOutcome:
     """Import or check a file of customers; a second import of a row changes nothing."""
     run = task.run
-    with translate_file_errors():
+    with translate_file_errors(task):
         result = import_customers(
             path=task.path,
             received_at=task.at,

@@ -28,7 +28,7 @@ def import_event_file(task: ImportTask) -> ImportOutcome:
     def watch(result: EventImportResult, position: int, size: int) -> None:
         task.progress(position, size)
 
-    with translate_file_errors():
+    with translate_file_errors(task):
         result = import_events(
             path=task.path,
             source=source,

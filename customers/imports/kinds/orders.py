@@ -126,7 +126,7 @@ def import_order_file(task: ImportTask) -> ImportOutcome:
         record.save()
         run.record_id = record.pk
         run.save(update_fields=["record_id"])  # before the import: an attempt after a crash finds its record
-        with translate_file_errors():
+        with translate_file_errors(task, record):
             import_orders(
                 path=task.path,
                 source=source,

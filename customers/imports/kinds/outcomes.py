@@ -8,8 +8,9 @@ from typing import Any
 
 from catalog.feeds.feed_file import FeedError
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.job_runs import FileImport
 from customers.events.imports.file_import import UnreadableEventFileError, UrlMappingError
-from customers.imports.kinds.base import ImportFileError, ImportOutcome
+from customers.imports.kinds.base import ImportFileError, ImportOutcome, ImportTask, replace_stored_name
 from customers.orders.imports.file_import import ColumnMappingError, ImportOptionError, UnreadableOrderFileError
 
 FILE_ERRORS = (
@@ -25,12 +26,22 @@ FILE_ERRORS = (
 
 
 @contextmanager
-def translate_file_errors() -> Iterator[None]:
-    """Raise ImportFileError for a file or options that cannot be imported."""
+def translate_file_errors(task: ImportTask, record: FileImport | None = None) -> Iterator[None]:
+    """Raise ImportFileError for a file or options that cannot be imported.
+
+    It and the record of the import name the file as the user did.
+    """
+
+    def replace_name(text: str) -> str:
+        return replace_stored_name(text, path=task.path, file_name=task.run.file_name)
+
     try:
         yield
     except FILE_ERRORS as error:
-        raise ImportFileError(str(error)) from error
+        if record is not None and record.error:
+            record.error = replace_name(record.error)
+            record.save(update_fields=["error"])
+        raise ImportFileError(replace_name(str(error))) from error
 
 
 def build_outcome(result: Any, *, counts: Mapping[str, int] | None = None, **fields: Any) -> ImportOutcome:

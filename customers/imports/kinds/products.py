@@ -104,7 +104,7 @@ def import_product_file(task: ImportTask) -> ImportOutcome:
         run.save(update_fields=["record_id"])  # before the import: an attempt after a crash finds its record
         options = build_feed_options(run.options, preset=run.preset, mapping=run.mapping)
         try:
-            with translate_file_errors():
+            with translate_file_errors(task, record):
                 import_feed(
                     path=task.path,
                     options=options,

@@ -32,7 +32,7 @@ SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
 
 def import_review_file(task: ImportTask) -> ImportOutcome:
     """Import or check a file of reviews; a second import of a row changes nothing."""
-    with translate_file_errors():
+    with translate_file_errors(task):
         result = import_reviews(
             path=task.path,
             mapping={name: columns[0] for name, columns in task.run.mapping.items()},

@@ -28,7 +28,7 @@ from customers.identity.models import Customer
 from customers.imports import runs, tasks
 from customers.imports.models import ImportChange, ImportRun, ImportState
 from customers.orders.imports.loading import staged_load
-from customers.orders.models import Order, OrderLine
+from customers.orders.models import Order, OrderImport, OrderLine
 from tests.child_processes import get_test_database_url
 from tests.customers.imports.wizard_pages import Upload, check_columns, post, show
 from tests.makers import make_customer, make_order, make_product
@@ -323,6 +323,15 @@ def test_unexpected_error_is_shown_and_the_import_can_be_repeated(
     assert post(boss, "start", run).state == "imported"
 
 
+def test_the_error_of_a_check_names_the_file_as_the_user_did(boss: Client, upload: Upload) -> None:
+    events = upload("events", "date,event\n2026-01-01,view\n", name="views.csv")
+    assert events.error.startswith("views.csv starts with 'date,event', which is neither JSON Lines nor")
+    assert "--" not in events.error, "the page has no options of the command"
+    columns = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n"
+    run = upload("orders", f'{columns}1,ada,2026-05-01,tea,1,4.50\n"2,ada\n3,ada\n', name="all.csv")
+    assert run.error == OrderImport.objects.get().error == "all.csv, line 3: unclosed quotation mark."
+
+
 def test_second_start_of_a_finished_import_does_nothing(boss: Client, upload: Upload) -> None:
     text = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n1,ada,2026-05-01,tea,1,4.50\n"
     run = post(boss, "start", upload("orders", text))
@@ -429,16 +438,27 @@ def test_pages_need_permissions(client: Client, boss: Client, upload: Upload) ->
         assert client.post(reverse(f"imports:{name}", args=[run.pk])).status_code == 403, name
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04zip", b"a,b\n", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9]])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "The submitted file is empty"),
+        (b"PK\x03\x04zip", "x.csv is a workbook or a ZIP archive"),
+        (b"PAR1PAR1", "x.csv is a damaged or incomplete Parquet file"),
+        (b"a,b\n", "x.csv has a header but no rows"),
+        (b"a,b\n1,\0\n", "x.csv, line 2: NUL character"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], "x.csv is a damaged or incomplete gzip file"),
+    ],
+)
 def test_unreadable_file_is_refused_with_the_reason_and_not_kept(
-    boss: Client, settings: object, content: bytes
+    boss: Client, settings: object, content: bytes, reason: str
 ) -> None:
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     response = boss.post(
         reverse("imports:new", args=["orders"]), {"file": SimpleUploadedFile("x.csv", content), "source": "shop"}
     )
-    assert response.context["form"].errors["file"]
+    [error] = response.context["form"].errors["file"]
+    assert error.startswith(reason)
     assert not ImportRun.objects.exists()
     assert not list(runs.UPLOADS.path.glob("*"))
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.events.imports.file_import import (
+    UnknownEventFormatError,
     UnreadableEventFileError,
     UrlMappingError,
     ignore_import_progress,
@@ -63,6 +64,8 @@ class Command(BaseCommand):
                 errors=options["errors"] or build_error_file_path(options["source"]),
                 watch=bar if options["verbosity"] else ignore_import_progress,
             )
+        except UnknownEventFormatError as error:
+            raise CommandError(error.explain_options()) from error
         except (UnreadableEventFileError, UrlMappingError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:

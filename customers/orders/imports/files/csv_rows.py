@@ -12,6 +12,7 @@ import pyarrow.csv as pacsv
 from django.utils.translation import gettext as _
 
 from config.foundation.csv_cells import FORMULA_PREFIXES, unescape_text
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, describe_damaged_gzip
 from customers.orders.imports.files.line_counter import LineCounter
 from customers.orders.imports.files.row_batches import (
     ERROR_COLUMNS,
@@ -76,7 +77,7 @@ class CsvRows:
                 # the number of rows is extrapolated from the share of the file's bytes that has been read
                 total = max(rows_read, int(rows_read * self.size / max(1, stream.bytes_read())))
                 yield RowBatch(lines, rows, rows_read, total)
-        except (UndecodableError, pa.ArrowInvalid, OSError, EOFError) as error:
+        except (UndecodableError, pa.ArrowInvalid, OSError, *DAMAGED_GZIP_ERRORS) as error:
             raise self._explain(error, stream, counter) from error
         finally:
             stream.close()
@@ -107,6 +108,8 @@ class CsvRows:
         """Return an error that describes the problem of the file to the user."""
         if isinstance(error, UndecodableError):
             return UnreadableOrderFileError(error.explain(self.name))
+        if isinstance(error, DAMAGED_GZIP_ERRORS):
+            return UnreadableOrderFileError(describe_damaged_gzip(self.name))
         if stream.failure is not None:  # Arrow wraps the errors of its input in its own
             return UnreadableOrderFileError(stream.failure.explain(self.name))
         if isinstance(error, pa.ArrowInvalid):
@@ -138,7 +141,9 @@ class CsvRows:
                 text = stream.read(MAX_HEADER_BYTES).decode(errors="ignore")
             except UndecodableError as error:
                 raise UnreadableOrderFileError(error.explain(self.name)) from error
-            except (OSError, EOFError) as error:
+            except DAMAGED_GZIP_ERRORS as error:
+                raise UnreadableOrderFileError(describe_damaged_gzip(self.name)) from error
+            except OSError as error:
                 raise UnreadableOrderFileError(
                     _("%(name)s cannot be read: %(reason)s") % {"name": self.name, "reason": str(error)}
                 ) from error

@@ -22,7 +22,7 @@ class ParquetRows:
             self.file = pq.ParquetFile(path)
         except (pa.ArrowInvalid, OSError) as error:
             raise UnreadableOrderFileError(
-                _("%(path)s is not a complete Parquet file: %(reason)s")
+                _("%(path)s is a damaged or incomplete Parquet file (%(reason)s). Export it again.")
                 % {"path": path, "reason": str(error).split("\n")[0]}
             ) from error
         self.name = path.name

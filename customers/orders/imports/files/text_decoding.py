@@ -8,7 +8,7 @@ from typing import IO, cast
 
 from django.utils.translation import gettext as _
 
-from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, GZIP_MAGIC, open_bytes
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, GZIP_MAGIC, describe_damaged_gzip, open_bytes
 from config.foundation.text_encoding import detect_8bit_encoding, detect_byte_order_mark, detect_utf16
 from customers.orders.imports.files.row_batches import UnreadableOrderFileError
 
@@ -26,6 +26,11 @@ class UndecodableError(Exception):
 
     def explain(self, name: str) -> str:
         """Return the error text for the file of this name."""
+        if self.invalid == b"\0":
+            return _(
+                "%(name)s, line %(line)d: NUL character. The file is damaged, or its encoding is another one, such as utf-16. "
+                "Export it again as CSV, or set its encoding."
+            ) % {"name": name, "line": self.line}
         return _(
             "%(name)s, line %(line)d: the bytes %(invalid)s are not valid %(encoding)s. Save the file as UTF-8, or set its "
             "encoding, such as utf-8, utf-16, gb18030 or windows-1252."
@@ -127,7 +132,9 @@ def detect_encoding(path: Path) -> str:
         if encoding := detect_byte_order_mark(head) or detect_utf16(head):
             return encoding
         encoding, failure = detect_8bit_encoding(lambda: open_bytes(path))
-    except (OSError, *DAMAGED_GZIP_ERRORS) as error:
+    except DAMAGED_GZIP_ERRORS as error:
+        raise UnreadableOrderFileError(describe_damaged_gzip(path.name)) from error
+    except OSError as error:
         raise UnreadableOrderFileError(
             _("%(name)s cannot be read: %(reason)s") % {"name": path.name, "reason": str(error)}
         ) from error

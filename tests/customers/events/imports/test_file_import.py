@@ -197,7 +197,7 @@ def test_a_first_line_without_json_does_not_hide_the_format(tmp_path: Path) -> N
         (b'[{"type":"track"}]', r"is a JSON array; write one object per line, for example with: jq"),
         (
             b"date,event\n2026-01-01,view\n",
-            r"starts with 'date,event', which is neither JSON Lines nor the expected log format",
+            r"starts with 'date,event', which is neither JSON Lines nor the combined log format",
         ),
         (b"", "is empty"),
     ],

@@ -91,6 +91,7 @@ def test_built_in_mapping_is_printed() -> None:
     ("arguments", "message"),
     [
         ([], "Specify a file, or - for standard input"),
+        ([__file__], "Set --format to jsonl or nginx"),
         (["nowhere.jsonl"], "nowhere.jsonl cannot be opened: No such file or directory"),
         (
             ["{file}", "--source", "My Shop"],
