@@ -51,6 +51,9 @@ REASONS: dict[str, Promise] = {
     "missing_price": _("Both the unit price and the line total are missing; set one of them."),
     "missing_date": _("No row of this order has an order date."),
     "too_long": _("The ID is too long."),
+    "bad_characters": _(
+        "The ID contains a line break or a control character. Remove it, and check for an unclosed quotation mark."
+    ),
     "bad_date": _("Not a valid date; use the format 2026-05-17 09:30:00, or choose the date format of the file."),
     "before_founding": _("The date is before the shop was founded; correct the date or the setting SHOP_FOUNDED."),
     "future_date": _("The date is more than one day in the future."),

@@ -298,6 +298,8 @@ class ParseQueryBuilder:
             ("order_id IS NULL", "missing_order_id:order_id"),
             ("product_id IS NULL", "missing_product:product_id"),
             *((f"length({name}) > {size}", f"too_long:{name}") for name, size in lengths),
+            # a quotation mark that is closed in a later row makes one ID of the lines between
+            *((f"regexp_matches({name}, '[[:cntrl:]]')", f"bad_characters:{name}") for name, _size in lengths),
             ("raw_placed_at IS NOT NULL AND placed_at IS NULL", "bad_date:placed_at"),
             (f"placed_at < TIMESTAMP {quote_text(f'{settings.SHOP_FOUNDED} 00:00:00')}", "before_founding:placed_at"),
             (f"placed_at > {latest}", "future_date:placed_at"),

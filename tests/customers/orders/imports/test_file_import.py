@@ -551,6 +551,13 @@ def test_binary_data_is_rejected(load: Load) -> None:
         load(HEADER.encode() + b"\nA1,\x00\x00,2026-05-01,tea,Tea,1,4.50\n")
 
 
+def test_an_id_of_several_lines_is_rejected(load: Load) -> None:
+    row = '"c1,2026-05-01,tea,Tea,1,4.50\nA2,""c2",2026-05-01,tea,Tea,1,4.50\n'
+    run = load(f"{HEADER}\nA1,{row}A3,c3,2026-05-01,tea,Tea,1,4.50\n")
+    assert (run.loaded, run.problems) == (1, {"bad_characters": 1})
+    assert Customer.objects.count() == 1
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_delimiter_is_detected(load: Load, delimiter: str) -> None:
     assert load(THREE.replace(",", delimiter)).loaded == 3
