@@ -827,7 +827,7 @@ EMAIL_BACKEND = read_variable(
 PUBLIC_URL = read_variable(
     "PUBLIC_URL", "http://127.0.0.1:8000", read_public_address, "an address such as https://mail.shop.example"
 )
-# The page of a product in the shop, for products whose catalog entry has no link; {product_id} is replaced.
+# The page of a product in the shop, for products whose catalog entry has no URL, in messages and in responses; {product_id} is replaced.
 PRODUCT_URL = read_variable(
     "PRODUCT_URL",
     f"{PUBLIC_URL}/shop/product/?id={{product_id}}" if DEMO else "",

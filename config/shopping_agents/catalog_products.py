@@ -7,13 +7,12 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-from django.conf import settings
 from django.db.models import Case, F, QuerySet, When
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Availability, Product
+from catalog.product_links import resolve_product_url
 from config.shopping_agents.models import AgentFeedSettings
 
 CHUNK = 2000
@@ -89,9 +88,7 @@ class CatalogVariant(NamedTuple):
     @property
     def page(self) -> str:
         """The address of the product page; empty if it is unknown."""
-        if self.url or not settings.PRODUCT_URL:
-            return self.url
-        return str(settings.PRODUCT_URL).replace("{product_id}", quote(self.product_id, safe=""))
+        return resolve_product_url(self.url, self.product_id)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from catalog.product_links import resolve_product_url
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import MASK, mask_id, mask_json
 from customers.lifecycle.models import CustomerProfile
@@ -117,7 +118,7 @@ def make_sample_event(recipient: Recipient, *, now: datetime) -> dict[str, Any]:
     product: Mapping[str, str] = {
         "product_id": card.product_id,
         "title": card.title,
-        "url": card.url,
+        "url": resolve_product_url(card.url, card.product_id),
         "image_url": card.image_url,
         "price": price,
         "currency": card.currency,

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from catalog.placeholder_images.png import choose_mail_image_url
+from catalog.product_links import resolve_product_url
 from config.foundation.number_formats import format_money
 from recommendations.messaging.substitution.context import RenderContext
-from recommendations.messaging.substitution.product_links import build_product_url
 from recommendations.serving.state.product_index import ProductCard
 
 type Getter = Callable[[RenderContext], str]
@@ -104,7 +104,7 @@ class CellGetter:
                 return url
             return get_image_url(card, context)
         if self.name == "link":
-            url = build_product_url(card)
+            url = resolve_product_url(card.url, card.product_id)
             if self.is_chosen_at_open and (link := context.links.product_link(self.row, context.first + self.cell)):
                 return link
             return context.get_click(url, f"{self.row}:{card.product_id}") if url else ""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from catalog.product_links import resolve_product_url
 from recommendations.messaging.substitution.context import RenderContext
 from recommendations.messaging.substitution.fragments import Fragment, format_price
-from recommendations.messaging.substitution.product_links import build_product_url
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class ProductTextGetter:
         lines = []
         for card in context.choices.products.get(self.row, ()):
             price = "" if card.price is None else f": {format_price(card, context)}"
-            url = build_product_url(card)
+            url = resolve_product_url(card.url, card.product_id)
             link = f"\n  {context.get_click(url, f'{self.row}:{card.product_id}')}" if url else ""
             lines.append(f"- {card.title}{price}{link}")
         if not lines:

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
+from catalog.product_links import resolve_product_url
 from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import TemplateVersion
 from recommendations.messaging.rendering import get_compiled, load_recipients
 from recommendations.messaging.rendering.choosing import ChosenRow, choose_products
 from recommendations.messaging.rendering.event_products import refresh_events
 from recommendations.messaging.substitution.choices import cards_from_json, cards_to_json
-from recommendations.messaging.substitution.product_links import build_product_url
 from recommendations.sending.models import Delivery
 from recommendations.sending.tracking.browser_view import build_delivery_links
 from recommendations.sending.tracking.links import add_campaign_parameters
@@ -86,7 +86,7 @@ def build_opened_link(delivery_id: int, place: str) -> str:
     row, index = parse_place(place)
     delivery = Delivery.objects.filter(pk=delivery_id).first()
     card = find_shown_card(delivery, row, index) if delivery else None
-    url = build_product_url(card) if card else ""
+    url = resolve_product_url(card.url, card.product_id) if card else ""
     if delivery is None or card is None or not url.startswith(("http://", "https://")):
         return ""
     links = build_delivery_links(delivery)

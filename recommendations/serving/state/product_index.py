@@ -17,6 +17,7 @@ from django.db.models import FloatField, Func, QuerySet
 
 from catalog.fingerprint import UNKNOWN_CHANGES, RecentChanges, summarize_changes
 from catalog.models import Availability, Product
+from catalog.product_links import resolve_product_url
 from recommendations.engine import IdMap
 from recommendations.serving.expressions.expression import BoundBoost, BoundExpression
 from recommendations.serving.expressions.product_masks import compute_boosts, compute_mask
@@ -115,8 +116,9 @@ class ItemParts(NamedTuple):
         product = b"null"
         if card is not None:
             price = None if card.price is None else str(card.price)
+            url = resolve_product_url(card.url, card.product_id)
             product = msgspec.json.encode(
-                ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
+                ProductJSON(card.title, price, card.currency, card.image_url, url, card.brand, card.category)
             )
         head = b'{"product_id":%b,"rank":' % msgspec.json.encode(product_id)
         return cls(card, product_id, head, b',"product":%b%b' % (product, END_OF_ITEM))

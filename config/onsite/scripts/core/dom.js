@@ -23,9 +23,14 @@ function cleanUrl(url) {
   }
 }
 
-/** Returns the link of a product: the shop's own if it has a function for it, else the one of the catalog. */
+/** Returns the link of a product: the shop's own if it has a function for it, else the one of the response. Warns once without one. */
 function linkOf(productId, product) {
-  return cleanUrl(config.productUrl?.(productId, product) ?? product.url)
+  const url = cleanUrl(config.productUrl?.(productId, product) ?? product.url)
+  if (!url && !linkOf.warned) {
+    linkOf.warned = true
+    console.warn(`Perennial: product ${productId} has no link, so its card cannot be clicked. Set its url or PRODUCT_URL.`)
+  }
+  return url
 }
 
 function formatMoney(amount, currency) {

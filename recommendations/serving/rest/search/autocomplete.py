@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from catalog.product_links import resolve_product_url
 from recommendations.serving.expressions.parsing import find_internal_attributes
 from recommendations.serving.rest.request import NotPlainError, parse_plain_filter
 from recommendations.serving.rest.search.response import encode_response
@@ -85,7 +86,7 @@ def build_response(completed: Autocompletion, snapshot: SearchSnapshot) -> Autoc
                 None if card.price is None else str(card.price),
                 card.currency,
                 card.image_url,
-                card.url,
+                resolve_product_url(card.url, card.product_id),
             )
             for card in cards
         ],

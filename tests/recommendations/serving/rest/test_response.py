@@ -101,3 +101,16 @@ def test_numbers_are_rounded_as_python_rounds_them() -> None:
     values = np.concatenate([values, np.array([0.0000005, 0.5, -1.25, 1e-5, 123456.78], np.float32)]).tolist()
     assert encode_numbers(values, decimals=6) == [msgspec.json.encode(round(value, 6)) for value in values]
     assert encode_numbers([], decimals=6) == []
+
+
+def test_a_product_without_a_url_links_to_the_page_of_the_shop(
+    products: ProductIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.conf.settings.PRODUCT_URL", "https://shop.example/?id={product_id}")
+    make_product("mug/1", url="https://shop.example/mug")
+    make_product("cup/1")
+    products.refresh(now=NOON)
+    items = [RecommendedItem(name, 1, 1.0, None, None, products.find_row(name)) for name in ("cup/1", "mug/1")]
+    cup, mug = decode(items, products)
+    assert cup["product"]["url"] == "https://shop.example/?id=cup%2F1"
+    assert mug["product"]["url"] == "https://shop.example/mug"
