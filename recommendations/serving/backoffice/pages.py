@@ -23,7 +23,7 @@ from recommendations.serving.backoffice.placements.samples import MissingStartPr
 from recommendations.serving.backoffice.placements.states import has_active_version
 from recommendations.serving.backoffice.preview import build_preview, make_customer_request
 from recommendations.serving.backoffice.why import explain_preview
-from recommendations.serving.pipeline.candidates import NO_MODEL, SWITCHED_OFF
+from recommendations.serving.pipeline.candidates import NO_MODEL, NONE_LEFT, SWITCHED_OFF
 from recommendations.serving.pipeline.context import LAST_RESORT
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
@@ -146,4 +146,6 @@ def describe_response(response: RecommendationResponse) -> str:
         return _("“%(placement)s” is off, or no better than “%(fallback)s”, which is shown instead.") % values
     if response.fallback_reason == NO_MODEL:
         return _("No model has been trained yet, so “%(fallback)s” is shown instead of “%(placement)s”.") % values
+    if response.fallback_reason == NONE_LEFT:
+        return _("“%(placement)s” has no products to show here, so “%(fallback)s” is shown instead.") % values
     return _("There is not enough data for “%(placement)s” here, so “%(fallback)s” is shown instead.") % values

@@ -32,7 +32,8 @@ from recommendations.serving.state.compiled_rules import Factors
 from recommendations.serving.state.model import NO_ROWS
 
 # why a placement has no candidates; sent over REST as fallback_reason
-NO_MODEL, LATE, SWITCHED_OFF, NOTHING_KNOWN = "no_model", "late", "off", "nothing_known"
+NO_MODEL, LATE, SWITCHED_OFF, NOTHING_KNOWN, NONE_LEFT = "no_model", "late", "off", "nothing_known", "none_left"
+IMPERSONAL_PLACEMENTS = (POPULAR, TRENDING, NEW)  # need no knowledge about the visitor, and no products of the request
 PLACEMENTS_WITHOUT_MODEL = (NEW, RECENTLY_VIEWED)
 PERSONALIZED_DEPTH = 100  # candidates of a related placement that are reordered for the visitor
 NO_SCORES = np.empty(0, np.float32)
@@ -55,8 +56,10 @@ def find_candidates(context: RecommendationContext, placement: str) -> Candidate
     except DeadlineExceededError:
         context.deadline = None
         return _make_empty(placement, LATE)
-    if candidates is None or not len(candidates.rows):
+    if candidates is None:
         return _make_empty(placement, NOTHING_KNOWN)
+    if not len(candidates.rows):
+        return _make_empty(placement, _explain_empty(context, placement))
     candidates.placement = placement
     return _use_own_variants(context, candidates)
 
@@ -74,6 +77,18 @@ def _use_own_variants(context: RecommendationContext, candidates: Candidates) ->
 
 def _make_empty(placement: str, problem: str) -> Candidates:
     return Candidates(placement, NO_ROWS, NO_SCORES, placement=placement, problem=problem)
+
+
+def _explain_empty(context: RecommendationContext, placement: str) -> str:
+    """Return why a placement with data found no product: none is left, or nothing known leads to those that are left."""
+    if placement in IMPERSONAL_PLACEMENTS:
+        return NONE_LEFT
+    if placement in (BUY_AGAIN, RECENTLY_VIEWED):  # show only the visitor's own products
+        return NOTHING_KNOWN
+    excluded = context.get_excluded_rows(placement, context.get_start_rows())
+    left = context.recommendable.copy()  # masks are shared with other requests
+    left[excluded[excluded >= 0]] = False
+    return NOTHING_KNOWN if left.any() else NONE_LEFT
 
 
 def _find_for_you(context: RecommendationContext) -> Candidates | None:

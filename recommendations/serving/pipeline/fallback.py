@@ -8,10 +8,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from recommendations.engine.linear_algebra.set_kernels import are_members
-from recommendations.engine.placements import POPULAR
+from recommendations.engine.placements import CATEGORIES, POPULAR
 from recommendations.serving.pipeline.candidates import (
     LATE,
     NO_MODEL,
+    NONE_LEFT,
     NOTHING_KNOWN,
     SWITCHED_OFF,
     find_candidates,
@@ -24,12 +25,19 @@ from recommendations.serving.state.product_index import ProductFilters
 FILTERS_DROPPED = "filters"
 FILTER_NAMES = ("category", "brand", "price_min", "price_max", "filter")
 # why a list is empty, besides the problems of candidates; sent over REST as code of empty_reason
-FILTERS, NO_PRODUCTS, END_OF_LIST, RULES = "filters", "no_products", "end_of_list", "rules"
+FILTERS, NO_PRODUCTS, END_OF_LIST, RULES, NO_CATEGORIES = (
+    "filters",
+    "no_products",
+    "end_of_list",
+    "rules",
+    "no_categories",
+)
 EMPTY_LIST_TEXTS = {
     NO_MODEL: gettext_lazy("No model is active yet."),
     LATE: gettext_lazy("The deadline passed before the products were found."),
     SWITCHED_OFF: gettext_lazy("The placement is turned off, or no better than its fallback."),
     NOTHING_KNOWN: gettext_lazy("Not enough is known about the visitor or the products of the request."),
+    NONE_LEFT: gettext_lazy("No product is left that may be shown to this visitor and qualifies for this placement."),
     NO_PRODUCTS: gettext_lazy("No product is left after removing those that must not be shown to this visitor."),
 }
 
@@ -79,6 +87,8 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
     filters = [name for name in FILTER_NAMES if getattr(context.request, name) not in ("", None)]
     if context.offset and context.allowed.any():
         return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
+    if context.request.scenario == CATEGORIES and len(candidates.rows):
+        return EmptyListReason(NO_CATEGORIES, _("None of the products that could be shown here has a category."))
     if filters and not context.has_relaxed_filters:
         return EmptyListReason(FILTERS, _("No product matches the filters."), filters)
     if not context.allowed.any():

@@ -40,7 +40,7 @@ class RecommendedCategorySerializer(serializers.Serializer):
 
 class EmptyReasonSerializer(serializers.Serializer):
     code = serializers.CharField(
-        help_text="filters, rules, no_products, end_of_list, nothing_known, off, no_model or late."
+        help_text="filters, rules, no_products, no_categories, end_of_list, nothing_known, none_left, off, no_model or late."
     )
     text = serializers.CharField(help_text="In the language requested by Accept-Language.")
     filters = serializers.ListField(child=serializers.CharField())
@@ -58,8 +58,8 @@ class RecommendationSerializer(serializers.Serializer):
     )
     fallback_reason = serializers.CharField(
         allow_null=True,
-        help_text="nothing_known, off (turned off, or no better than its fallback), no_model, late (past the deadline), "
-        "or filters (no product matches the filters, so they were dropped).",
+        help_text="nothing_known, none_left (no product qualifies), off (turned off, or no better than its fallback), no_model, "
+        "late (past the deadline), or filters (no product matches the filters, so they were dropped).",
     )
     empty_reason = EmptyReasonSerializer(
         allow_null=True,

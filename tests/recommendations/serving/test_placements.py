@@ -146,6 +146,22 @@ def test_new_products_are_ordered_by_publication_and_need_no_model(loader: State
     assert "of-tomorrow" in list_ids(get_response(loader, "new", now=NOON + timedelta(days=2)))
 
 
+def test_a_fallback_says_when_no_product_qualifies(loader: StateLoader) -> None:
+    make_product("mug", category="Kitchen")  # never sold
+    response = get_response(loader, "popular", category="Kitchen")
+    assert (list_ids(response), response.fallback, response.fallback_reason) == (["mug"], "catalogue", "none_left")
+    response = get_response(loader, "new")
+    assert (response.fallback, response.fallback_reason) == ("popular", "none_left"), "no publication dates"
+
+
+def test_products_without_categories_say_why_there_are_no_categories(loader: StateLoader) -> None:
+    Product.objects.update(category=None)
+    response = get_response(loader, "categories", user_id="user-0")
+    assert response.categories == []
+    assert response.empty_reason is not None
+    assert response.empty_reason.code == "no_categories"
+
+
 def test_recently_viewed_products_come_newest_first(loader: StateLoader) -> None:
     make_product("not-in-the-model")
     record_interactions("tea-1", "coffee-2", "not-in-the-model", "tea-1")

@@ -149,6 +149,7 @@ def test_every_empty_list_says_why(trained: ModelVersion, loader: StateLoader, m
         return response.empty_reason.code
 
     assert get_code(strict=True) == "nothing_known"
+    assert get_code(scenario="new", strict=True) == "none_left", "no product has a publication date"
     every_product = [f"{taste}-{number}" for taste in ("tea", "coffee", "cake") for number in range(5)]
     assert get_code(scenario="popular", exclude=every_product, strict=True) == "no_products"
     assert get_code(scenario="popular", cursor=write_cursor(100, 0), strict=True) == "end_of_list"

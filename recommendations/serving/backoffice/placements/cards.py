@@ -24,6 +24,7 @@ from recommendations.placement_labels import get_placement_label
 from recommendations.serving.backoffice.placements.samples import PlacementSample
 from recommendations.serving.backoffice.placements.states import FallbackCause, PlacementState, ServedBy
 from recommendations.serving.impressions.comparison import FiguresComparison
+from recommendations.serving.pipeline.candidates import NONE_LEFT
 
 STATE_LABELS: dict[ServedBy, tuple[str | Promise, str]] = {
     ServedBy.MODEL: (gettext_lazy("Model"), "good"),
@@ -92,16 +93,18 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
         return _("No model has been trained yet, so the newest products are shown.")
     if state.cause == FallbackCause.LOADING:
         return _("The web server has just started and is loading the model. Reload this page in a minute.")
-    if state.cause == FallbackCause.NOT_BETTER and was_skipped(state):
+    if state.cause == FallbackCause.NOT_EVALUATED and was_skipped(state):
         return (
             _("“%(fallback)s” is shown instead: the last training had no time to evaluate this placement. Train again.")
             % values
         )
+    if state.cause == FallbackCause.NOT_EVALUATED:
+        return _("“%(fallback)s” is shown instead: there are too few data to evaluate this placement.") % values
     if state.cause == FallbackCause.NOT_BETTER:
         return describe_evaluation(state)
     if sample.fallback:
         values = {"fallback": get_placement_label(sample.fallback)}
-        if sample.is_for_customer:
+        if sample.is_for_customer and sample.fallback_reason != NONE_LEFT:
             return _("Too little is known about this customer, so “%(fallback)s” is shown.") % values
         if state.cause == FallbackCause.NO_PUBLICATION_DATES:
             text = _(

@@ -31,7 +31,8 @@ class PlacementSample:
     """What a placement shows: products, or the names of categories.
 
     start: the product that it starts from, if any. is_for_customer: for a customer with a recent order. fallback: the placement that
-    filled it, "" if it did so itself. hidden_text: that rules hide everything; "" if they do not.
+    filled it, "" if it did so itself; fallback_reason: why. hidden_text: that rules hide everything; "" if they
+    do not. empty_text: another reason why there are no products; "" if none is known.
     """
 
     products: list[ProductCard]
@@ -40,6 +41,8 @@ class PlacementSample:
     is_for_customer: bool = False
     fallback: str = ""
     hidden_text: str = ""
+    empty_text: str = ""
+    fallback_reason: str = ""
 
 
 def find_recent_customer() -> str:
@@ -134,5 +137,15 @@ def describe_response(
     row = int(index.find_rows(list(start))[0]) if index is not None and start else -1
     start_card = index.cards[row] if index is not None and row >= 0 else None
     reason = response.empty_reason
-    hidden_text = reason.text if reason is not None and reason.code == RULES else ""
-    return PlacementSample(products, categories, start_card, is_for_customer, response.fallback or "", hidden_text)
+    text = reason.text if reason is not None else ""
+    hidden_text, empty_text = (text, "") if reason is not None and reason.code == RULES else ("", text)
+    return PlacementSample(
+        products,
+        categories,
+        start_card,
+        is_for_customer,
+        response.fallback or "",
+        hidden_text,
+        empty_text,
+        response.fallback_reason or "",
+    )

@@ -16,6 +16,7 @@ from recommendations.serving.state.loader import ServingState
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 FACTUAL_PLACEMENTS = (NEW, RECENTLY_VIEWED)
+UNEVALUATED_CODES = ("place_no_time", "place_short_history", "place_too_few", "place_no_part")
 MAX_VERSIONS = 20  # number of activations searched to find since when a placement has been on or off
 
 
@@ -34,6 +35,7 @@ class FallbackCause(StrEnum):
     NO_MODEL = "no_model"
     LOADING = "loading"  # for some seconds after a start of the web server
     NOT_BETTER = "not_better"
+    NOT_EVALUATED = "not_evaluated"  # too little history, or too few customers, in every training so far
     NO_PUBLICATION_DATES = "no_publication_dates"  # new products are those published last
 
 
@@ -117,8 +119,15 @@ def find_placement_state(
     since = find_start(name, is_on, activations) if not is_forced else None
     since = max((at for at in (since, switched_at) if at is not None), default=None)
     served_by = ServedBy.MODEL if is_on else ServedBy.FALLBACK
-    switched_off_by = None if is_on else FallbackCause.NOT_BETTER
+    switched_off_by = None if is_on else find_cause(evaluation)
     return PlacementState(name, served_by, fallback, since, version, switched_off_by, is_forced, evaluation)
+
+
+def find_cause(evaluation: Mapping[str, Any] | None) -> FallbackCause:
+    """Return why a placement is off automatically; without results, the last training could not evaluate it."""
+    code = ((evaluation or {}).get("why") or {}).get("code")
+    is_unevaluated = not evaluation or code in UNEVALUATED_CODES
+    return FallbackCause.NOT_EVALUATED if is_unevaluated else FallbackCause.NOT_BETTER
 
 
 def find_served_fallback(name: str, state: ServingState) -> str:

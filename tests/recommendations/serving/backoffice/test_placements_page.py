@@ -17,11 +17,13 @@ from recommendations.serving.backoffice.pages import describe_response
 from recommendations.serving.backoffice.placements import page
 from recommendations.serving.backoffice.placements.cards import describe_since, describe_state
 from recommendations.serving.backoffice.placements.samples import PlacementSample, build_samples
+from recommendations.serving.backoffice.placements.samples import describe_response as describe_response_sample
 from recommendations.serving.backoffice.placements.settings_form import PlacementSettingsForm
 from recommendations.serving.backoffice.placements.states import (
     FallbackCause,
     PlacementState,
     ServedBy,
+    find_cause,
     find_placement_states,
     find_served_fallback,
 )
@@ -29,6 +31,7 @@ from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import PerformanceDay, PlacementSettings
 from recommendations.serving.pipeline.candidates import NO_MODEL
 from recommendations.serving.pipeline.context import LAST_RESORT
+from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import EvaluationRun, ModelVersion
@@ -163,11 +166,28 @@ def test_a_placement_without_an_evaluation_is_not_called_worse() -> None:
         "popular",
         None,
         "v1",
-        FallbackCause.NOT_BETTER,
+        FallbackCause.NOT_EVALUATED,
         evaluation={"why": {"code": "place_no_time"}},
     )
     assert "had no time to evaluate" in describe_state(state, PlacementSample([]))
-    assert "was not better" in describe_state(replace(state, evaluation=None), PlacementSample([]))
+    assert describe_state(replace(state, evaluation=None), PlacementSample([])) == (
+        "“Popular” is shown instead: there are too few data to evaluate this placement."
+    )
+    for code, cause in (
+        ("place_short_history", FallbackCause.NOT_EVALUATED),
+        ("place_too_few", FallbackCause.NOT_EVALUATED),
+        ("place_no_better", FallbackCause.NOT_BETTER),
+        ("place_earlier_off", FallbackCause.NOT_BETTER),
+    ):
+        assert find_cause({"why": {"code": code}}) == cause
+    assert find_cause(None) == FallbackCause.NOT_EVALUATED, "no evaluation at all"
+
+
+def test_an_empty_example_gives_the_reason_of_its_response() -> None:
+    reason = EmptyListReason("nothing_known", "Not enough is known.")
+    response = RecommendationResponse("id", "popular", "popular", None, "", 1.0, empty_reason=reason)
+    sample = describe_response_sample(response, start=(), is_for_customer=False)
+    assert (sample.empty_text, sample.hidden_text) == ("Not enough is known.", "")
 
 
 def test_a_placement_names_what_is_shown_and_what_it_was_compared_with() -> None:
@@ -247,7 +267,7 @@ def test_states_follow_the_model_its_evaluation_and_the_switch(trained: ModelVer
     assert states["new"].served_by == ServedBy.FACTS
     for name in ("similar", "trending", "bought-together"):
         assert (states[name].served_by == ServedBy.MODEL) is on[name]
-        assert (states[name].cause == FallbackCause.NOT_BETTER) is not on[name]
+        assert (states[name].cause is None) is on[name]
 
 
 def test_the_time_of_a_state_is_the_first_activation_that_agrees(trained: ModelVersion, loader: StateLoader) -> None:
