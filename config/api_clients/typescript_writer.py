@@ -156,6 +156,8 @@ def write_call(operation: Operation) -> Iterator[str]:
         yield f"query: {{ {', '.join(f'{write_name(member.name)}: {write_access(member)}' for member in operation.query)} }}"
     if operation.body is not None:
         yield "body: parameters.body"
+        if operation.body_is_required:
+            yield "needsBody: true"
     yield f'expects: "{operation.expects}"'
     yield f"mayRetry: {json.dumps(operation.may_retry)}"
     if operation.takes_idempotency_key:

@@ -10,7 +10,7 @@ export class PerennialError extends Error {
   }
 }
 
-/** A parameter that cannot be part of a URL. */
+/** A parameter that cannot be part of a URL, or a missing body. */
 export class InvalidParameterError extends PerennialError {}
 
 /** The server cannot be reached, or did not answer in time. */
@@ -82,6 +82,7 @@ export interface Call {
   path?: readonly string[];
   query?: Record<string, unknown>;
   body?: unknown;
+  needsBody?: boolean;
   expects: "json" | "text" | "bytes" | "nothing";
   mayRetry: boolean;
   takesIdempotencyKey?: boolean;
@@ -102,6 +103,9 @@ export class Transport {
   }
 
   protected async call<Answer>(call: Call): Promise<Answer> {
+    if (call.needsBody && call.body === undefined) {
+      throw new InvalidParameterError(`${call.operation} has no body; give it as { body: { … } }.`);
+    }
     let fallback = call.options.fallback;
     if (fallback === undefined && this.settings.neverThrow && call.empty) {
       fallback = buildFallback(call.operation, call.empty, call.body, call.path ?? []);

@@ -3,15 +3,20 @@
 import inspect
 import json
 import logging
+import shutil
+import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from packaging.version import Version
 
+from config.api_clients.javascript_writer import write_javascript_client
+from config.api_clients.operations import select_operations
 from config.api_clients.python_writer import write_python_client
 from config.api_clients.types import Literals, Options, Scalar, TypeReader
 from config.api_clients.typescript_writer import write_typescript_client
@@ -147,3 +152,22 @@ def test_types_of_a_document() -> None:
     assert types.declarations["Leaf"].members[0].type == Literals(("a", "b"))
     assert isinstance(tree := types.declarations["Tree"].alias, Options)
     assert tree.types[1] == Options((Scalar("string"), Scalar("null")))
+
+
+def test_the_javascript_client_names_a_missing_body(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed")
+    model = select_operations(read_model(), ["recommendations_batch"])
+    for name, content in write_javascript_client(model).items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "call.js").write_text(
+        'import { Client } from "./index.js"\n'
+        'const client = new Client({ url: "http://127.0.0.1:1", key: "k", neverThrow: true })\n'
+        "await client.recommendationsBatch({ placements: [] }).catch((error) => console.log(error.name, error.message))\n"
+    )
+    process = subprocess.run([node, tmp_path / "call.js"], capture_output=True, text=True, check=False, timeout=60)
+    assert process.stdout == (
+        "InvalidParameterError recommendations_batch has no body; give it as { body: { … } }.\n"
+    ), process.stderr

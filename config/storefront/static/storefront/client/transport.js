@@ -7,7 +7,7 @@ export class PerennialError extends Error {
         this.name = new.target.name;
     }
 }
-/** A parameter that cannot be part of a URL. */
+/** A parameter that cannot be part of a URL, or a missing body. */
 export class InvalidParameterError extends PerennialError {
 }
 /** The server cannot be reached, or did not answer in time. */
@@ -38,6 +38,9 @@ export class Transport {
         this.settings = { ...options, url: options.url.replace(/\/+$/, "") };
     }
     async call(call) {
+        if (call.needsBody && call.body === undefined) {
+            throw new InvalidParameterError(`${call.operation} has no body; give it as { body: { … } }.`);
+        }
         let fallback = call.options.fallback;
         if (fallback === undefined && this.settings.neverThrow && call.empty) {
             fallback = buildFallback(call.operation, call.empty, call.body, call.path ?? []);
