@@ -22,7 +22,7 @@ DESCRIPTIONS = {
     "409": "The request conflicts with stored data, or a request with the same Idempotency-Key is in progress.",
     "412": "If-Match names another ETag than that of the present resource.",
     "413": "The request body is too large.",
-    "415": "The Content-Type is not application/json.",
+    "415": "The Content-Type is not application/json, or the body is compressed.",
     "422": "The Idempotency-Key was used for a different request.",
     "429": "Too many requests. Retry after the number of seconds in Retry-After.",
     "503": "The database is unavailable or busy. Retry after the number of seconds in Retry-After.",

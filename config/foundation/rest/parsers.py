@@ -7,10 +7,12 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import JSONParser
 
 from config.foundation.json_nesting import MAX_JSON_DEPTH, NestingError, require_shallow_json
+
+MAX_ENCODING_LENGTH = 50  # of the header in the message
 
 
 class BoundedJSONParser(JSONParser):
@@ -22,6 +24,7 @@ class BoundedJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        refuse_content_encoding(parser_context)
         body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         try:
             require_shallow_json(body)
@@ -33,6 +36,14 @@ class BoundedJSONParser(JSONParser):
             return super().parse(BytesIO(body), media_type, parser_context)
         except ParseError as error:
             raise ParseError(describe_syntax_error(error.__context__)) from error
+
+
+def refuse_content_encoding(parser_context: Mapping[str, Any] | None) -> None:
+    """Raise UnsupportedMediaType for a compressed body (RFC 9110, 15.5.16)."""
+    encoding = parser_context["request"].META.get("HTTP_CONTENT_ENCODING", "") if parser_context else ""
+    if encoding.strip().lower() not in ("", "identity"):
+        text = _("Content-Encoding %(encoding)s is not supported; send the body uncompressed.")
+        raise UnsupportedMediaType(encoding, text % {"encoding": encoding[:MAX_ENCODING_LENGTH]})
 
 
 def describe_syntax_error(error: BaseException | None) -> str:

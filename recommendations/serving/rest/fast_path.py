@@ -221,6 +221,8 @@ def _read_body(environ: Environ) -> bytes:
     is_json = environ.get("CONTENT_TYPE", "").partition(";")[0].strip() == "application/json"
     if not is_json or not length.isdigit() or int(length) > MAX_BODY_BYTES or environ.get("QUERY_STRING"):
         raise NotPlainError
+    if environ.get("HTTP_CONTENT_ENCODING"):
+        raise NotPlainError
     body: bytes = environ["wsgi.input"].read(int(length))
     environ["wsgi.input"] = BytesIO(body)  # the REST view reads it again if this path gives up
     return body

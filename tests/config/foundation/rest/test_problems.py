@@ -177,6 +177,17 @@ def test_an_unpaired_surrogate_is_a_400() -> None:
     assert post(b'{"order_id": "\\ud800", "lines": []}').status_code == 400
 
 
+def test_a_compressed_body_is_415() -> None:
+    with use_test_urls:
+        client = make_client("orders:write")
+        for encoding in ("gzip", "br"):
+            response = client.post("/failing/", b"{}", "application/json", headers={"content-encoding": encoding})
+            expected = f"Content-Encoding {encoding} is not supported; send the body uncompressed."
+            assert (response.status_code, response.json()["detail"]) == (415, expected)
+        response = client.post("/failing/", b"{}", "application/json", headers={"content-encoding": "identity"})
+        assert response.status_code == 400, "the body was read"
+
+
 def test_other_content_type_is_415_and_other_method_405() -> None:
     response = post(b"a=1", "application/x-www-form-urlencoded")
     assert (response.status_code, response.json()["type"]) == (415, "urn:perennial:problem:unsupported-media-type")
