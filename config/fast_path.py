@@ -2,11 +2,10 @@
 
 import time
 
-from django.conf import settings
 from django.utils import timezone
 
 from config.access.grants import find_key_grant, may_read_responses, parse_authorization
-from config.access.throttling import WINDOW_SECONDS, format_throttle_key, get_limited_caller
+from config.access.throttling import WINDOW_SECONDS, format_throttle_key, get_limit, get_limited_caller
 from recommendations.serving.rest.fast_path import (
     Application,
     Environ,
@@ -36,6 +35,6 @@ def _authorize(environ: Environ, view: ServingView) -> Permit | None:
         build_caller(is_browser=grant.publishable, requires_user_token=grant.requires_user_token, headers=environ),
         format_throttle_key(get_limited_caller(grant, environ), minute=int(time.time() // WINDOW_SECONDS)),
         WINDOW_SECONDS,
-        grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE,
+        get_limit(grant),
         origin if origin and may_read_responses(origin, grant) else "",
     )

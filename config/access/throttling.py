@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -34,11 +36,22 @@ class KeyRateThrottle(BaseThrottle):
         if not self._count(grant, request, 1):
             return False
         further = view.count_further_requests(request) if hasattr(view, "count_further_requests") else 0
+        self._require_possible(grant, further + 1)
         return further <= 0 or self._count(grant, request, further)
+
+    @staticmethod
+    def _require_possible(grant: Grant, number: int) -> None:
+        """Raise ValidationError if a request counts as more requests than a minute allows: waiting would never help."""
+        limit = get_limit(grant)
+        if number > limit:
+            text = _(
+                "The request counts as %(number)d requests, but the limit is %(limit)d per minute. Send smaller requests or raise the limit."
+            )
+            raise ValidationError(text % {"number": number, "limit": limit})
 
     def _count(self, grant: Grant, request: Request, number: int) -> bool:
         """Count requests; return whether the caller is within the limit."""
-        limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
+        limit = get_limit(grant)
         now = self.get_now()
         caller = get_limited_caller(grant, request.META)
         minute = int(now // WINDOW_SECONDS)
@@ -59,6 +72,11 @@ class KeyRateThrottle(BaseThrottle):
     @staticmethod
     def get_now() -> float:
         return time.time()
+
+
+def get_limit(grant: Grant) -> int:
+    """Return the number of requests per minute."""
+    return int(grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE)
 
 
 def get_limited_caller(grant: Grant, environ: Mapping[str, Any]) -> str:

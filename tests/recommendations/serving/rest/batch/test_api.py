@@ -100,6 +100,12 @@ def test_each_placement_counts_as_one_request_of_the_rate_limit(shop_server: Cli
     assert post(client, 429, **body)["type"] == "urn:perennial:problem:throttled"
 
 
+def test_a_batch_that_can_never_be_within_the_limit_is_invalid(db: None) -> None:
+    client = make_client("recommendations:read", requests_per_minute=5)
+    problem = post(client, 400, placements=[{"scenario": "popular"}] * 6)
+    assert "counts as 6 requests, but the limit is 5 per minute" in problem["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "counted"),
     [({"placements": [{}] * 3}, 3), ({"placements": [{}] * 999}, 20), ({"placements": []}, 0), ({}, 1), ([{}] * 4, 1), (None, 1)],
