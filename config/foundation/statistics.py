@@ -36,7 +36,10 @@ def compute_wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: 
     hits, trials = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = hits / trials
-    return np.maximum(limit_share(share, trials, -z), 0.0), np.minimum(limit_share(share, trials, z), 1.0)
+    # exact at 0 and 1, where rounding would put the bound beyond the share itself
+    low = np.where(hits == 0, 0.0, limit_share(share, trials, -z))
+    high = np.where(hits == trials, 1.0, limit_share(share, trials, z))
+    return low, high
 
 
 def compute_wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> ConfidenceInterval:
