@@ -8,10 +8,12 @@ from catalog.categories import clean_path
 from catalog.field_cleaning import InvalidValueError
 from catalog.models import Availability, Product
 from catalog.querysets import ProductQuerySet
-from config.foundation.rest.filters import FlagFilter, MomentFilter, PriceFilter
+from config.foundation.rest.filters import FlagFilter, MomentFilter, PriceFilter, RangeFilterSet
 
 
-class ProductFilter(django_filters.FilterSet):
+class ProductFilter(RangeFilterSet):
+    ranges = (("price_min", "price_max"),)
+
     category = django_filters.CharFilter(
         method="filter_category", help_text=_("A path such as “Kitchen > Kettles”; includes all categories below it.")
     )

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import django_filters
 from django import forms
 from django.core.validators import MaxValueValidator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.types import OpenApiTypes
@@ -59,3 +60,31 @@ class WholeNumberFilter(django_filters.NumberFilter):
     """Filters by a whole number."""
 
     field_class = forms.IntegerField
+
+
+class RangeFilterSet(django_filters.FilterSet):
+    """Rejects reversed ranges, which would give an empty list. ranges: pairs of the parameters of a minimum and a maximum."""
+
+    ranges: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    def is_valid(self) -> bool:
+        if not super().is_valid():
+            return False
+        values = self.form.cleaned_data
+        for low_name, high_name in self.ranges:
+            low, high = values[low_name], values[high_name]
+            if low is not None and high is not None and low > high:
+                self.form.add_error(low_name, describe_reversed_range(low, high_name, high))
+        return not self.form.errors
+
+
+def describe_reversed_range(low: Any, high_name: str, high: Any) -> str:
+    """Return the message for a minimum, a number or a time, that is above the maximum."""
+    if isinstance(low, datetime):
+        texts = {"low": format_moment(low), "name": high_name, "high": format_moment(high)}
+        return gettext("%(low)s is later than %(name)s %(high)s.") % texts
+    return gettext("%(low)s is greater than %(name)s %(high)s.") % {"low": low, "name": high_name, "high": high}
+
+
+def format_moment(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

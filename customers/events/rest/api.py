@@ -5,12 +5,14 @@ from typing import ClassVar
 import django_filters
 from rest_framework.generics import ListAPIView
 
-from config.foundation.rest.filters import MomentFilter
+from config.foundation.rest.filters import MomentFilter, RangeFilterSet
 from customers.events.models import Event
 from customers.events.rest.serializers import EventSerializer
 
 
-class EventFilter(django_filters.FilterSet):
+class EventFilter(RangeFilterSet):
+    ranges = (("since", "until"),)
+
     source = django_filters.CharFilter("source__key", help_text="The key of a source.")
     since = MomentFilter("received_at", "gte", help_text="Events received at this time or later.")
     until = MomentFilter("received_at", "lt", help_text="Events received before this time.")

@@ -7,7 +7,7 @@ import django_filters
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -42,9 +42,14 @@ from customers.identity.resolution.user_ids import find_customers_by_user_id
 from customers.orders.models import Order
 
 
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": 5})
+class RatingFilter(WholeNumberFilter):
+    """Filters by a rating."""
+
+
 class ReviewFilter(django_filters.FilterSet):
     product_id = django_filters.CharFilter(field_name="product__product_id")
-    rating = WholeNumberFilter()
+    rating = RatingFilter(min_value=1, max_value=5)
     language = django_filters.CharFilter()
     is_published = FlagFilter()
     contradicts = FlagFilter()

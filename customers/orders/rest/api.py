@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from config.foundation.rest.filters import MomentFilter
+from config.foundation.rest.filters import MomentFilter, RangeFilterSet
 from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.identity.models import Identifier
@@ -36,7 +36,9 @@ class ImportRunningError(APIException):
     default_code = "import_under_way"
 
 
-class OrderFilter(django_filters.FilterSet):
+class OrderFilter(RangeFilterSet):
+    ranges = (("placed_after", "placed_before"),)
+
     source = django_filters.CharFilter("source__key", help_text=gettext_lazy("Key of the shop system."))
     user_id = django_filters.CharFilter(method="filter_user", help_text=gettext_lazy("The customer's user ID."))
     status = django_filters.ChoiceFilter(choices=Order.Status.choices)

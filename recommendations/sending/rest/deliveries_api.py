@@ -7,7 +7,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics
 
-from config.foundation.rest.filters import MomentFilter, WholeNumberFilter
+from config.foundation.rest.filters import MomentFilter, RangeFilterSet, WholeNumberFilter
 from customers.identity.models import Identifier
 from recommendations.messaging.models import TemplateVersion
 from recommendations.sending.models import Delivery, DeliveryEvent
@@ -22,7 +22,9 @@ class OriginIdFilter(WholeNumberFilter):
     """Filters by the ID of an origin."""
 
 
-class DeliveryFilter(django_filters.FilterSet):
+class DeliveryFilter(RangeFilterSet):
+    ranges = (("queued_since", "queued_until"),)
+
     user_id = django_filters.CharFilter(
         method="filter_user", max_length=MAX_ID, help_text="Messages to the customer with this user ID."
     )

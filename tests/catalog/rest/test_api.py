@@ -74,6 +74,14 @@ def test_an_invalid_parameter_is_named(shop: Client, query: str) -> None:
     assert answer.json()["errors"][0]["field"].startswith(query.partition("=")[0])
 
 
+def test_a_reversed_range_is_refused(shop: Client) -> None:
+    answer = shop.get("/api/v1/products/?price_min=10&price_max=5")
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert (error["field"], error["message"]) == ("price_min", "10 is greater than price_max 5.")
+    assert ids(shop, "price_min=19.90&price_max=19.9") == ["a/1"]
+
+
 def test_all_wrong_parameters_are_named_at_once(shop: Client) -> None:
     problem = shop.get(
         "/api/v1/products/?availability=perhaps&price_min=cheap&limit=0&colour=red&brand=a&brand=b"

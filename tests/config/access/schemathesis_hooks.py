@@ -151,6 +151,8 @@ def is_invalid_parameter(case: Any, error: dict[str, str]) -> bool:
     allowed: dict[str, Callable[[dict[str, Any]], bool]] = {
         "cursor": lambda query: bool(query.get("cursor")),
         "price_min": lambda query: is_above(query.get("price_min"), query.get("price_max")),
+        "placed_after": lambda query: bool(query.get("placed_before")),
+        "queued_since": lambda query: bool(query.get("queued_until")),
         "filter": lambda query: bool(query.get("filter")),
         "boost": lambda query: bool(query.get("boost")),
         "landing_category": lambda query: bool(query.get("landing_category")),

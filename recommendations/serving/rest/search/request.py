@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from msgspec import Meta
 from rest_framework.exceptions import ErrorDetail
 
+from config.foundation.rest.filters import describe_reversed_range
 from config.foundation.rest.known_names import find_unknown_names
 from config.foundation.text_encoding import make_encodable
 from recommendations.serving.expressions.attributes import CATALOG_PREFIX
@@ -146,10 +147,7 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
     values["q"] = values.get("q", "").strip()
     request = SearchRequest(**values, language=language if language is not None else get_language() or "")
     if request.price_min is not None and request.price_max is not None and request.price_min > request.price_max:
-        errors["price_min"] = _("%(low)s is greater than price_max %(high)s.") % {
-            "low": request.price_min,
-            "high": request.price_max,
-        }
+        errors["price_min"] = describe_reversed_range(request.price_min, "price_max", request.price_max)
     if errors:
         raise InvalidSearchError(errors)
     return request

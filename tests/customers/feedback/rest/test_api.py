@@ -32,6 +32,12 @@ def boss(client: Client) -> Client:
     return client
 
 
+def test_a_rating_that_does_not_exist_is_refused(boss: Client) -> None:
+    for rating in (0, 6, 9):
+        answer = boss.get(f"/api/v1/reviews/?rating={rating}")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "rating")
+
+
 def ids(client: Client, query: str) -> list[str]:
     answer = client.get(f"/api/v1/reviews/?{query}")
     assert answer.status_code == 200

@@ -238,6 +238,9 @@ def test_orders_are_listed_and_filtered(shop: Client, django_assert_max_num_quer
     assert ids("kind=return") == ["r"]
     since, until = quote((NOON - timedelta(days=3)).isoformat()), quote((NOON - timedelta(days=1)).isoformat())
     assert ids(f"placed_after={since}&placed_before={until}") == ["a2", "a3"]
+    [error] = shop.get(f"/api/v1/orders/?placed_after={until}&placed_before={since}").json()["errors"]
+    assert error["field"] == "placed_after"
+    assert "is later than placed_before" in error["message"]
     with django_assert_max_num_queries(5):
         page = shop.get("/api/v1/orders/").json()
     assert page["results"][0]["user_id"] == "ada"
