@@ -99,7 +99,7 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
             % values
         )
     if state.cause == FallbackCause.NOT_EVALUATED:
-        return _("“%(fallback)s” is shown instead: there are too few data to evaluate this placement.") % values
+        return _("“%(fallback)s” is shown instead: there is not enough data to evaluate this placement.") % values
     if state.cause == FallbackCause.NOT_BETTER:
         return describe_evaluation(state)
     if sample.fallback:

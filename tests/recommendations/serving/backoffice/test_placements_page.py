@@ -171,7 +171,7 @@ def test_a_placement_without_an_evaluation_is_not_called_worse() -> None:
     )
     assert "had no time to evaluate" in describe_state(state, PlacementSample([]))
     assert describe_state(replace(state, evaluation=None), PlacementSample([])) == (
-        "“Popular” is shown instead: there are too few data to evaluate this placement."
+        "“Popular” is shown instead: there is not enough data to evaluate this placement."
     )
     for code, cause in (
         ("place_short_history", FallbackCause.NOT_EVALUATED),
