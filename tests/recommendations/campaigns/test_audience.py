@@ -298,8 +298,8 @@ def test_a_csv_omits_suppressed_customers_and_those_who_have_reached_the_cap(loy
     assert {row["user_id"] for row in rows} == {"u2", "u3", "u4"}
     preview = preview_audience(campaign=make_campaign(loyal, key="csv"), as_of=NOON)
     steps = {step["name"]: step["description"] for step in build_waterfall(preview)}
-    assert "another program" in steps["Frequency cap"]
-    assert "another program" in steps["Quiet hours"]
+    assert "another system" in steps["Frequency cap"]
+    assert "another system" in steps["Quiet hours"]
 
 
 @pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])

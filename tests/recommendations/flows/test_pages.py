@@ -220,7 +220,7 @@ def test_a_template_that_a_flow_still_sends_cannot_be_archived(marketer: Client)
     assert "“hello” was archived." in marketer.post(archive, follow=True).content.decode()
     response = marketer.post(reverse("flows:state", args=[draft.pk]), {"action": "publish"}, follow=True)
     assert "The template hello is archived; unarchive it or choose another one." in response.content.decode()
-    assert "“hello” is back in the list." in marketer.post(archive, follow=True).content.decode()
+    assert "“hello” was unarchived." in marketer.post(archive, follow=True).content.decode()
 
 
 def replace_steps(flow: Flow, steps: list[dict[str, Any]]) -> Flow:

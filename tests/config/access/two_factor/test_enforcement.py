@@ -253,7 +253,7 @@ def test_it_cannot_be_turned_off_where_it_is_required() -> None:
     codes = add_second_factor(user)
     client = log_in(user)
     page = client.post("/admin/two-factor/", {"action": "turn_off", "code": codes[0]})
-    assert "cannot turn it off" in page.text
+    assert "cannot turn off two-factor" in page.text
     assert TwoFactorDevice.objects.filter(user=user).exists()
 
 

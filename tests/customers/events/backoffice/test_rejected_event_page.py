@@ -152,7 +152,7 @@ def test_rejected_event_can_be_discarded_and_reopened(rejected: RejectedEvent) -
     client = log_in_as("Operator")
     assert "The event was discarded" in submit_form(client, rejected, "discard").text
     assert "Reopen" in open_page(client, rejected).text
-    assert "The event is open again" in submit_form(client, rejected, "reopen").text
+    assert "The event was reopened" in submit_form(client, rejected, "reopen").text
     history = client.get(reverse("admin:events_rejectedevent_history", args=[rejected.pk])).text
     assert "Discarded." in history
     assert "Reopened." in history

@@ -680,7 +680,7 @@ def test_unreadable_files_stop_the_import(load: Load, tmp_path: Path) -> None:
         load(HEADER + "\n")
     with pytest.raises(UnreadableOrderFileError, match="save it as CSV"):
         load(b"PK\x03\x04 and so on", name="orders.xlsx")
-    with pytest.raises(UnreadableOrderFileError, match="not a complete Parquet file"):
+    with pytest.raises(UnreadableOrderFileError, match="damaged or incomplete Parquet file"):
         load(b"PAR1 cut", name="orders.parquet")
 
 

@@ -53,7 +53,7 @@ def test_the_page_says_what_was_earned_and_compares_with_the_days_before() -> No
     make_day(1, "cart", currency="EUR", bought=1, orders=1, revenue=50)
     page = read_page()
     assert (
-        "Recommendations earned €200 in 28 days from orders within 7 days of an impression, 100.0% more than in the compared period."
+        "Recommendations earned €200 in 28 days from orders within 7 days of an impression, 100.0% more than in the comparison period."
         in page
     )
     assert "An order counts once in each placement that showed one of its products." in page, (

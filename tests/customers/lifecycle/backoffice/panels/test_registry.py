@@ -59,7 +59,7 @@ def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
     for text in (
         "This customer is not in any segment.",
         "No campaign targets a segment",
-        "because no model is trained",
+        "because no model has been trained",
         "No activity yet",
         "No consent has been recorded",
     ):
