@@ -88,7 +88,7 @@ def test_a_webhook_needs_a_public_https_address(alarm: Alarm) -> None:
     client.post(url, {"url": "http://127.0.0.1/"})
     client.post(url, {"url": "https://127.0.0.1/"})
     assert not AlarmWebhook.objects.exists()
-    assert "shown once: whsec_" in client.post(url, {"url": "https://hooks.example/a"}, follow=True).text
+    assert "which is shown only once: whsec_" in client.post(url, {"url": "https://hooks.example/a"}, follow=True).text
     assert "whsec_" not in client.get(PAGE).text
     client.post(reverse("monitoring:delete_webhook", args=[AlarmWebhook.objects.get().pk]))
     assert not AlarmWebhook.objects.exists()
