@@ -57,7 +57,8 @@ class SessionGuardMiddleware:
 
     def _report_unsaved(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Let the log-in page say that a form was not saved, if it was sent after its session had ended; then lead back to the form."""
-        if request.method != "POST" or not response.get("Location", "").startswith(f"{reverse('admin:login')}?"):
+        location = response.get("Location", "")
+        if request.method != "POST" or not location or not location.startswith(f"{reverse('admin:login')}?"):
             return response
         return self._continue_without_user(request) if _is_back_office_page(request) else response
 
