@@ -1,6 +1,7 @@
 """`perennial.js` in a plain HTML page of another origin with a strict content security policy and Trusted Types."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +32,9 @@ def site(
     from config.storefront.keys import read_storefront_keys
     from tests.recommendations.offers.makers import make_offer
 
-    with run_kettle_shop(settings, tmp_path) as site, run_plain_shop() as shop:
+    with run_plain_shop() as shop, ExitStack() as stack:
+        settings.PRODUCT_URL = f"{shop.origin}/#{{product_id}}"  # stays on the page, and no card is without a link
+        site = stack.enter_context(run_kettle_shop(settings, tmp_path))
         make_offer("spring", titles={"en": "Free delivery <b>today</b>"}, placement="top")
         build_bundle.cache_clear()
         keys, core = read_storefront_keys(), get_bundle().core
