@@ -1,4 +1,4 @@
-"""Finds the destinations that receive a segment, so that it is not deleted meanwhile."""
+"""Finds the destinations that receive a segment. If it were deleted, they would receive nothing more."""
 
 from django.utils.translation import gettext as _
 

@@ -160,8 +160,8 @@ def describe_flows(flows: GroupFlows) -> str:
     )
     loyal = sum(count for (old, new), count in flows.items() if new == AiplGroup.LOYALTY != old)
     return _(
-        "%(total)s customers are in the four groups at the end of the period. %(bought)s of them had not ordered at its "
-        "start, and %(loyal)s are loyal who were not at its start."
+        "%(total)s customers are in the four groups at the end of the period. %(bought)s of them had not ordered before it, "
+        "and %(loyal)s of the loyal customers were not loyal when it began."
     ) % {"total": format_count(total), "bought": format_count(bought), "loyal": format_count(loyal)}
 
 

@@ -1,4 +1,4 @@
-"""Finds the campaigns that exclude a segment, so that it is not deleted, and its customers messaged, meanwhile."""
+"""Finds the campaigns that exclude a segment. If it were deleted, they would message its customers."""
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
