@@ -256,6 +256,8 @@ def update_catalog(old: Catalog, texts: Iterable[TranslatableText]) -> Catalog:
             )
         elif (text.path, 0) not in message.locations:
             message.locations.append((text.path, 0))
+    for message in new:
+        message.locations.sort()  # as they are written, so that the file's order is the same after it was read and saved again
     return new
 
 

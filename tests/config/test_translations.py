@@ -122,6 +122,17 @@ def test_an_update_keeps_known_texts_and_drops_unused_ones(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
+def test_saving_a_catalog_again_keeps_its_order(tmp_path: Path) -> None:
+    # "Field" is found in c.py before a.py
+    texts = [TranslatableText(text, None, None, path) for text, path in (("Field", "c.py"), ("From", "b.py"))]
+    texts += [TranslatableText("Field", None, None, "a.py")]
+    path = tmp_path / "django.po"
+    save_catalog(update_catalog(read_catalog(path), texts), path)
+    saved = path.read_bytes()
+    save_catalog(read_catalog(path), path)
+    assert path.read_bytes() == saved
+
+
 def test_the_compiled_catalog_is_beside_its_source(tmp_path: Path) -> None:
     path = tmp_path / "django.po"
     save_catalog(make_catalog(kept="留"), path)
