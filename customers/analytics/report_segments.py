@@ -35,7 +35,7 @@ def check_segments(parameters: Any) -> None:
 def find_reports(key: str) -> list[str]:
     """Return the names of the saved reports that use a segment."""
     rows = SavedReport.objects.values_list("name", "parameters")
-    return [name for name, content in rows if key in _list_stored_keys(content)]
+    return [_("the report “%(name)s”") % {"name": name} for name, content in rows if key in _list_stored_keys(content)]
 
 
 def _list_stored_keys(content: Any) -> tuple[Any, ...]:

@@ -141,10 +141,12 @@ class SegmentAdmin(ModelAdmin):
         to_delete, counts, needed, protected = super().get_deleted_objects(objs, request)
         deleted_keys = {segment.key for segment in objs}
         for segment in objs:
+            referring_keys = [key for key in find_referring_keys(key=segment.key) if key not in deleted_keys]
+            users = [_("the segment “%(name)s”") % {"name": key} for key in referring_keys]
+            users += list_segment_users(segment.key)
             protected += [
-                f"{segment} ← {key}" for key in find_referring_keys(key=segment.key) if key not in deleted_keys
+                _("%(user)s (uses the segment “%(segment)s”)") % {"user": user, "segment": segment} for user in users
             ]
-            protected += [f"{segment} ← {name}" for name in list_segment_users(segment.key)]
         # Django names missing permissions first, and these objects could not be deleted with any permission
         return to_delete, counts, set() if protected else needed, protected
 

@@ -287,8 +287,9 @@ def test_a_segment_that_reports_use_is_protected(marketer: Client) -> None:
     SavedReport.objects.create(name="Visits of loyal", question="trends", parameters={"segment": "loyal"})
     url = reverse("admin:segments_segment_delete", args=[loyal.pk])
     page = body(marketer.get(url))
-    assert "← Loyal visits" in page
-    assert "← Visits of loyal" in page
+    assert "“loyal” is in use and can’t be deleted. First delete or change:" in page
+    assert "the report “Loyal visits” (uses the segment “loyal”)" in page
+    assert "the report “Visits of loyal” (uses the segment “loyal”)" in page
     marketer.post(url, {"post": "yes"})
     assert Segment.objects.filter(key="loyal").exists()
     marketer.post(reverse("admin:segments_segment_delete", args=[other.pk]), {"post": "yes"})
