@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from config.foundation.backoffice.shared_editing import OPENED_STATE_TEMPLATE
 from customers.segments.backoffice import aipl_page, explanation_page, pages, save_customers_page, segment_page
 from customers.segments.backoffice.forms import SegmentForm
 from customers.segments.editing import MemberListResult, find_referring_keys, replace_members
@@ -28,7 +29,7 @@ EVALUATION = ("size", "last_evaluated_at", "duration", "error")
 @admin.register(Segment)
 class SegmentAdmin(ModelAdmin):
     form = SegmentForm
-    change_form_before_template = "segments/opened_state.html"
+    change_form_before_template = OPENED_STATE_TEMPLATE
     list_display = (
         "name",
         "key",

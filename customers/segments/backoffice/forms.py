@@ -1,7 +1,5 @@
 """The form of a segment, with the condition builder."""
 
-import json
-from hashlib import blake2b
 from typing import Any
 
 from django import forms
@@ -13,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from catalog.product_picker.fields import PickerMedia, ProductPicker
+from config.foundation.backoffice.shared_editing import SharedEditingForm
 from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.catalog_names import list_traits
 from customers.segments.conditions.condition_tree import ConditionError
@@ -27,7 +26,6 @@ from customers.segments.editing import (
 from customers.segments.models import Segment
 
 MAX_LIST_BYTES = 50 * 1024 * 1024
-SHARED_FIELDS = ("name", "description", "condition")  # which several people can edit at the same time
 
 
 class ConditionWidget(forms.Textarea):
@@ -118,26 +116,9 @@ class ConditionFormField(forms.JSONField):
         return make_encodable(super().prepare_value(value))
 
 
-class OpenedStateField(forms.CharField):
-    """The state of the segment when its page was opened; not a field of the segment, so it never counts as changed."""
+class SegmentForm(SharedEditingForm):
+    shared_fields = ("name", "description", "condition")
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return False
-
-
-def compute_field_digest(value: Any) -> str:
-    """Return a digest of a field's value; the line breaks of a browser and of the API count as equal."""
-    text = value.replace("\r\n", "\n") if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def describe_state(segment: Segment) -> str:
-    """Return the digests of the fields that several people can edit."""
-    return " ".join(compute_field_digest(getattr(segment, name)) for name in SHARED_FIELDS)
-
-
-class SegmentForm(forms.ModelForm):
-    opened_state = OpenedStateField(required=False, widget=forms.HiddenInput)
     condition = ConditionFormField(
         label=gettext_lazy("Condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
     )
@@ -156,8 +137,6 @@ class SegmentForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "opened_state" in self.fields and self.instance.pk:
-            self.initial["opened_state"] = describe_state(self.instance)
         if "condition" in self.fields and isinstance(widget := self.fields["condition"].widget, ConditionWidget):
             widget.segment_key = self.instance.key
         if "key" in self.fields:
@@ -190,7 +169,6 @@ class SegmentForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        self.keep_changes_of_others(cleaned)
         if cleaned.get("kind", self.instance.kind) == Segment.Kind.STATIC:
             cleaned["condition"] = {}
             return cleaned
@@ -199,31 +177,6 @@ class SegmentForm(forms.ModelForm):
         if "condition" in cleaned:
             self.check_condition(cleaned["condition"], cleaned.get("key", self.instance.key))
         return cleaned
-
-    def keep_changes_of_others(self, cleaned: dict[str, Any]) -> None:
-        """Keep what was saved since the page was opened in fields that this user left unchanged; refuse fields that both changed.
-
-        Otherwise the form, which contains every field, would undo the change of the other user.
-        """
-        opened_digests = cleaned.get("opened_state", "").split()
-        if self.instance.pk is None or len(opened_digests) != len(SHARED_FIELDS):
-            return
-        for name, opened in zip(SHARED_FIELDS, opened_digests, strict=True):
-            if name not in cleaned:
-                continue
-            stored = getattr(self.instance, name)
-            stored_digest, entered_digest = compute_field_digest(stored), compute_field_digest(cleaned[name])
-            if stored_digest in (opened, entered_digest):
-                continue
-            if entered_digest == opened:
-                cleaned[name] = stored
-                continue
-            self.add_error(
-                name,
-                _(
-                    "Somebody else has changed this field since you opened the page. Copy your change, reload the page and enter it again."
-                ),
-            )
 
     def check_condition(self, condition: Any, key: str) -> None:
         try:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from config.foundation.backoffice.shared_editing import OPENED_STATE_TEMPLATE
 from recommendations.merchandising.backoffice import pages
 from recommendations.merchandising.backoffice.forms import RuleForm
 from recommendations.merchandising.backoffice.overview import RuleOverview, build_overviews, find_product_titles
@@ -43,6 +44,7 @@ class PlacementFilter(admin.SimpleListFilter):
 @admin.register(Rule)
 class RuleAdmin(ModelAdmin):
     form = RuleForm
+    change_form_before_template = OPENED_STATE_TEMPLATE
     change_form_template = "admin/merchandising/rule/change_form.html"
     list_display = (
         "name",

@@ -10,12 +10,13 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from catalog.categories import clean_path
 from catalog.field_cleaning import InvalidValueError
 from catalog.product_picker.fields import ProductIdsField
+from config.foundation.backoffice.shared_editing import SharedEditingForm
 from recommendations.merchandising.choices import EDITABLE_FIELDS, MAX_PRODUCT_ID_LENGTH, RulePlacement, Weekday
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.validation import ACTION_FIELDS
 
 
-class RuleForm(forms.ModelForm):
+class RuleForm(SharedEditingForm):
     scenarios = forms.MultipleChoiceField(
         label=gettext_lazy("Placements"),
         choices=RulePlacement,

@@ -10,12 +10,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline
 
+from config.foundation.backoffice.shared_editing import OPENED_STATE_TEMPLATE, SharedEditingForm
 from recommendations.offers.decision import clear_offer_cache
 from recommendations.offers.editing import find_period_problem
 from recommendations.offers.models import Offer, OfferContent
 
 
-class OfferForm(forms.ModelForm):
+class OfferForm(SharedEditingForm):
     class Meta:
         # elsewhere in the back office, placements are those of recommendations
         labels: ClassVar[dict[str, str | Promise]] = {"placement": _("place")}
@@ -27,7 +28,7 @@ class OfferForm(forms.ModelForm):
         return values
 
 
-class OfferContentForm(forms.ModelForm):
+class OfferContentForm(SharedEditingForm):
     def has_changed(self) -> bool:
         """Return whether anything was entered: the browser always sends a language, also for the empty block of a further one."""
         return super().has_changed() and (self.instance.pk is not None or self.changed_data != ["language"])
@@ -38,12 +39,13 @@ class OfferContentInline(StackedInline):
     form = OfferContentForm
     extra = 1
     max_num = 2
-    fields = (("language", "title"), "text", ("button", "url"), "image_url")
+    fields = (("language", "title"), "text", ("button", "url"), "image_url", "opened_state")
 
 
 @admin.register(Offer)
 class OfferAdmin(ModelAdmin):
     form = OfferForm
+    change_form_before_template = OPENED_STATE_TEMPLATE
     inlines = (OfferContentInline,)
     autocomplete_fields = ("segment",)
     list_display = ("name", "placement", "segment", "status", "priority")

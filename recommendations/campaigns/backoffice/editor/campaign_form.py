@@ -18,6 +18,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from config.foundation.backoffice.shared_editing import SharedEditingForm
 from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.labels import WEEKDAYS
 from recommendations.campaigns.keys import find_free_key
@@ -38,7 +39,7 @@ SIGNATURE_SALT = "campaigns.new_campaign"
 DATE_TIME_FORMAT = "%Y-%m-%dT%H:%M"  # of <input type="datetime-local">
 
 
-class CampaignForm(forms.ModelForm):
+class CampaignForm(SharedEditingForm):
     """A campaign in the back office; times are those of the shop's time zone."""
 
     name = forms.CharField(label=gettext_lazy("name"), max_length=200, widget=UnfoldAdminTextInputWidget)
