@@ -101,7 +101,9 @@ def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = Tr
         if outcome is Outcome.SHOWN and content is not None:
             decision.offer = ShownOffer(offer.key, offer.name, exposure.exposure_id, **content)
     if is_recorded and exposures:
-        store_exposures(exposures, variant=variant)
+        stored = store_exposures(exposures, variant=variant)
+        if decision.offer is not None and decision.offer.exposure_id not in stored:
+            decision.offer = None  # deleted since the running offers were read
     return decision
 
 

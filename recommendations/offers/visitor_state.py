@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
@@ -39,12 +40,17 @@ SELECT offer_id, 0, false, true FROM offers_queuedoffer
 WHERE customer_id = %(customer)s AND expires_at > %(now)s AND offer_id = ANY(%(offers)s::bigint[])
 """
 # Visitors do not wait for the commit, so a crash of the machine may lose the decisions of its last moments.
+# An offer may have been deleted since this process read the running offers: nothing is stored for it, and the lock makes sure that it is
+# not deleted between the two statements.
 STORE_EXPOSURES = """
 {exposed}
 INSERT INTO offers_offerexposure (exposure_id, offer_id, arm, language, customer_id, anonymous_id, decided_at)
 SELECT row.exposure_id, row.offer_id, row.arm, row.language, %s::bigint, %s, %s
-FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[]) AS row (exposure_id, offer_id, arm, language),
+FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[]) AS row (exposure_id, offer_id, arm, language)
+JOIN offers_offer offer ON offer.id = row.offer_id,
      (SELECT set_config('synchronous_commit', 'off', true)) AS setting
+FOR KEY SHARE OF offer
+RETURNING exposure_id
 """
 # The earliest of several exposures of a unit is kept; nothing is stored for an experiment that has just been stopped.
 EXPOSED = """
@@ -198,8 +204,11 @@ class CompiledMemberships:
 _compiled = CompiledMemberships()
 
 
-def store_exposures(exposures: Sequence[OfferExposure], *, variant: ChosenVariant | None = None) -> None:
-    """Store the decisions of one request, which are all for the same visitor, and the experiment variant in which an offer was shown."""
+def store_exposures(exposures: Sequence[OfferExposure], *, variant: ChosenVariant | None = None) -> set[UUID]:
+    """Store the decisions of one request, which are all for the same visitor, and the experiment variant in which an offer was shown.
+
+    Returns the IDs of the stored exposures: all but those of offers that have been deleted.
+    """
     first = exposures[0]
     columns: list[Any] = [
         [exposure.exposure_id for exposure in exposures],
@@ -213,3 +222,4 @@ def store_exposures(exposures: Sequence[OfferExposure], *, variant: ChosenVarian
     statement = STORE_EXPOSURES.format(exposed=EXPOSED if variant is not None else "")
     with connection.cursor() as cursor:
         cursor.execute(statement, [*exposed, first.customer_id, first.anonymous_id, first.decided_at, *columns])
+        return {exposure_id for (exposure_id,) in cursor.fetchall()}

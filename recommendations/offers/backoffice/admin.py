@@ -70,6 +70,10 @@ class OfferAdmin(ModelAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Offer | None = None) -> dict[str, Any]:
         return {} if obj else {"key": ("name",)}
 
+    def has_delete_permission(self, request: HttpRequest, obj: Offer | None = None) -> bool:
+        """Allow only offers that were never started to be deleted: the results of the others must stay."""
+        return (obj is None or obj.started_at is None) and super().has_delete_permission(request, obj)
+
     def save_model(self, request: HttpRequest, obj: Offer, form: forms.ModelForm, change: bool) -> None:
         # no other fields, so that an offer that was paused or ended while it was edited does not run again
         obj.save(update_fields=list(form.cleaned_data) if change else None)

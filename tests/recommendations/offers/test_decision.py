@@ -172,3 +172,14 @@ def test_a_decision_takes_few_queries_however_many_offers_there_are() -> None:
         assert decide_offer(request=OfferRequest("nowhere"), now=NOON).offer is None
         decide_offer(request=OfferRequest("nowhere"), now=NOON)
     assert len(queries) == 1, "an empty placement is remembered"
+
+
+def test_an_offer_that_is_deleted_while_it_is_shown_is_left_out() -> None:
+    make_customer("mei")
+    deleted, other = make_offer("deleted", priority=5), make_offer("other", priority=1)
+    assert decide(user_id="mei", now=NOON - timedelta(days=2))[0] == "deleted"
+    Offer.objects.filter(pk=deleted.pk).delete()  # by another process: this one still has the list of running offers
+    assert decide(user_id="mei") == ("", {"deleted": Outcome.SHOWN, "other": Outcome.OTHER_SHOWN})
+    assert not OfferExposure.objects.exists()
+    clear_offer_cache()
+    assert decide(user_id="mei")[0] == other.key

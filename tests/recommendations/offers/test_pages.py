@@ -147,6 +147,16 @@ def test_an_offer_that_a_colleague_pauses_while_it_is_edited_stays_paused(
     assert offer.contents.count() == 2
 
 
+def test_only_an_offer_that_was_never_started_can_be_deleted(marketer: Client) -> None:
+    draft, started = make_offer("draft", status=Offer.Status.DRAFT), make_offer("started", started_at=timezone.now())
+    for offer, status in ((draft, 302), (started, 403)):
+        url = reverse("admin:offers_offer_delete", args=[offer.pk])
+        assert marketer.post(url, {"post": "yes"}).status_code == status
+    chosen = {"action": "delete_selected", "_selected_action": [started.pk], "post": "yes"}
+    marketer.post(reverse("admin:offers_offer_changelist"), chosen)
+    assert list(Offer.objects.values_list("key", flat=True)) == ["started"]
+
+
 def test_readers_may_look_but_not_start(client: Client) -> None:
     offer = make_offer("sale")
     viewer = User.objects.create_user("viewer", is_staff=True)
