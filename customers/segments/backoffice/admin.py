@@ -118,7 +118,9 @@ class SegmentAdmin(ModelAdmin):
         return pages.download_members(request, model_admin=self, segment_id=segment_id)
 
     def save_model(self, request: HttpRequest, obj: Segment, form: SegmentForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        # a count writes other fields of the same row at the same time
+        fields = [name for name in form.cleaned_data if name != "list_file"]
+        obj.save(update_fields=fields if change else None)
         user_ids = form.cleaned_data.get("list_file")
         if obj.kind == Segment.Kind.STATIC and user_ids is not None:
             self.report_list(request, replace_members(segment=obj, user_ids=user_ids))

@@ -77,6 +77,14 @@ class SegmentSerializer(StrictTypesMixin, serializers.ModelSerializer[Segment]):
         read_only_fields = ["created_at", "size", "last_evaluated_at", "duration_ms", "error"]
         extra_kwargs: ClassVar[dict[str, Any]] = {"description": {"max_length": 10_000}}
 
+    def update(self, instance: Segment, validated_data: dict[str, Any]) -> Segment:
+        """Save only the fields that were sent: the nightly count writes the size and the tracked condition at the same time."""
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        if validated_data:
+            instance.save(update_fields=list(validated_data))
+        return instance
+
     def validate_key(self, key: str) -> str:
         if key in RESERVED_KEYS:
             raise serializers.ValidationError(_("This key is reserved by the REST API."))

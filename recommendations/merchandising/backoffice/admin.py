@@ -163,7 +163,9 @@ class RuleAdmin(ModelAdmin):
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     def save_model(self, request: HttpRequest, obj: Rule, form: RuleForm, change: bool) -> None:
-        save_rule(rule=obj, write_members=write_segment_members.delay)
+        save_rule(
+            rule=obj, write_members=write_segment_members.delay, fields=list(form.cleaned_data) if change else None
+        )
         [overview] = build_overviews(rules=[obj], now=timezone.now())
         for text in (*overview.warnings, *(conflict.text for conflict in overview.conflicts)):
             messages.warning(request, text)

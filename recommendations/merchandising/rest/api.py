@@ -26,7 +26,7 @@ class RuleSavingMixin:
         assert rule is not None
         for name, value in serializer.validated_data.items():
             setattr(rule, name, value)
-        save_rule(rule=rule, write_members=write_segment_members.delay)
+        save_rule(rule=rule, write_members=write_segment_members.delay, fields=serializer.validated_data)
 
 
 @extend_schema_view(

@@ -14,6 +14,7 @@ from customers.analytics.models import SavedReport
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.membership import evaluate_segments
 from customers.segments.models import Segment
+from customers.segments.rest.api import SegmentDetail
 from recommendations.campaigns.models import Campaign
 from tests.makers import make_customer, make_order, make_profile, make_segment
 
@@ -185,7 +186,7 @@ def test_segment_in_use_is_not_deleted(client: APIClient) -> None:
     client.delete("/api/v1/segments/both/")
     report = SavedReport.objects.create(name="Visits", question="trends", parameters={"segment": "loyal"})
     response = client.delete("/api/v1/segments/loyal/")
-    assert (response.status_code, response.json()["detail"]) == (409, "The segment is used by Visits.")
+    assert (response.status_code, response.json()["detail"]) == (409, "The segment is used by the report “Visits”.")
     report.delete()
     Campaign.objects.create(key="c", name="Spring", segment=loyal)
     response = client.delete("/api/v1/segments/loyal/")
@@ -226,3 +227,19 @@ def test_history_entries_exits_and_overlap(client: APIClient) -> None:
     assert (overlap["size"], overlap["other_size"], overlap["both"], overlap["share"]) == (1, 1, 1, 1.0)
     assert client.get("/api/v1/segments/all/overlap/?other=none").status_code == 404
     assert client.get("/api/v1/segments/loyal/history/?since=yesterday").status_code == 400
+
+
+def test_a_change_keeps_what_a_count_writes_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = make_segment("loyal", LOYAL)
+    find_segment = SegmentDetail.get_object
+
+    def find_before_counting(view: SegmentDetail) -> Segment:
+        found = find_segment(view)
+        Segment.objects.filter(pk=segment.pk).update(size=7, tracked_condition=LOYAL)
+        return found
+
+    monkeypatch.setattr(SegmentDetail, "get_object", find_before_counting)
+    client = client_with("segments:write")
+    assert client.patch("/api/v1/segments/loyal/", {"description": "Regulars"}, format="json").status_code == 200
+    segment.refresh_from_db()
+    assert (segment.description, segment.size, segment.tracked_condition) == ("Regulars", 7, LOYAL)

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from config.access.grants import Grant
 from recommendations.merchandising import tasks
 from recommendations.merchandising.models import Rule
+from recommendations.merchandising.rest.api import RuleDetailView
 from tests.config.access.callers import make_client
 from tests.makers import make_segment
 
@@ -114,3 +115,18 @@ def test_the_list_takes_a_constant_number_of_queries(api: APIClient) -> None:
     with CaptureQueriesContext(connection) as many:
         assert len(api.get(RULES).json()["results"]) == 11
     assert len(many) == len(few)
+
+
+def test_a_change_keeps_what_was_changed_at_the_same_time(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = Rule.objects.create(**GOOD)
+    find_rule = RuleDetailView.get_object
+
+    def find_before_disabling(view: RuleDetailView) -> Rule:
+        found = find_rule(view)
+        Rule.objects.filter(pk=rule.pk).update(enabled=False)
+        return found
+
+    monkeypatch.setattr(RuleDetailView, "get_object", find_before_disabling)
+    assert api.patch(f"{RULES}{rule.pk}/", {"name": "Renamed"}, format="json").status_code == 200
+    rule.refresh_from_db()
+    assert (rule.name, rule.enabled) == ("Renamed", False)
