@@ -237,21 +237,21 @@ class CapacityPart:
 
 PARTS = (
     CapacityPart("web", lambda needs, size: max(needs["web_cores"] / (size.cores * size.busy), needs["web_gb"] / (size.memory_gb * 0.7)),
-                 "more web machines behind the proxy; each holds the model"),
+                 "add web machines behind the proxy; each keeps the model in memory"),
     CapacityPart("processing", lambda needs, size: needs["peak_events_per_s"] / (needs["processing_events_per_s"] * size.busy),
-                 "one processing loop has little time to spare in the busiest hour; above its rate, a backlog grows and is worked off afterwards"),
+                 "the single processing loop is at its limit in the busiest hour; a backlog builds up and is worked off afterwards"),
     CapacityPart("postgres", lambda needs, size: max(needs["postgres_cores"] / (size.cores * size.busy), needs["postgres_gb"] / (size.disk_gb * 0.7)),
-                 "shorter retention in PostgreSQL, or a larger machine"),
+                 "shorter retention of events, or a larger machine"),
     CapacityPart("valkey", lambda needs, size: needs["valkey_gb"] / (size.memory_gb * 0.5),
                  "a larger machine for Valkey; Valkey Cluster is not supported"),
     CapacityPart("refresh", lambda needs, size: max(needs["refresh_hours"] / size.night_hours, needs["refresh_gb"] / (size.memory_gb * 0.7)),
-                 "features on an engine (WAREHOUSE_ENGINE=spark), refresh on a larger machine"),
+                 "compute purchase histories on Spark (WAREHOUSE_ENGINE=spark), or use a larger machine"),
     CapacityPart("training", lambda needs, size: max(needs["training_hours"] / size.night_hours, needs["training_gb"] / (size.memory_gb * 0.7)),
-                 "fewer days of history (TRAINING_MEMORY_MB bounds it), or algorithms on an engine"),
+                 "raise TRAINING_MEMORY_MB on a larger machine, train on fewer days of history, or use Spark"),
     CapacityPart("night", lambda needs, size: needs["night_hours"] / size.night_hours,
-                 "refresh, training and export take longer than the night; the same remedies as for refresh and training"),
+                 "the jobs take longer than six hours in total; see refresh and training"),
     CapacityPart("warehouse", lambda needs, size: needs["warehouse_gb"] / (size.disk_gb * 0.7),
-                 "a network folder that all machines mount (WAREHOUSE_URL)"),
+                 "use a network folder (WAREHOUSE_URL)"),
 )  # fmt: skip
 
 
@@ -284,7 +284,7 @@ def make_table(costs: Mapping[str, Any], machine: MachineSize) -> dict[str, Any]
         if name != "customers":
             log(f"| {name.replace('_', ' ')} | " + " | ".join(format_number(row[name]) for row in rows) + " |")
     limits = {part.name: find_limit(costs["costs"], part, machine) for part in PARTS}
-    log(f"\n| part | one machine ({machine.cores} cores, {machine.memory_gb:g} GB) is full at | then |\n|---|---|---|")
+    log(f"\n| part | one machine ({machine.cores} cores, {machine.memory_gb:g} GB) is enough up to | beyond that |\n|---|---|---|")
     for part in PARTS:
         limit = limits[part.name]
         log(f"| {part.name} | {describe_limit(limit)} | {part.beyond} |")

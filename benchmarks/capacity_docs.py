@@ -33,8 +33,8 @@ COST_ROWS = (
     ("Import of order lines", "导入订单行", "load_orders_app_cpu_s", 1e6, "µs"),
     ("Import of order lines, PostgreSQL", "导入订单行，PostgreSQL", "load_orders_postgres_cpu_s", 1e6, "µs"),
     ("Export to the warehouse", "导出到数据仓库", "export_cpu_s", 1e6, "µs"),
-    ("Nightly refresh", "每日刷新", "refresh_app_cpu_s", 1e6, "µs"),
-    ("Nightly refresh, PostgreSQL", "每日刷新，PostgreSQL", "refresh_postgres_cpu_s", 1e6, "µs"),
+    ("Nightly refresh", "每晚刷新", "refresh_app_cpu_s", 1e6, "µs"),
+    ("Nightly refresh, PostgreSQL", "每晚刷新，PostgreSQL", "refresh_postgres_cpu_s", 1e6, "µs"),
     ("One fit of every algorithm", "每种算法拟合一次", "training_cpu_s", 1e6, "µs"),
     ("Funnel", "漏斗", "funnel_cpu_s", 1e6, "µs"),
     ("Recommendation, web server", "推荐请求，Web 服务器", "request_web_cpu_us", 1, "µs"),
@@ -44,7 +44,7 @@ COST_ROWS = (
     ("PostgreSQL: orders", "PostgreSQL：订单", "postgres_orders_bytes", 1, "B"),
     ("PostgreSQL: customers and profiles", "PostgreSQL：客户与画像", "postgres_customers_bytes", 1, "B"),
     ("PostgreSQL: products", "PostgreSQL：商品", "postgres_products_bytes", 1, "B"),
-    ("PostgreSQL: the rest", "PostgreSQL：其他", "postgres_other_bytes", 1, "B"),
+    ("PostgreSQL: other tables", "PostgreSQL：其他表", "postgres_other_bytes", 1, "B"),
     ("Valkey", "Valkey", "valkey_bytes", 1, "B"),
     ("Warehouse (Parquet)", "数据仓库（Parquet）", "warehouse_bytes", 1, "B"),
     ("Model on disk", "磁盘上的模型", "model_bytes", 1, "B"),
@@ -68,7 +68,7 @@ GROWTH_NAMES = {
     "process_imported": ("processing of imported events", "处理导入的事件"),
     "export": ("export to the warehouse", "导出到数据仓库"),
     "refresh": ("first refresh", "首次刷新"),
-    "nightly_refresh": ("nightly refresh", "每日刷新"),
+    "nightly_refresh": ("nightly refresh", "每晚刷新"),
     "training": ("training", "训练"),
     "funnel": ("funnel", "漏斗"),
     "ingest": ("collector", "采集接口"),
@@ -83,7 +83,7 @@ NEED_NAMES = {
     "web_cores": ("web servers: cores in the busiest hour", "Web 服务器：最忙一小时的核数"),
     "worker_cores": ("worker: cores in the busiest hour", "工作进程：最忙一小时的核数"),
     "postgres_cores": ("PostgreSQL and Valkey: cores in the busiest hour", "PostgreSQL 与 Valkey：最忙一小时的核数"),
-    "refresh_hours": ("nightly refresh: hours of one core", "每日刷新：单核小时"),
+    "refresh_hours": ("nightly refresh: hours of one core", "每晚刷新：单核小时"),
     "training_hours": ("one fit of every algorithm, without tuning: hours of one core", "每种算法拟合一次（不含调参）：单核小时"),
     "export_hours": ("nightly export: hours of one core", "每日导出：单核小时"),
     "night_hours": ("refresh, fit and export together: hours of one core", "刷新、拟合与导出合计：单核小时"),
@@ -108,25 +108,25 @@ PART_NAMES = {
     "warehouse": ("warehouse", "数据仓库"),
 }
 BEYOND = {
-    "web": "在代理后增加 Web 服务器；每台都持有模型",
-    "processing": "单个处理循环在最忙一小时余量不足；超过其处理速度后会产生积压，随后消化",
-    "postgres": "缩短 PostgreSQL 中的保留时间，或用更大的机器",
+    "web": "在代理后增加 Web 服务器；每台都会把模型载入内存",
+    "processing": "最忙的一小时内单个处理循环已达上限；会产生积压，随后消化",
+    "postgres": "缩短事件的保存期限，或用更大的机器",
     "valkey": "为 Valkey 换用更大的机器；不支持 Valkey Cluster",
-    "refresh": "在引擎上计算特征（WAREHOUSE_ENGINE=spark），或用更大的机器刷新",
-    "training": "缩短历史天数（由 TRAINING_MEMORY_MB 限制），或在引擎上训练",
-    "night": "刷新、训练与导出一夜无法完成；办法同刷新和训练",
-    "warehouse": "所有机器共同挂载的网络目录（WAREHOUSE_URL）",
+    "refresh": "在 Spark 上计算购买历史（WAREHOUSE_ENGINE=spark），或用更大的机器",
+    "training": "在更大的机器上调高 TRAINING_MEMORY_MB、缩短训练所用的历史，或使用 Spark",
+    "night": "这些任务合计超过六小时；见刷新和训练",
+    "warehouse": "使用网络目录（WAREHOUSE_URL）",
 }
 TOTAL_NAMES = {
-    "cpu_s": ("processor seconds of all steps", "所有步骤的处理器秒"),
-    "postgres_bytes": ("bytes in PostgreSQL", "PostgreSQL 字节"),
-    "valkey_bytes": ("bytes in Valkey", "Valkey 字节"),
-    "warehouse_bytes": ("bytes in the warehouse", "数据仓库字节"),
+    "cpu_s": ("CPU seconds of all steps", "所有步骤的CPU 秒"),
+    "postgres_bytes": ("bytes in PostgreSQL", "PostgreSQL 的字节数"),
+    "valkey_bytes": ("bytes in Valkey", "Valkey 的字节数"),
+    "warehouse_bytes": ("bytes in the warehouse", "数据仓库的字节数"),
     "memory_mb": ("MB of memory, all processes", "所有进程的内存 MB"),
     "request_us": ("µs per recommendation", "每次推荐的微秒数"),
-    "import_cpu_s": ("processor seconds of the import", "导入的处理器秒"),
-    "export_cpu_s": ("processor seconds of the export", "导出的处理器秒"),
-    "training_cpu_s": ("processor seconds of one fit of every algorithm", "每种算法拟合一次的处理器秒"),
+    "import_cpu_s": ("CPU seconds of the import", "导入的CPU 秒"),
+    "export_cpu_s": ("CPU seconds of the export", "导出的CPU 秒"),
+    "training_cpu_s": ("CPU seconds of one fit of every algorithm", "每种算法拟合一次的CPU 秒"),
     "refresh_mb": ("MB of memory, refresh", "刷新的内存 MB"),
     "training_mb": ("MB of memory, one fit of every algorithm", "每种算法拟合一次的内存 MB"),
 }
@@ -191,8 +191,8 @@ def make_growth_table(costs: Mapping[str, Any], language: int) -> str:
         "![成本与规模，双对数](images/capacity-growth.zh-hans.svg)",
     )[language]
     header = (
-        "| | processor seconds at each size | exponent | net |",
-        "| | 各规模的处理器秒 | 指数 | 净指数 |",
+        "| | CPU seconds at each size | exponent | net |",
+        "| | 各规模的CPU 秒 | 指数 | 净指数 |",
     )[language]
     rows = [picture, "", header, "|---|---|---|---|"]
     for name, cost in growth["costs"].items():
@@ -215,7 +215,7 @@ def make_size_table(costs: Mapping[str, Any], language: int) -> str:
     machine = MachineSize(16, 64, 2_000)
     lines += [
         "",
-        ("| part | one machine of 16 cores, 64 GB, 2 TB is full at | then |", "| 部分 | 一台 16 核、64 GB、2 TB 的机器可支撑到 | 之后 |")[language],
+        ("| part | one machine of 16 cores, 64 GB, 2 TB is enough up to | beyond that |", "| 部分 | 一台 16 核、64 GB、2 TB 的机器可支撑到 | 超过后 |")[language],
         "|---|---|---|",
     ]  # fmt: skip
     for part in PARTS:
@@ -275,7 +275,7 @@ def make_check_table(costs: Mapping[str, Any], language: int) -> str:
         ]
     worst = max([check["worst_error"], *(abs(figures["error"]) for figures in compared.values())])
     texts = (
-        f"\nWorst: {worst:.0%}; allowed: {MAX_ERROR:.0%}.",
+        f"\nLargest error: {worst:.0%}; allowed: {MAX_ERROR:.0%}.",
         f"\n最大误差 {worst:.0%}，允许 {MAX_ERROR:.0%}。",
     )
     return "\n".join(lines) + "\n" + texts[language]

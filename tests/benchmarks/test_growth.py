@@ -237,10 +237,10 @@ def test_the_large_shop_counts_among_the_errors_of_the_prediction() -> None:
     errors = {name: figures["error"] for name, figures in compare_large_shop(saved).items()}
     assert errors.pop("import_cpu_s") > 1  # the import is cheaper than predicted
     assert all(abs(error) < 0.01 for error in errors.values())
-    assert "Worst: 0%" in make_check_table({**costs, "check": check}, 0)
+    assert "Largest error: 0%" in make_check_table({**costs, "check": check}, 0)
     table = make_check_table(saved, 0)
     assert "| 50,000 | processor seconds of the import |" in table
-    assert "Worst: 0%" not in table
+    assert "Largest error: 0%" not in table
 
 
 def test_needs_grow_with_the_shop_until_one_machine_is_full() -> None:
