@@ -284,7 +284,9 @@ def make_table(costs: Mapping[str, Any], machine: MachineSize) -> dict[str, Any]
         if name != "customers":
             log(f"| {name.replace('_', ' ')} | " + " | ".join(format_number(row[name]) for row in rows) + " |")
     limits = {part.name: find_limit(costs["costs"], part, machine) for part in PARTS}
-    log(f"\n| part | one machine ({machine.cores} cores, {machine.memory_gb:g} GB) is enough up to | beyond that |\n|---|---|---|")
+    log(
+        f"\n| part | one machine ({machine.cores} cores, {machine.memory_gb:g} GB) is enough up to | beyond that |\n|---|---|---|"
+    )
     for part in PARTS:
         limit = limits[part.name]
         log(f"| {part.name} | {describe_limit(limit)} | {part.beyond} |")

@@ -8,22 +8,50 @@ it is after the death of a worker; jobs that must not run twice at the same time
 
 import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery.exceptions import CeleryError
+from celery.schedules import schedstate
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import F, Q
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 from kombu.exceptions import KombuError
 
 RETRY_SECONDS = 1.0  # after a start that failed because PostgreSQL or Valkey does not answer
+CLOCK_TOLERANCE = timedelta(minutes=1)  # between machines
 logger = logging.getLogger("celery.beat")
+
+
+class SharedEntry(ModelEntry):
+    """A job whose last start may be in the future, because the clock of the machine was ahead and has been corrected."""
+
+    def is_due(self) -> schedstate:
+        now = timezone.now()
+        if self.last_run_at > now + CLOCK_TOLERANCE:
+            # Celery would wait until the clock reaches this time, and after that for an interval
+            try:
+                PeriodicTask.objects.filter(pk=self.model.pk, last_run_at__gt=now + CLOCK_TOLERANCE).update(
+                    last_run_at=now
+                )
+                set_last_run(self, read_last_run(self) or now)
+            except (DatabaseError, InterfaceError) as error:
+                logger.error(
+                    "The last start of %s, which is in the future, could not be corrected: %s", self.name, error
+                )
+                return schedstate(is_due=False, next=RETRY_SECONDS)
+            logger.warning(
+                "The last start of %s was in the future and counts as now: the clock was set back", self.name
+            )
+        return super().is_due()
 
 
 class SharedScheduler(DatabaseScheduler):
     """django-celery-beat's scheduler, whose starts are claimed in the database instead of noted there later."""
+
+    Entry = SharedEntry
 
     def reserve(self, entry: ModelEntry) -> ModelEntry:
         following = next(entry)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
+from config.encryption_keys.hash_samples import are_hash_keys_right
 from config.encryption_keys.models import KeyUse
 from config.encryption_keys.ranges import list_ranges
 from config.encryption_keys.reencryption import EncryptedTable, get_field_keys, list_encrypted_tables
@@ -30,6 +31,12 @@ def count_key_uses(*, at: datetime) -> list[KeyUse]:
     uses = [use for table in list_encrypted_tables() for use in count_encrypted(table, at)]
     uses += [use for column in list_hashed_columns() for use in count_hashed(column, at)]
     uses += list(count_erased(at))
+    if are_hash_keys_right() is False:
+        # hashes without a tag were counted for the key without one, which did not make them
+        untagged_ids = [compute_key_id(key) for key in settings.HASH_KEYS if not get_hash_tag(key)]
+        for use in uses:
+            if use.purpose == KeyUse.Purpose.HASH and use.key_id in untagged_ids:
+                use.key_id = UNKNOWN
     with transaction.atomic():
         KeyUse.objects.all().delete()
         KeyUse.objects.bulk_create(uses)

@@ -13,9 +13,11 @@ MAX_CHECK_AGE_SECONDS = 600
 
 
 def measure_check_age(*, at: datetime) -> float:
-    """Return the seconds since the last check; without any, since the installation, so that a worker that never started is noticed."""
+    """Return the seconds since the last check; without any, since the installation, so that a worker that never started is noticed.
+
+    A check in the future was made while the clock was ahead: its distance counts as its age, so that it is noticed as well.
+    """
     checked_at = MonitoringState.objects.values_list("checked_at", flat=True).first()
     if checked_at is None:
         checked_at = MigrationRecorder(connection).migration_qs.aggregate(at=Min("applied"))["at"]
-    age: float = (at - checked_at).total_seconds()
-    return age
+    return abs(float((at - checked_at).total_seconds()))

@@ -239,7 +239,7 @@ def test_the_large_shop_counts_among_the_errors_of_the_prediction() -> None:
     assert all(abs(error) < 0.01 for error in errors.values())
     assert "Largest error: 0%" in make_check_table({**costs, "check": check}, 0)
     table = make_check_table(saved, 0)
-    assert "| 50,000 | processor seconds of the import |" in table
+    assert "| 50,000 | CPU seconds of the import |" in table
     assert "Largest error: 0%" not in table
 
 

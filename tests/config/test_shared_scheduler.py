@@ -118,3 +118,17 @@ def test_a_claim_is_kept_although_celery_synchronizes_within_its_transaction() -
     assert beat.sent == ["some.task"]
     job.refresh_from_db()
     assert (job.total_run_count, job.last_run_at > started) == (1, True)
+
+
+def test_a_clock_that_was_ahead_does_not_stop_the_jobs(job: PeriodicTask) -> None:
+    PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(days=1))
+    beat = Beat()
+    beat.run_due()
+    assert beat.sent == [], "an hour after the corrected time"
+    job.refresh_from_db()
+    assert job.last_run_at is not None
+    assert abs(job.last_run_at - timezone.now()) < timedelta(minutes=5)
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(minutes=61))
+    later = Beat()
+    later.run_due()
+    assert later.sent == [NAME]

@@ -89,6 +89,11 @@ def describe_alarms(alarms: list[Alarm], state: MonitoringState | None, *, now: 
         return _(
             "The rules have not been checked yet. The worker checks them every minute; start it with “manage.py up”."
         )
+    if state.checked_at - now > CHECK_IS_LATE:
+        return _(
+            "The rules were last checked in the future: the clock was ahead and has been set back. Check that the worker and the "
+            "scheduler are running."
+        )
     if now - state.checked_at > CHECK_IS_LATE:
         return _("The rules were last checked %(ago)s. Check that the worker and the scheduler are running.") % {
             "ago": format_age(state.checked_at, as_of=now)

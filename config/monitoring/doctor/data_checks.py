@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from config.backup.erasure_ledger import find_incomplete_ledgers
 from config.backup.status import read_backup_status
+from config.encryption_keys.hash_samples import are_hash_keys_right
 from config.foundation.number_formats import format_age, format_count, format_duration
 from config.monitoring.alarms.messages import describe_alarm
 from config.monitoring.doctor.base import (
@@ -119,7 +120,10 @@ def check_backup() -> Iterator[Diagnosis]:
 
 
 def check_keys() -> Iterator[Diagnosis]:
-    """Decrypt the address of the oldest and of the newest customer: wrong keys are noticed before anything is sent."""
+    """Decrypt the address of the oldest and of the newest customer, and find customers by their address.
+
+    So wrong keys are noticed before anything is sent or stored with them.
+    """
     addresses = Customer.objects.exclude(email="").values_list("email", flat=True)
     try:
         values = [addresses.order_by(order).first() for order in ("pk", "-pk")]
@@ -129,8 +133,14 @@ def check_keys() -> Iterator[Diagnosis]:
             _("Restore the missing key with %(command)s.") % {"command": "manage.py restore_keys"},
         )
         return
-    if any(values):
-        yield report_ok(_("stored addresses can be read"))
+    if any(values) and are_hash_keys_right() is False:
+        yield report_error(
+            _("customers cannot be found by their address: HASH_KEYS is not the key of this database"),
+            _("Restore the missing key with %(command)s, or correct HASH_KEYS in the environment.")
+            % {"command": "manage.py restore_keys"},
+        )
+    elif any(values):
+        yield report_ok(_("stored addresses can be read, and customers are found by them"))
     else:
         yield report_skipped(_("no addresses are stored yet"))
 

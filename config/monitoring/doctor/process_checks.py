@@ -29,6 +29,13 @@ def check_worker() -> Iterator[Diagnosis]:
     fix = _("Start them with manage.py up, or the services perennial-worker, perennial-frequent and perennial-beat.")
     if checked_at is None:
         yield report_error(_("worker and scheduler have never run"), fix)
+    elif checked_at - now > ALIVE:
+        yield report_error(
+            _("worker and scheduler last ran in the future: the clock was ahead and has been set back"),
+            _(
+                "Check the clock of every machine, and that worker and scheduler are running; the next run corrects the time."
+            ),
+        )
     elif now - checked_at > ALIVE:
         yield report_error(_("worker or scheduler last ran %(ago)s") % {"ago": format_age(checked_at, as_of=now)}, fix)
     else:

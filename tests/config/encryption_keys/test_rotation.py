@@ -355,6 +355,18 @@ def test_the_keys_that_a_new_installation_made_are_replaced_while_nothing_is_und
     assert list(keys.hashes) != kept[1]
 
 
+def test_a_wrong_hash_key_is_noticed_by_looking_addresses_up(
+    shop: SimpleNamespace, keys: SimpleNamespace, capsys: Any
+) -> None:
+    write_entries(keys.hashes.path, ["mistyped on the second machine"])
+    keys.hashes.refresh()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("check_keys")
+    shown = capsys.readouterr().out
+    assert "hashes       -        unreadable" in shown
+    assert "Restore the missing key" in shown
+
+
 def test_with_wrong_keys_the_only_step_is_to_restore_the_right_ones(
     shop: SimpleNamespace, keys: SimpleNamespace, capsys: Any
 ) -> None:

@@ -19,8 +19,9 @@ from config.monitoring.doctor.running import run_safely
 from config.monitoring.models import Alarm, MonitoringState
 from config.monitoring.server_state import DatabaseState, DiskState
 from config.schedule import sync_schedule
+from customers.identity.personal_data.hashing import hash_email
 from tests.config.access.passwords.mail_server import MailServer
-from tests.makers import make_customer
+from tests.makers import make_customer, make_identifier
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +108,9 @@ def test_problems_of_processes_and_data_are_found(monkeypatch: pytest.MonkeyPatc
         database_checks, "read_database_state", lambda: DatabaseState(1, 95, 100, 7200.0, 0.0, 0, is_standby=False)
     )
     assert len(find(process_checks.check_worker)) == 1
+    MonitoringState.objects.update(checked_at=now + timedelta(days=1))
+    [(_verdict, text)] = find(process_checks.check_worker)
+    assert "the clock was ahead" in text
     assert find(process_checks.check_jobs) == [("warning", "the last run of “Refresh profiles” failed")]
     assert len(find(process_checks.check_queues)) == 1
     assert len(find(data_checks.check_alarms)) == 1
@@ -124,8 +128,13 @@ def test_a_folder_of_backups_without_the_erasures_is_named(settings: Any, tmp_pa
 
 def test_wrong_keys_are_found_by_decrypting(settings: Any) -> None:
     assert [row.verdict for row in data_checks.check_keys()] == [Verdict.SKIPPED]
-    make_customer(email="ann@shop.example")
+    ann = make_customer(email="ann@shop.example")
+    make_identifier(ann, hash_email("ann@shop.example"), kind="email_hash")
     assert [row.verdict for row in data_checks.check_keys()] == [Verdict.OK]
+    hash_keys, settings.HASH_KEYS = settings.HASH_KEYS, ["mistyped on the second machine"]
+    [(verdict, text)] = find(data_checks.check_keys)
+    assert (verdict, text.startswith("customers cannot be found by their address")) == ("error", True)
+    settings.HASH_KEYS = hash_keys
     settings.FIELD_KEYS = [make_field_key()]
     assert find(data_checks.check_keys) == [("error", "stored addresses cannot be read with the present keys")]
     make_customer(email="bob@shop.example")  # a value under the new key does not hide the older ones
