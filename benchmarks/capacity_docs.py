@@ -215,7 +215,10 @@ def make_size_table(costs: Mapping[str, Any], language: int) -> str:
     machine = MachineSize(16, 64, 2_000)
     lines += [
         "",
-        ("| part | one machine of 16 cores, 64 GB, 2 TB is enough up to | beyond that |", "| 部分 | 一台 16 核、64 GB、2 TB 的机器可支撑到 | 超过后 |")[language],
+        (
+            "| part | one machine of 16 cores, 64 GB, 2 TB is enough up to | beyond that |",
+            "| 部分 | 一台 16 核、64 GB、2 TB 的机器可支撑到 | 超过后 |",
+        )[language],
         "|---|---|---|",
     ]  # fmt: skip
     for part in PARTS:

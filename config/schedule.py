@@ -40,6 +40,7 @@ class ScheduledJob:
 
 
 # On a busy machine, starts wait for some seconds: if they were dropped after an interval of two seconds, all of them could be.
+EVERY_HOUR, EVERY_HOUR_ZONE = "*", "UTC"
 MIN_SECONDS_TO_START = 30
 
 # tasks that someone waits for, which are not scheduled
@@ -467,8 +468,8 @@ def sync_schedule(*, jobs: tuple[ScheduledJob, ...] = SCHEDULE) -> None:
         missing = [job for job in jobs if job.task not in scheduled]
         for job in missing:
             _create(job, time_zone=time_zone)
-        extended = _extend_short_expiries()
-        if removed or missing or extended:
+        changed = _extend_short_expiries() + _unbind_frequent_jobs()
+        if removed or missing or changed:
             PeriodicTasks.update_changed()
 
 
@@ -479,14 +480,15 @@ def _create(job: ScheduledJob, *, time_zone: str) -> None:
         PeriodicTask.objects.create(name=job.name, task=job.task, interval=interval, expire_seconds=expiry)
         return
     minute, hour, day_of_month, month_of_year, day_of_week = job.cron.split()
-    crontab, _created = CrontabSchedule.objects.get_or_create(
-        minute=minute,
-        hour=hour,
-        day_of_month=day_of_month,
-        month_of_year=month_of_year,
-        day_of_week=day_of_week,
-        timezone=time_zone,
-    )
+    fields = {
+        "minute": minute,
+        "hour": hour,
+        "day_of_month": day_of_month,
+        "month_of_year": month_of_year,
+        "day_of_week": day_of_week,
+        "timezone": EVERY_HOUR_ZONE if hour == EVERY_HOUR else time_zone,
+    }
+    crontab = CrontabSchedule.objects.filter(**fields).first() or CrontabSchedule.objects.create(**fields)
     PeriodicTask.objects.create(name=job.name, task=job.task, crontab=crontab)
 
 
@@ -494,6 +496,15 @@ def _extend_short_expiries() -> int:
     """Extend the expiry that earlier releases gave to jobs with short intervals; return how many had it."""
     tasks = PeriodicTask.objects.filter(interval__period=IntervalSchedule.SECONDS, expire_seconds=F("interval__every"))
     return tasks.filter(expire_seconds__lt=MIN_SECONDS_TO_START).update(expire_seconds=MIN_SECONDS_TO_START)
+
+
+def _unbind_frequent_jobs() -> int:
+    """Move jobs that run every hour to UTC; return how many schedules were in another time zone.
+
+    In a local time zone, they would pause during the hour that the clocks repeat in autumn.
+    """
+    crontabs = CrontabSchedule.objects.filter(hour=EVERY_HOUR).exclude(timezone=EVERY_HOUR_ZONE)
+    return crontabs.update(timezone=EVERY_HOUR_ZONE)
 
 
 def describe_schedule(task: PeriodicTask) -> str:

@@ -108,6 +108,18 @@ def test_a_job_of_an_earlier_release_that_expires_after_its_interval_gets_more_t
 
 
 @pytest.mark.django_db
+def test_a_job_that_runs_every_few_minutes_also_runs_in_the_hour_that_the_clocks_repeat() -> None:
+    PeriodicTask.objects.filter(task="customers.imports.tasks.fetch_feeds").delete()
+    CrontabSchedule.objects.update(timezone="Europe/Berlin")  # as in earlier releases
+    sync_schedule()
+    zones = {hour: str(zone) for hour, zone in CrontabSchedule.objects.values_list("hour", "timezone")}
+    assert zones["*"] == "UTC"
+    assert set(zones.values()) == {"UTC", "Europe/Berlin"}, "nightly jobs follow the shop's clocks"
+    task = PeriodicTask.objects.get(task="customers.imports.tasks.fetch_feeds")
+    assert (task.crontab.hour, str(task.crontab.timezone)) == ("*", "UTC")
+
+
+@pytest.mark.django_db
 def test_a_job_without_a_task_is_removed() -> None:
     crontab = CrontabSchedule.objects.create(minute="0", hour="4")
     PeriodicTask.objects.create(name="Old", task="catalog.removed.refresh", crontab=crontab)

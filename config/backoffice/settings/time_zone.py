@@ -11,6 +11,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask, PeriodicTas
 from config.foundation.number_formats import get_reader_locale
 from config.foundation.shop.models import ShopSettings
 from config.jobs.control import QueueError, start_job
+from config.schedule import EVERY_HOUR
 from customers.segments.event_counts.recounting import request_recount
 
 RECOUNTING_TASKS = (
@@ -47,7 +48,7 @@ def save_time_zone(shop: ShopSettings, *, before: str, at: datetime) -> None:
     shop.time_zone_changed_at = at
     with transaction.atomic():
         shop.save()
-        CrontabSchedule.objects.filter(timezone=before).update(timezone=shop.time_zone)
+        CrontabSchedule.objects.filter(timezone=before).exclude(hour=EVERY_HOUR).update(timezone=shop.time_zone)
         PeriodicTasks.update_changed()
         request_recount()
 

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from django.utils import timezone
@@ -33,6 +34,9 @@ class Command(BaseCommand):
         target.add_argument(
             "--to", type=Path, metavar="FILE", help="write JSON Lines for import_events (.gz compresses them)"
         )
+        parser.add_argument(
+            "--force", action="store_true", help="store them even in a shop with real data, which is not a demo"
+        )
         target.add_argument("--host", metavar="URL", help="send to a collector, with Segment's SDK if it is installed")
         parser.add_argument("--write-key", help="write key of the source at --host")
 
@@ -40,6 +44,11 @@ class Command(BaseCommand):
         if bool(options["host"]) != bool(options["write_key"]):
             raise CommandError(
                 "--host and --write-key must be used together: the URL of a collector and the write key of one of its sources."
+            )
+        if not (options["to"] or options["host"] or options["force"] or settings.DEMO):
+            raise CommandError(
+                "This would store simulated visits among the real events of this shop, and no command removes them. "
+                "Use a demo shop (DEMO=true), write the events to a file with --to, or add --force."
             )
         started = time.monotonic()
         progress: Progress = ProgressBar("Clicks") if options["verbosity"] else ignore_progress

@@ -32,7 +32,7 @@ SENDERS = {"the SDK": send_with_sdk, "plain HTTP": send_over_http}
 
 def run_simulation(*arguments: Any) -> str:
     out = io.StringIO()
-    call_command("simulate_clickstream", *map(str, arguments), stdout=out, verbosity=0)
+    call_command("simulate_clickstream", "--force", *map(str, arguments), stdout=out, verbosity=0)
     return out.getvalue()
 
 
@@ -194,3 +194,8 @@ def test_items_have_the_fields_an_sdk_sends() -> None:
     assert set(view["properties"]) == {"product_id", "name", "category", "brand", "price", "currency"}
     assert view["context"]["sessionId"].startswith("sim-")
     assert view["anonymousId"].startswith("sim-")
+
+
+def test_a_shop_that_is_not_a_demo_gets_no_simulated_visits_by_mistake() -> None:
+    with pytest.raises(CommandError, match="add --force"):
+        call_command("simulate_clickstream", verbosity=0)

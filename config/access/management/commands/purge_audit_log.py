@@ -7,6 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.access.audit.retention import MIN_DAYS, purge_entries
 
+MAX_DAYS = 36_500
+
 
 class Command(BaseCommand):
     help = f"Delete entries of the audit log that are older than a number of days, at least {MIN_DAYS}. The log records the deletion."
@@ -18,5 +20,7 @@ class Command(BaseCommand):
         days = options["older_than"]
         if days < MIN_DAYS:
             raise CommandError(f"--older-than {days} is too short. Use at least {MIN_DAYS} days.")
+        if days > MAX_DAYS:
+            raise CommandError(f"--older-than {days} is too long. Use at most {MAX_DAYS} days.")
         deleted = purge_entries(before=datetime.now(UTC) - timedelta(days=days))
         self.stdout.write(f"{deleted} entries deleted")

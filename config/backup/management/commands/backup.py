@@ -28,14 +28,14 @@ class Command(BaseCommand):
             "--forget", action="store_true", help="record no more erasures in the folder: its backups no longer exist"
         )
         parser.add_argument("--name", default="", help="the backup to verify")
-        parser.add_argument("--keep", type=int, default=0, help="remove older backups until this number is left")
+        parser.add_argument("--keep", type=int, help="remove older backups until this number is left")
         parser.add_argument("--encrypt", action="store_true", help="encrypt a new backup folder with BACKUP_PASSPHRASE")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = options["folder"] or settings.BACKUP_DIR
         if not folder:
             raise CommandError("Name a folder for backups, or set BACKUP_DIR.")
-        if options["keep"] < 0:
+        if options["keep"] is not None and options["keep"] < 1:
             raise CommandError("--keep must be at least 1.")
         if options["encrypt"] and not settings.BACKUP_PASSPHRASE:
             raise CommandError("--encrypt needs the environment variable BACKUP_PASSPHRASE.")
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             return
         passphrase = settings.BACKUP_PASSPHRASE if options["encrypt"] or BackupRepository.exists(folder) else ""
         repository = BackupRepository.create(folder, passphrase=passphrase)
-        result = create_backup(repository, at=timezone.now(), keep=options["keep"], make_progress=ProgressBar)
+        result = create_backup(repository, at=timezone.now(), keep=options["keep"] or 0, make_progress=ProgressBar)
         self.stdout.write(
             f"Backup {result.name}: {result.tables} tables, {result.rows:,} rows, {result.files:,} files, "
             f"{result.bytes / 1e6:,.1f} MB, {result.seconds:.1f} s. {result.new_bytes / 1e6:,.1f} MB were added to the folder: the parts "

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from config.foundation.personal_data.person import Person
 from customers.erasure.models import ErasureRun
@@ -12,6 +13,15 @@ from customers.erasure.people import describe_person
 from customers.erasure.proof.verification import ProofReport, find_writers, prove_run, search_everything
 from customers.erasure.runner import find_running
 from customers.identity.models import Customer
+
+LAST_NUMBER = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('identity_customer', 'id')), 0)"
+
+
+def read_last_number() -> int:
+    """Return the highest number that a customer has ever been given."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_NUMBER)
+        return int(cursor.fetchone()[0])
 
 
 class Command(BaseCommand):
@@ -66,6 +76,8 @@ class Command(BaseCommand):
             return describe_person(customer)
         if not options["text"] and not number:
             raise CommandError("Specify a customer, an erasure with --run, or a text with --text.")
+        if number and not options["text"] and number > read_last_number():
+            raise CommandError(f"There has never been a customer {number}. Check the number.")
         return Person(number, search_terms=tuple(options["text"]))
 
     def show_result(self, result: ProofReport) -> None:
