@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError
 from django.db.models import Q
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
@@ -17,6 +19,7 @@ from django.utils.translation import gettext as _
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, is_gzip, open_bytes
 from config.foundation.files.safe_download import CHUNK_BYTES, DownloadError, check_url, download_file
+from config.foundation.job_runs import describe_error
 from customers.imports import runs
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.kinds.products import PRODUCTS
@@ -37,12 +40,21 @@ def validate_feed_url(url: str) -> None:
 
 
 def fetch_due_feeds(*, at: datetime) -> int:
-    """Fetch the enabled feeds that are due; return how many."""
+    """Fetch the enabled feeds that are due; return how many.
+
+    A feed that fails unexpectedly does not stop the others; its error is raised when they are done.
+    """
     due = ScheduledFeed.objects.filter(Q(due_at__isnull=True) | Q(due_at__lte=at), is_enabled=True).order_by("due_at")
-    count = 0
+    count, errors = 0, []
     for feed in due:
-        fetch_feed(feed=feed, at=at)
-        count += 1
+        try:
+            fetch_feed(feed=feed, at=at)
+            count += 1
+        except Exception as error:
+            logger.exception("Feed %s", feed.source)
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return count
 
 
@@ -60,12 +72,22 @@ def fetch_feed(*, feed: ScheduledFeed, at: datetime) -> ImportRun | None:
     except (DownloadError, ImportFileError, OSError) as error:
         run, feed.error = None, str(error)
         logger.warning("Feed %s: %s", feed.source, error)
+    except Exception as error:
+        feed.error = describe_error(error)
+        with suppress(DatabaseError):  # the database itself may have failed
+            save_result(feed, at=at)
+        raise
+    save_result(feed, at=at)
+    return run
+
+
+def save_result(feed: ScheduledFeed, *, at: datetime) -> None:
+    """Store the result of a fetch, and when the next one is due."""
     feed.checked_at = at
     feed.due_at = at + (
         min(RETRY, timedelta(hours=feed.interval_hours)) if feed.error else timedelta(hours=feed.interval_hours)
     )
     feed.save()
-    return run
 
 
 def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | None:

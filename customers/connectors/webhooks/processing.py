@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from time import monotonic
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.job_runs import describe_error
 from config.foundation.json_nesting import load_json
 from customers.connectors.models import ReceivedWebhook, ShopConnection, ShopRecordKind
 from customers.connectors.platforms.base import Connector, MappedRecord, PlatformError, TemporaryError
@@ -25,14 +27,23 @@ Status = ReceivedWebhook.Status
 
 
 def process_due(*, at: datetime, seconds: float) -> int:
-    """Process waiting webhooks of all shops for at most some seconds; return how many."""
+    """Process waiting webhooks of all shops for at most some seconds; return how many.
+
+    A shop that fails does not stop the others; its error is raised when they are done.
+    """
     deadline = monotonic() + seconds
     waiting = ReceivedWebhook.objects.filter(status=Status.WAITING, next_attempt_at__lte=at)
     shops = ShopConnection.objects.filter(pk__in=waiting.values("connection"), is_enabled=True).select_related("source")
-    count = 0
+    count, errors = 0, []
     for shop in shops:
-        while monotonic() < deadline and (number := process_shop(shop, at=at)):
-            count += number
+        try:
+            while monotonic() < deadline and (number := process_shop(shop, at=at)):
+                count += number
+        except Exception as error:
+            logger.exception("Webhooks of connector %s could not be processed", shop.pk)
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return count
 
 
@@ -54,16 +65,36 @@ def process_shop(connection: ShopConnection, *, at: datetime, connector: Connect
 def process_kind(
     connection: ShopConnection, connector: Connector, kind: str, rows: Sequence[ReceivedWebhook], *, at: datetime
 ) -> None:
-    if not rows:
-        return
-    try:
-        named = name_records(connector, kind, rows)
-        current = choose_current(connection, kind, named)
-        records, gone, missing = read_records(connector, kind, current)
-        gone |= set(choose_gone(connector, connection=connection, kind=kind, missing=missing, at=at))
-    except PlatformError as error:
-        postpone(rows, error, at=at)
-        return
+    """Process webhooks of one kind. A batch that fails unexpectedly is halved, so that only the webhooks that cause it are postponed.
+
+    Plugins of a shop change the contents of webhooks, so any error is possible while a record is mapped and written.
+    """
+    waiting = [rows]
+    while waiting:
+        batch = waiting.pop()
+        if not batch:
+            continue
+        try:
+            process_batch(connection, connector, kind, batch, at=at)
+        except PlatformError as error:
+            postpone(batch, error, at=at)
+        except Exception as error:
+            if len(batch) == 1:
+                logger.exception("Webhook %s of connector %s", batch[0].pk, connection.pk)
+                postpone(batch, error, at=at)
+            else:
+                # the first half goes on top of the stack, so that webhooks stay in order
+                waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+
+
+def process_batch(
+    connection: ShopConnection, connector: Connector, kind: str, rows: Sequence[ReceivedWebhook], *, at: datetime
+) -> None:
+    """Write the records of webhooks, all or none. Raises PlatformError, or whatever a malformed content causes."""
+    named = name_records(connector, kind, rows)
+    current = choose_current(connection, kind, named)
+    records, gone, missing = read_records(connector, kind, current)
+    gone |= set(choose_gone(connector, connection=connection, kind=kind, missing=missing, at=at))
     with transaction.atomic():
         if records:
             write_records(connection=connection, kind=kind, records=records, at=at)
@@ -78,11 +109,12 @@ def process_kind(
 
 
 def name_records(connector: Connector, kind: str, rows: Sequence[ReceivedWebhook]) -> list[ReceivedWebhook]:
-    """Replace the IDs of parts of records, such as stock items, by the IDs of the records; leave out parts without a record."""
+    """Return the webhooks with the IDs of records instead of those of their parts, such as stock items; leave out parts without a record."""
     names = connector.resolve_ids(kind, {row.external_id for row in rows})
-    for row in rows:
+    named = [copy(row) for row in rows]  # the given ones may be named again, in a smaller batch
+    for row in named:
         row.external_id = names.get(row.external_id, "")
-    return [row for row in rows if row.external_id]
+    return [row for row in named if row.external_id]
 
 
 def choose_current(
@@ -122,22 +154,27 @@ def read_records(
     return [*records, *fetched], gone, wanted - {record.external_id for record in fetched}
 
 
-def postpone(rows: Sequence[ReceivedWebhook], error: PlatformError, *, at: datetime) -> None:
-    """Try webhooks again later; those that failed too often, or whose error is permanent, wait for a user to retry them."""
-    logger.warning("Webhooks of connector %s: %s", rows[0].connection_id, error)
-    passes = isinstance(error, TemporaryError)
+def postpone(rows: Sequence[ReceivedWebhook], error: Exception, *, at: datetime) -> None:
+    """Try webhooks again later; those that failed too often, or whose error is permanent, wait for a user to retry them.
+
+    An unexpected error is permanent, except for errors of the database, such as a conflict with another transaction.
+    """
+    passes = isinstance(error, TemporaryError | DatabaseError)
     pks = [row.pk for row in rows]
     attempts = min(max(row.attempts for row in rows), 6)
     wait = max(
         timedelta(seconds=RETRY_SECONDS * 2**attempts),
         timedelta(seconds=error.retry_after if isinstance(error, TemporaryError) else 0),
     )
+    text = str(error) if isinstance(error, PlatformError) else describe_error(error)
     changed = ReceivedWebhook.objects.filter(pk__in=pks)
-    changed.update(attempts=F("attempts") + 1, next_attempt_at=at + wait, error=str(error)[:500])
+    changed.update(attempts=F("attempts") + 1, next_attempt_at=at + wait, error=text.replace("\0", "")[:500])
     stuck = changed.filter(attempts__gte=MAX_ATTEMPTS) if passes else changed
     stuck.update(status=Status.FAILED)
-    if not passes:
-        ShopConnection.objects.filter(pk=rows[0].connection_id).update(problem=str(error))
+    if isinstance(error, PlatformError):
+        logger.warning("Webhooks of connector %s: %s", rows[0].connection_id, error)
+        if not passes:
+            ShopConnection.objects.filter(pk=rows[0].connection_id).update(problem=str(error))
 
 
 def retry_failed(connection: ShopConnection, *, at: datetime) -> int:

@@ -13,8 +13,8 @@ PRODUCT_CHANGES: tuple[dict[str, Any], ...] = ({"price": 1}, {"title": "Planted"
 ORDER_CHANGES: tuple[dict[str, Any], ...] = ({"total": 1}, {"total": 2}, {"refunded": 1}, {"status": "cancelled"})
 
 
-def make_connection(platform: str, url: str, credentials: dict[str, str]) -> ShopConnection:
-    source = Source.objects.create(key=f"{platform}-shop", name="Tea shop", kind=Source.Kind.IMPORT)
+def make_connection(platform: str, url: str, credentials: dict[str, str], source_key: str = "") -> ShopConnection:
+    source = Source.objects.create(key=source_key or f"{platform}-shop", name="Tea shop", kind=Source.Kind.IMPORT)
     return ShopConnection.objects.create(
         name="Tea shop",
         platform=platform,

@@ -17,7 +17,8 @@ from customers.connectors.platforms.base import PlatformError
 from customers.connectors.sync.access import open_connector
 from customers.connectors.sync.runs import continue_run, start_run
 from customers.connectors.sync.writing import delete_records
-from customers.connectors.webhooks.processing import process_shop
+from customers.connectors.webhooks import processing
+from customers.connectors.webhooks.processing import process_due, process_shop
 from customers.identity.models import Identifier
 from customers.orders.models import Order
 from tests.customers.connectors.makers import make_connection
@@ -37,6 +38,7 @@ from tests.customers.connectors.platforms.woocommerce_server import (
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOOK = "https://perennial.example/hook"
+KEYS = {"consumer_key": KEY, "consumer_secret": SECRET}
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def server() -> Iterator[WooCommerceServer]:
 
 @pytest.fixture
 def mugs(server: WooCommerceServer) -> ShopConnection:
-    return make_connection("woocommerce", server.url, {"consumer_key": KEY, "consumer_secret": SECRET})
+    return make_connection("woocommerce", server.url, KEYS)
 
 
 def run_all(shop: ShopConnection, kind: str = "backfill", *, at: datetime = NOW) -> Any:
@@ -213,6 +215,47 @@ def test_webhooks_carry_the_record_and_are_registered_once(
     assert not Product.objects.get(product_id="1").is_active
     assert not Product.objects.get(product_id="22").is_active, "a variation that its product has no more"
     assert sorted(ReceivedWebhook.objects.values_list("status", "content")) == [("done", "")] * 3 + [("outdated", "")]
+
+
+def test_a_malformed_webhook_fails_alone_and_stops_no_other_of_any_shop(mugs: ShopConnection) -> None:
+    tea = make_connection("woocommerce", "https://tea.example", KEYS, "tea")
+
+    def store(shop: ShopConnection, number: int, **changes: Any) -> ReceivedWebhook:
+        return ReceivedWebhook.objects.create(
+            connection=shop,
+            delivery_id=str(number),
+            topic="order.updated",
+            kind="orders",
+            external_id=str(number),
+            received_at=NOW,
+            next_attempt_at=NOW,
+            content=json.dumps(make_order(number, **changes)),
+        )
+
+    good, bad, last = store(mugs, 201), store(mugs, 202, line_items=["x"]), store(mugs, 203)
+    other = store(tea, 204)
+    assert process_due(at=NOW, seconds=60) == 4
+    rows = {row.pk: row for row in ReceivedWebhook.objects.all()}
+    assert [rows[row.pk].status for row in (good, bad, last, other)] == ["done", "failed", "done", "done"]
+    assert (rows[bad.pk].attempts, rows[bad.pk].error) == (1, "AttributeError: 'str' object has no attribute 'get'")
+    assert rows[bad.pk].content, "a user can retry it"
+
+
+def test_a_shop_that_cannot_be_opened_stops_no_other(mugs: ShopConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    tea = make_connection("woocommerce", "https://tea.example", KEYS, "tea")
+    fields = {"delivery_id": "1", "topic": "order.deleted", "kind": "orders", "external_id": "1", "is_deletion": True}
+    for shop in (mugs, tea):
+        ReceivedWebhook.objects.create(connection=shop, received_at=NOW, next_attempt_at=NOW, **fields)
+
+    def open_one(shop: ShopConnection) -> Any:
+        if shop == mugs:
+            raise ValueError("credentials")
+        return open_connector(shop)
+
+    monkeypatch.setattr(processing, "open_connector", open_one)
+    with pytest.raises(ValueError, match="credentials"):
+        process_due(at=NOW, seconds=60)
+    assert ReceivedWebhook.objects.get(connection=tea).status == "done"
 
 
 def test_a_plain_shop_is_updated_every_few_minutes_by_its_clock(

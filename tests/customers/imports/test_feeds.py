@@ -125,6 +125,27 @@ def test_only_due_and_enabled_feeds_are_fetched(serve: Callable[..., None]) -> N
     assert ScheduledFeed.objects.get(source="shop").due_at == NOW + timedelta(days=1)
 
 
+def test_a_feed_that_fails_unexpectedly_stops_no_other_and_is_tried_again_within_the_hour(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(FEED)
+    broken = make_feed(source="broken", due_at=NOW - timedelta(hours=1))
+    make_feed()
+    original = feeds.create_feed_run
+
+    def create_run(feed: ScheduledFeed, **options: Any) -> ImportRun:
+        if feed.source == "broken":
+            raise KeyError("price")
+        return original(feed, **options)
+
+    monkeypatch.setattr(feeds, "create_feed_run", create_run)
+    with pytest.raises(KeyError, match="price"):
+        fetch_due_feeds(at=NOW)
+    assert Product.objects.exists()
+    broken.refresh_from_db()
+    assert (broken.error, broken.due_at) == ("KeyError: 'price'", NOW + timedelta(hours=1))
+
+
 def test_feed_is_created_and_deleted_in_the_back_office(
     boss: Client, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
