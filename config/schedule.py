@@ -76,6 +76,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Erases customers who have confirmed their erasure and whose withdrawal period has ended."),
     ),
     ScheduledJob(
+        task="customers.privacy.tasks.resume_exports",
+        cron="*/5 * * * *",
+        title=_("Resume files of privacy requests"),
+        description=_("Creates the files of privacy requests whose task was interrupted, such as by a restart."),
+    ),
+    ScheduledJob(
         task="customers.privacy.tasks.purge_old_exports",
         cron="25 * * * *",
         title=_("Delete expired files of privacy requests"),

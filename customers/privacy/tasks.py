@@ -1,19 +1,24 @@
 """Background work of privacy requests: mails, files, erasures whose grace period is over, and the deletion of old files."""
 
+import logging
 from datetime import UTC, datetime
 
 from celery import shared_task
 
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.processes.background_tasks import start_task
 from customers.erasure.models import ErasureRun
 from customers.identity.personal_data.encrypted_field import decrypt
 from customers.privacy.export.downloads import export_customer, purge_exports
 from customers.privacy.models import PrivacyRequest, PrivacyRequestEntry
 from customers.privacy.requests.erasing import close_erased_requests, erase_requested, list_due_erasures
+from customers.privacy.requests.exports import list_waiting_exports
 from customers.privacy.requests.history import record_step
 from customers.privacy.requests.workflow import finish_request
 from customers.privacy.self_service.links import decode_link
 from customers.privacy.self_service.mails import mail_access_link, send_mail, send_request_mail
 
+logger = logging.getLogger(__name__)
 RETRIES = {"bind": True, "max_retries": 5, "default_retry_delay": 60}
 QUICK_RETRIES = 15
 Step = PrivacyRequestEntry.Step
@@ -64,15 +69,37 @@ def send_erased_notice(
 
 @shared_task
 def make_export(request_id: int) -> None:
-    """Write the file of a request, tell the customer, and close the request."""
+    """Write the file of a request, tell the customer, and close the request.
+
+    A repetition finds the file that an attempt has written before its process was killed.
+    """
+    try:
+        with exclusive_lock(f"privacy.export:{request_id}"):
+            answer_with_export(request_id)
+    except AlreadyRunningError as error:
+        logger.warning("%s", error)
+
+
+def answer_with_export(request_id: int) -> None:
     request = PrivacyRequest.objects.select_related("customer").filter(pk=request_id).first()
     if request is None or not request.is_open or request.customer is None:
         return
     now = datetime.now(UTC)
-    export = export_customer(request=request, customer=request.customer, now=now)
+    export = request.exports.filter(deleted_at=None).first()
+    if export is None:
+        export = export_customer(request=request, customer=request.customer, now=now)
     finish_request(request, at=now, result={"rows": export.rows})
     if request.email:
-        send_notice.delay(request.pk, "export")
+        start_task(send_notice, request.pk, "export")
+
+
+@shared_task(exclusive=True)
+def resume_exports() -> int:
+    """Start again what writes the files of requests and was lost with the job queue or its process; return the number of requests."""
+    waiting = list(list_waiting_exports(now=datetime.now(UTC)))
+    for request_id in waiting:
+        make_export.delay(request_id)
+    return len(waiting)
 
 
 @shared_task(exclusive=True)
@@ -84,7 +111,7 @@ def run_due_erasures() -> int:
     for request in requests:
         notice = erase_requested(request, now=now)
         if notice is not None:
-            send_erased_notice.delay(*notice)
+            start_task(send_erased_notice, *notice)
     return len(requests)
 
 

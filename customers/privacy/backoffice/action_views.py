@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from config.foundation.audit_log import record_export
 from config.foundation.backoffice.permissions import check_permissions
+from config.foundation.processes.background_tasks import start_task_after_commit
 from customers.identity.customer_search import build_customer_search
 from customers.identity.models import Customer, ProcessingRestriction
 from customers.identity.personal_data.masking import may_see_personal
@@ -45,8 +46,9 @@ type Action = Callable[[PrivacyRequest, HttpRequest, datetime], object]
 
 
 def prove(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> None:
-    proven = prove_identity(found, proof=IdentityProof.DOCUMENT, at=now)
-    fulfill_request(proven, now=now)
+    with transaction.atomic():
+        proven = prove_identity(found, proof=IdentityProof.DOCUMENT, at=now)
+        fulfill_request(proven, now=now)
 
 
 def send_confirmation(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> None:
@@ -85,7 +87,8 @@ def choose_customer(found: PrivacyRequest, request: HttpRequest, now: datetime) 
         locked.customer = customer
         return "started"
 
-    fulfill_request(change_request(found, change, at=now), now=now)
+    with transaction.atomic():
+        fulfill_request(change_request(found, change, at=now), now=now)
 
 
 def erase_now(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> None:
@@ -99,7 +102,7 @@ def erase_now(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> No
         return "scheduled"
 
     change_request(found, change, at=now)
-    transaction.on_commit(run_due_erasures.delay)
+    start_task_after_commit(run_due_erasures)
 
 
 ACTIONS: dict[str, tuple[Action, str | Promise]] = {

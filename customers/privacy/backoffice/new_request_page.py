@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -83,13 +84,16 @@ def read_form(values: dict[str, str]) -> tuple[NewRequest | None, dict[str, str]
 
 def open_and_redirect(request: HttpRequest, new: NewRequest) -> HttpResponse:
     now = timezone.now()
-    opened, is_new = open_request(new, now=now)
+    with transaction.atomic():
+        opened, is_new = open_request(new, now=now)
+        if is_new and new.waits_for_email:
+            queue_confirmation(opened)
+        elif is_new:
+            fulfill_request(opened, now=now)
     if not is_new:
         messages.info(request, _("This customer has an open request of this kind already."))
     elif new.waits_for_email:
-        queue_confirmation(opened)
         messages.success(request, _("The request was recorded; the confirmation email is on its way."))
     else:
-        fulfill_request(opened, now=now)
         messages.success(request, _("The request was recorded."))
     return HttpResponseRedirect(reverse("privacy_requests:request", args=[opened.pk]))

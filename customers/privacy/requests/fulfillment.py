@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from config.foundation.processes.background_tasks import start_task_after_commit
 from customers.identity.consent.restrictions import lift_restriction, restrict_processing
 from customers.identity.models import Customer, ProcessingRestriction
 from customers.privacy.models import (
@@ -14,6 +15,7 @@ from customers.privacy.models import (
     RequestState,
     load_privacy_settings,
 )
+from customers.privacy.requests.exports import EXPORT_KINDS
 from customers.privacy.requests.history import record_step
 from customers.privacy.requests.notices import queue_notice
 from customers.privacy.requests.workflow import (
@@ -31,7 +33,6 @@ SCOPES = {
     RequestKind.OBJECT_PROFILING: ProcessingRestriction.Scope.PROFILING,
     RequestKind.OBJECT_MARKETING: ProcessingRestriction.Scope.MARKETING,
 }
-EXPORT_KINDS = (RequestKind.ACCESS, RequestKind.PORTABILITY)
 RESTRICTION_REASON = "request {number}"
 
 
@@ -47,7 +48,7 @@ def fulfill_request(request: PrivacyRequest, *, now: datetime, actor: str = "") 
         return apply_restriction(request, now=now, actor=actor)
     if request.kind in EXPORT_KINDS:
         request = start_request(request, at=now, actor=actor)
-        transaction.on_commit(lambda: make_export.delay(request.pk))
+        start_task_after_commit(make_export, request.pk)
         return request
     if request.kind == RequestKind.ERASURE and load_privacy_settings().erases_automatically:
         return schedule_erasure(request, now=now, actor=actor)

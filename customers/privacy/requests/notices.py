@@ -1,7 +1,6 @@
 """Queues the emails about a request once its change is committed."""
 
-from django.db import transaction
-
+from config.foundation.processes.background_tasks import start_task_after_commit
 from customers.privacy.models import PrivacyRequest
 from customers.privacy.tasks import send_notice
 
@@ -9,7 +8,7 @@ from customers.privacy.tasks import send_notice
 def queue_notice(request: PrivacyRequest, kind: str) -> None:
     """Send a mail about a request to the customer, if an address is known."""
     if request.email:
-        transaction.on_commit(lambda: send_notice.delay(request.pk, kind))
+        start_task_after_commit(send_notice, request.pk, kind)
 
 
 def queue_confirmation(request: PrivacyRequest) -> None:

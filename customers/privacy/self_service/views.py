@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -289,7 +290,17 @@ def show_confirm(request: HttpRequest, token: str) -> HttpResponse:
     elif privacy_request is not None and privacy_request.state == RequestState.WAITING:
         state = "asked"
     if request.method == "POST" and privacy_request is not None and state == "asked":
-        proven = prove_identity(privacy_request, proof=IdentityProof.EMAIL_LINK, at=now, actor=CUSTOMER)
-        fulfill_request(proven, now=now, actor=CUSTOMER)
-        state = "confirmed"
+        state = confirm_request(privacy_request, now=now)
     return render_public(request, "privacy/confirm.html", state=state, privacy_request=privacy_request)
+
+
+def confirm_request(privacy_request: PrivacyRequest, *, now: datetime) -> str:
+    """Prove a request and do what it asks, both or neither; return the state that the page shows."""
+    try:
+        with transaction.atomic():
+            proven = prove_identity(privacy_request, proof=IdentityProof.EMAIL_LINK, at=now, actor=CUSTOMER)
+            fulfill_request(proven, now=now, actor=CUSTOMER)
+    except RequestStateError:  # another click, or an officer, was faster
+        privacy_request.refresh_from_db()
+        return "confirmed" if privacy_request.proof == IdentityProof.EMAIL_LINK else "ended"
+    return "confirmed"

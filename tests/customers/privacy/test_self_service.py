@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import PersonalDataStore
@@ -29,9 +31,17 @@ from customers.privacy.models import (
 )
 from customers.privacy.requests.opening import NewRequest, open_request
 from customers.privacy.requests.rectification import apply_proposal
+from customers.privacy.self_service import views
 from customers.privacy.self_service.limits import MAX_PER_EMAIL
-from customers.privacy.self_service.links import DATA, AccessLink, InvalidAccessLinkError, make_token, read_token
-from customers.privacy.tasks import purge_old_exports, run_due_erasures
+from customers.privacy.self_service.links import (
+    DATA,
+    AccessLink,
+    InvalidAccessLinkError,
+    build_confirm_url,
+    make_token,
+    read_token,
+)
+from customers.privacy.tasks import make_export, purge_old_exports, resume_exports, run_due_erasures
 from tests.customers.privacy.makers import EMAIL, read_links
 from tests.makers import NOON, make_consent, make_customer, make_order
 
@@ -233,6 +243,44 @@ def test_an_address_that_was_corrected_no_longer_opens_the_data(mei: Customer, p
     for email in (EMAIL, "mei.lin@shop.example"):
         Client().post("/privacy/", {"email": email})
     assert ["/privacy/data/" in message.body for message in mail.outbox] == [False, True]
+
+
+def test_a_file_whose_task_was_lost_is_made_by_the_job(
+    mei: Customer, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*_args: Any, **_options: Any) -> None:
+        raise OperationalError("Connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(make_export, "apply_async", lose)
+        assert press(page, "export").status_code == 200
+    request = PrivacyRequest.objects.get()
+    assert (request.state, request.exports.count()) == ("in_progress", 0)
+    assert resume_exports() == 0, "its task may still be waiting"
+    request.entries.update(at=F("at") - timedelta(minutes=11))
+    assert resume_exports() == 1
+    request.refresh_from_db()
+    assert (request.state, request.exports.count()) == ("done", 1)
+    assert len(read_links("download")) == 1
+    assert resume_exports() == 0
+
+
+def test_a_confirmation_that_fails_proves_nothing_and_works_with_the_next_click(
+    mei: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = NewRequest(
+        kind="object_profiling", channel="officer", customer=mei, email=EMAIL, language="en", waits_for_email=True
+    )
+    request, _is_new = open_request(new, now=timezone.now())
+    link = build_confirm_url(request.pk, language="en", now=timezone.now())
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "fulfill_request", lambda *_args, **_options: 1 / 0)
+        assert Client(raise_request_exception=False).post(link).status_code == 500
+    request.refresh_from_db()
+    assert (request.state, request.proof) == ("waiting", "none")
+    assert Client().post(link).status_code == 200
+    assert ProcessingRestriction.objects.active().get().scope == "profiling"
+    assert views.confirm_request(request, now=timezone.now()) == "confirmed", "a second click at the same moment"
 
 
 def test_a_correction_waits_for_an_officer(mei: Customer, page: str) -> None:

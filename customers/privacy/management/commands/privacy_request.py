@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from customers.identity.customer_search import build_customer_search
@@ -37,17 +38,16 @@ class Command(BaseCommand):
                 f"No customer has the number, user ID, address or phone number {text!r}. Use --customer."
             )
         now = timezone.now()
-        request, is_new = open_request(
-            NewRequest(
-                kind=options["kind"],
-                channel=RequestChannel.COMMAND,
-                customer=customer,
-                email=options["email"] or customer.email,
-                proof=IdentityProof.DOCUMENT,
-            ),
-            now=now,
+        new = NewRequest(
+            kind=options["kind"],
+            channel=RequestChannel.COMMAND,
+            customer=customer,
+            email=options["email"] or customer.email,
+            proof=IdentityProof.DOCUMENT,
         )
-        request = fulfill_request(request, now=now) if is_new else request
+        with transaction.atomic():
+            request, is_new = open_request(new, now=now)
+            request = fulfill_request(request, now=now) if is_new else request
         state = "opened" if is_new else "is open already"
         self.stdout.write(
             f"Request {request.number} {state}: {request.kind}, {request.state}, due {request.due_at:%Y-%m-%d}."
