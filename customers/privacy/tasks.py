@@ -88,9 +88,10 @@ def answer_with_export(request_id: int) -> None:
     export = request.exports.filter(deleted_at=None).first()
     if export is None:
         export = export_customer(request=request, customer=request.customer, now=now)
-    finish_request(request, at=now, result={"rows": export.rows})
+    # first the mail: if it cannot be queued, the request stays open, and a job repeats this
     if request.email:
-        start_task(send_notice, request.pk, "export")
+        send_notice.delay(request.pk, "export")
+    finish_request(request, at=now, result={"rows": export.rows})
 
 
 @shared_task(exclusive=True)
@@ -110,8 +111,8 @@ def run_due_erasures() -> int:
     requests = list_due_erasures(now=now)
     for request in requests:
         notice = erase_requested(request, now=now)
-        if notice is not None:
-            start_task(send_erased_notice, *notice)
+        if notice is not None and not start_task(send_erased_notice, *notice):
+            logger.error("The customer of request %s gets no mail about the erasure", notice.number)
     return len(requests)
 
 
