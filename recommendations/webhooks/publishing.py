@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -12,9 +12,10 @@ from recommendations.sending.models import DeliveryEvent
 from recommendations.webhooks.event_types import EVENT_TYPES, MESSAGE_TYPES
 from recommendations.webhooks.models import WebhookCursor, WebhookEndpoint
 
-OVERLAP = (
-    5_000  # events whose transaction may have ended after that of a later one; the key keeps them from counting twice
-)
+# Events whose transaction may have ended after that of a later one are read again; the key keeps them from counting twice, but only as
+# long as the notification is stored, so events older than the longest such transaction are not read again.
+OVERLAP = 5_000
+OVERLAP_TIME = timedelta(hours=1)
 INSERT_NOTIFICATIONS = """
 INSERT INTO webhooks_webhooknotification (endpoint_id, key, type, payload, created_at, next_attempt_at)
 SELECT id, %(key)s, %(type)s, %(payload)s, %(at)s, %(at)s FROM webhooks_webhookendpoint
@@ -36,7 +37,8 @@ FROM sending_deliveryevent e
 JOIN sending_delivery d ON d.id = e.delivery_id
 JOIN unnest(%(kinds)s::text[], %(types)s::text[]) AS t (kind, type) ON t.kind = e.kind
 JOIN webhooks_webhookendpoint w ON w.is_active AND w.event_types @> ARRAY[t.type]::varchar[]
-WHERE e.id > %(after)s AND e.id <= %(until)s AND NOT e.is_machine AND e.at >= w.created_at
+WHERE e.id > %(cursor)s - %(overlap)s AND e.id <= %(until)s AND (e.id > %(cursor)s OR e.at > %(since)s)
+  AND NOT e.is_machine AND e.at >= w.created_at
 ON CONFLICT (endpoint_id, key) DO NOTHING
 """
 
@@ -53,6 +55,7 @@ def publish(event_type: str, *, key: str, data: Mapping[str, Any], at: datetime)
 def collect_message_events(*, now: datetime) -> int:
     """Create notifications of what happened to messages since the last call; return their number."""
     if not WebhookEndpoint.objects.filter(is_active=True, event_types__overlap=list(MESSAGE_TYPES.values())).exists():
+        skip_message_events()
         return 0
     with transaction.atomic():
         cursor_row, _created = WebhookCursor.objects.select_for_update().get_or_create(pk=1)
@@ -64,7 +67,9 @@ def collect_message_events(*, now: datetime) -> int:
                     "now": now,
                     "kinds": list(MESSAGE_TYPES),
                     "types": list(MESSAGE_TYPES.values()),
-                    "after": cursor_row.delivery_event_id - OVERLAP,
+                    "cursor": cursor_row.delivery_event_id,
+                    "overlap": OVERLAP,
+                    "since": now - OVERLAP_TIME,
                     "until": until,
                 },
             )
@@ -72,3 +77,9 @@ def collect_message_events(*, now: datetime) -> int:
         cursor_row.delivery_event_id = until
         cursor_row.save(update_fields=["delivery_event_id"])
     return inserted
+
+
+def skip_message_events() -> None:
+    """Pass over the events that nobody subscribes to, so that an endpoint that is enabled again later does not receive them."""
+    last = DeliveryEvent.objects.aggregate(last=Max("pk"))["last"] or 0
+    WebhookCursor.objects.filter(pk=1, delivery_event_id__lt=last).update(delivery_event_id=last)

@@ -158,6 +158,15 @@ def test_what_happens_to_messages_is_collected_once_without_machine_opens() -> N
     payloads = {row.type: row.payload for row in WebhookNotification.objects.all()}
     assert set(payloads) == {"message.opened", "message.clicked"}
     assert payloads["message.clicked"]["user_id"] == "u0"
+    WebhookEndpoint.objects.update(created_at=NOON)
+    DeliveryEvent.objects.update(at=now - timedelta(hours=2))
+    WebhookNotification.objects.all().delete()  # as the retention does
+    assert collect_message_events(now=now) == 0, "they were collected, although their notifications are deleted"
+    WebhookEndpoint.objects.update(is_active=False)
+    DeliveryEvent.objects.create(key="4", delivery_id=delivery.pk, kind="click", at=now - timedelta(hours=2))
+    assert collect_message_events(now=now) == 0
+    WebhookEndpoint.objects.update(is_active=True)
+    assert collect_message_events(now=now) == 0, "it happened while the endpoint was disabled"
 
 
 def test_messages_that_are_sent_skipped_or_canceled_are_notified_in_batches() -> None:
