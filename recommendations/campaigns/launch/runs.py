@@ -169,12 +169,13 @@ def finish_runs(*, now: datetime) -> int:
 
 def finish_run(run: CampaignRun, *, now: datetime) -> None:
     with transaction.atomic():
+        # before the run: pausing, resuming and canceling lock them in this order, too
+        campaign = Campaign.objects.select_for_update().filter(pk=run.campaign_id).first()
         changed = CampaignRun.objects.filter(pk=run.pk, status=CampaignRun.Status.SENDING).update(
             status=CampaignRun.Status.FINISHED, finished_at=now
         )
-        if not changed:
+        if campaign is None or not changed:
             return
-        campaign = Campaign.objects.select_for_update().get(pk=run.campaign_id)
         publish_campaign_event("campaign.run_finished", campaign, run)
         end_if_idle(campaign)
 

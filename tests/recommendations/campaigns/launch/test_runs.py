@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.labels import describe_schedule
@@ -301,3 +302,14 @@ def test_a_draft_or_another_channels_message_is_refused(everyone: Segment) -> No
         with pytest.raises(LaunchError) as error:
             launch(make_campaign(everyone, template=template), by=None, now=NOON)
         assert [problem.field for problem in error.value.problems] == ["template"]
+
+
+def test_the_end_of_a_run_locks_in_the_order_of_a_cancellation_so_that_they_cannot_deadlock(everyone: Segment) -> None:
+    campaign = make_campaign(everyone)
+    launch(campaign, by=None, now=NOON)
+    update_deliveries("status = 'sent' WHERE status = 'pending'")
+    with CaptureQueriesContext(connection) as queries:
+        assert finish_runs(now=NOON + timedelta(days=1)) == 1
+    texts = [query["sql"] for query in queries]
+    lock = next(index for index, text in enumerate(texts) if "campaigns_campaign" in text and "FOR UPDATE" in text)
+    assert lock < next(index for index, text in enumerate(texts) if text.startswith('UPDATE "campaigns_campaignrun"'))
