@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError
-from django.db.models import Q
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 # a feed with a larger share of rejected rows is more likely broken than right
 MAX_REJECTED_SHARE = 0.5
 RETRY = timedelta(hours=1)
+RESULT_FIELDS = ("checked_at", "due_at", "error", "etag", "last_modified", "content_hash")
 
 
 def validate_feed_url(url: str) -> None:
@@ -46,7 +47,11 @@ def fetch_due_feeds(*, at: datetime) -> int:
     """
     due = ScheduledFeed.objects.filter(Q(due_at__isnull=True) | Q(due_at__lte=at), is_enabled=True).order_by("due_at")
     count, errors = 0, []
-    for feed in due:
+    for pk in list(due.values_list("pk", flat=True)):
+        # read again, since a user may have changed it while the feeds before it were fetched
+        feed = due.filter(pk=pk).first()
+        if feed is None:
+            continue
         try:
             fetch_feed(feed=feed, at=at)
             count += 1
@@ -82,12 +87,23 @@ def fetch_feed(*, feed: ScheduledFeed, at: datetime) -> ImportRun | None:
 
 
 def save_result(feed: ScheduledFeed, *, at: datetime) -> None:
-    """Store the result of a fetch, and when the next one is due."""
-    feed.checked_at = at
-    feed.due_at = at + (
-        min(RETRY, timedelta(hours=feed.interval_hours)) if feed.error else timedelta(hours=feed.interval_hours)
-    )
-    feed.save()
+    """Store the result of a fetch, and when the next one is due.
+
+    A download can take half an hour, so only the fields of the result are written, and only if the feed is still the one that was fetched.
+    """
+    with transaction.atomic():
+        stored = query_unchanged(feed).select_for_update().first()
+        if stored is None:
+            return
+        interval = timedelta(hours=stored.interval_hours)  # a user may have changed it
+        feed.checked_at, feed.due_at = at, at + (min(RETRY, interval) if feed.error else interval)
+        values = {name: getattr(feed, name) for name in RESULT_FIELDS}
+        ScheduledFeed.objects.filter(pk=stored.pk).update(**values)
+
+
+def query_unchanged(feed: ScheduledFeed) -> QuerySet[ScheduledFeed]:
+    """Query the stored feed; there is none if a user has deleted it, or changed what is fetched, since it was read."""
+    return ScheduledFeed.objects.filter(pk=feed.pk, url=feed.url, source=feed.source)
 
 
 def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | None:
@@ -109,9 +125,12 @@ def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | Non
         path.unlink()
         feed.etag, feed.last_modified = download.etag, download.last_modified
         return None
+    if not query_unchanged(feed).exists():
+        path.unlink()
+        return None
     run = create_feed_run(feed, stored_name=path.name, at=at)
     feed.last_run = run
-    feed.save(update_fields=["last_run"])
+    ScheduledFeed.objects.filter(pk=feed.pk).update(last_run=run)
     run = import_feed_run(run, at=at)
     # only now: a feed that could not be imported is imported again even if it has not changed
     feed.etag, feed.last_modified, feed.content_hash = download.etag, download.last_modified, content_hash

@@ -146,6 +146,34 @@ def test_a_feed_that_fails_unexpectedly_stops_no_other_and_is_tried_again_within
     assert (broken.error, broken.due_at) == ("KeyError: 'price'", NOW + timedelta(hours=1))
 
 
+def test_what_a_user_changes_while_a_feed_is_fetched_stays(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(FEED)
+    original = feeds.import_feed_run
+
+    def fetch_while(change: Callable[[], object]) -> ImportRun | None:
+        def import_run(run: ImportRun, **options: Any) -> ImportRun:
+            change()
+            return original(run, **options)
+
+        monkeypatch.setattr(feeds, "import_feed_run", import_run)
+        return fetch_feed(feed=ScheduledFeed.objects.get(), at=NOW)
+
+    feed = make_feed()
+    stored = ScheduledFeed.objects.filter(pk=feed.pk)
+    assert fetch_while(lambda: stored.update(is_enabled=False, interval_hours=1))
+    feed = stored.get()
+    assert (feed.is_enabled, feed.due_at, feed.last_run is not None) == (False, NOW + timedelta(hours=1), True)
+    stored.update(content_hash="", etag="")
+    assert fetch_while(lambda: stored.update(url=f"{URL}?2", due_at=None))
+    assert (stored.get().due_at, stored.get().content_hash) == (None, ""), "the new URL is fetched soon"
+    assert fetch_while(lambda: stored.delete())
+    assert not stored.exists()
+    feed.etag = feed.content_hash = ""
+    assert feeds.download_and_import(feed, at=NOW) is None, "a deleted feed is not imported"
+
+
 def test_feed_is_created_and_deleted_in_the_back_office(
     boss: Client, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
