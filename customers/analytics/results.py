@@ -8,15 +8,17 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
-from celery import current_app
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from config.foundation.job_runs import describe_error
+from config.foundation.processes.background_tasks import start_task
 from customers.analytics.data_version import read_data_version
 from customers.analytics.expressions.parameters import dump_parameters, hash_parameters, parse_parameters
 from customers.analytics.expressions.tables import AnalyticsTables
@@ -168,9 +170,15 @@ def _start(question: str, parameters: Any, key: str, *, version: str, now: datet
         },
     )
     cache.delete(_name_cancellation(row.pk))
-    # by name, because tasks import this module
-    transaction.on_commit(lambda: current_app.send_task(COMPUTE_TASK, args=[row.pk]))
+    transaction.on_commit(partial(_queue, row.pk, now=now))
     return row
+
+
+def _queue(result_id: int, *, now: datetime) -> None:
+    # by name, because tasks import this module
+    if not start_task(COMPUTE_TASK, result_id):
+        error = _("The job queue did not respond. Try again.")
+        _finish_without_result(result_id, ResultStatus.FAILED, now, error)
 
 
 def compute_result(*, result_id: int, now: datetime) -> None:

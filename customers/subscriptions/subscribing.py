@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from django.db import transaction
 
+from config.foundation.processes.background_tasks import start_task
 from customers.events.collector.ingest import ingest_items
 from customers.events.models import Source
 from customers.identity.consent.ledger import record_consent
@@ -23,15 +24,15 @@ SOURCE_KEY = "forms"
 CONFIRMED_EVENT = "Newsletter Subscribed"
 
 
-def request_subscription(*, request: SubscriptionRequest, origin: str) -> None:
-    """Send a confirmation mail, unless the address is a placeholder or has already received too many.
+def request_subscription(*, request: SubscriptionRequest, origin: str) -> bool:
+    """Send a confirmation mail, unless the address is a placeholder or has already received too many; return False if the queue does not respond.
 
     It depends on nothing that is known about the address, so an answer cannot reveal whether it belongs to a customer.
     """
     seconds = request.requested_at.timestamp()
     if is_blocked_email(request.email) or is_email_limited(hash_email(request.email), seconds=seconds):
-        return
-    send_confirmation.delay(make_token(request), origin)
+        return True
+    return start_task(send_confirmation, make_token(request), origin)
 
 
 def confirm_subscription(*, token: str, now: datetime) -> Customer:

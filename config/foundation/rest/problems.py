@@ -49,6 +49,12 @@ class DatabaseBusy(exceptions.APIException):
     default_code = "database_busy"
 
 
+class JobQueueUnreachable(exceptions.APIException):
+    status_code = 503
+    default_detail = "The job queue does not respond. Try again later."
+    default_code = "job_queue_unreachable"
+
+
 def handle_api_error(exc: Exception, context: dict[str, Any]) -> Response:
     """Turn any exception into a response of the same shape; REST framework's exception handler."""
     error = to_api_error(exc)

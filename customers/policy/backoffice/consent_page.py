@@ -15,6 +15,7 @@ from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_moment
+from config.foundation.processes.background_tasks import start_task
 from config.foundation.slow_figures import get_figures
 from customers.identity.consent.regions import (
     DEFAULT_OPT_IN,
@@ -122,9 +123,7 @@ def show_consent_rules(request: HttpRequest) -> HttpResponse:
 
 def start_applying(request: HttpRequest) -> None:
     """Start the job that applies the settings, and show the user a message about it."""
-    try:
-        apply_consent_settings.delay()
-    except OSError:
+    if not start_task(apply_consent_settings):
         messages.warning(
             request,
             _(

@@ -19,6 +19,7 @@ from unfold.widgets import (
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
+from config.foundation.processes.background_tasks import start_task
 from config.foundation.shop.profile import get_shop
 from customers.policy.document.sections import load_policy_settings
 from customers.policy.document.versions import build_texts, compare_texts, get_latest_version, publish_policy
@@ -154,13 +155,10 @@ def publish(request: HttpRequest, form: PublishForm) -> bool:
     if not form.is_valid():
         return False
     version = publish_policy(by=request.user.get_username(), at=timezone.now(), **form.cleaned_data)
-    if version.asks_again:
-        try:
-            apply_consent_settings.delay()
-        except OSError:
-            messages.warning(
-                request,
-                _("The job queue did not respond, so customers will be asked for consent again starting tonight."),
-            )
+    if version.asks_again and not start_task(apply_consent_settings):
+        messages.warning(
+            request,
+            _("The job queue did not respond, so customers will be asked for consent again starting tonight."),
+        )
     messages.success(request, _("Version %(number)s is published.") % {"number": version.number})
     return True

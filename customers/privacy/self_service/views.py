@@ -114,8 +114,10 @@ def show_start(request: HttpRequest) -> HttpResponse:
         validate_email(email)
     except ValidationError:
         return render_public(request, "privacy/start.html", state="asked", error=True, email=email, status=400)
-    if not request.POST.get("website"):  # a hidden field that only bots fill in
-        ask_for_link(email=email, language=translation.get_language() or "en", now=timezone.now())
+    language = translation.get_language() or "en"
+    # the hidden field is filled in only by bots
+    if not request.POST.get("website") and not ask_for_link(email=email, language=language, now=timezone.now()):
+        return render_public(request, "privacy/start.html", state="unavailable", status=503)
     return render_public(request, "privacy/start.html", state="sent")
 
 

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from config.foundation.http.client_address import get_client_address
 from config.foundation.rest.known_names import KnownFieldsMixin
+from config.foundation.rest.problems import JobQueueUnreachable
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.personal_data.hashing import normalize_email
 from customers.subscriptions.limits import compute_limit_wait, is_client_limited
@@ -64,14 +65,13 @@ class NewsletterView(APIView):
         if is_client_limited(get_client_address(request.META), seconds=seconds):
             raise Throttled(wait=compute_limit_wait(seconds=seconds))
         if not values["website"]:
-            request_subscription(
-                request=SubscriptionRequest(
-                    normalize_email(values["email"]),
-                    values["form"],
-                    values["policy_version"],
-                    get_language() or "en",
-                    timezone.now(),
-                ),
-                origin=request.build_absolute_uri("/")[:-1],
+            subscription = SubscriptionRequest(
+                normalize_email(values["email"]),
+                values["form"],
+                values["policy_version"],
+                get_language() or "en",
+                timezone.now(),
             )
+            if not request_subscription(request=subscription, origin=request.build_absolute_uri("/")[:-1]):
+                raise JobQueueUnreachable
         return Response({"status": "confirmation_sent"}, status=202)

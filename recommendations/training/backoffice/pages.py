@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from config.foundation.processes.background_tasks import start_task
 from recommendations.training.backoffice.labels.step_labels import get_step_label
 from recommendations.training.models import EvaluationRun
 from recommendations.training.runs import get_running_training, request_cancellation
@@ -28,8 +29,9 @@ def start_training(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
         return rejection
     if get_running_training() is not None:
         messages.warning(request, _("Training is already running."))
+    elif not start_task(train_nightly):
+        messages.error(request, _("The job queue did not respond. Try again."))
     else:
-        train_nightly.delay()
         request.session[REQUESTED_KEY] = timezone.now().isoformat()
     return redirect_to_list()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from customers.analytics import results
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.models import AnalyticsResult, ResultStatus
@@ -127,6 +128,13 @@ def test_an_error_is_stored_and_shown() -> None:
     state = read_state(parameters=make_parameters() | {"segment": "unknown"})
     assert "there is no segment 'unknown'" in state.error
     assert state.pending_id is None
+
+
+def test_a_question_that_the_job_queue_does_not_take_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "start_task", lambda *_args: False)
+    results._queue(read_state().pending_id, now=NOW)
+    state = read_state()
+    assert (state.error, state.pending_id) == ("The job queue did not respond. Try again.", None)
 
 
 def test_a_result_that_cannot_be_stored_is_an_error_and_the_last_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:

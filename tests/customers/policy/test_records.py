@@ -1,11 +1,13 @@
 """The records: filled from what Perennial knows, exported, and the clock of breaches."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from config.backoffice.home.attention import check_breaches
 from config.foundation.retention.periods import list_retention_periods
@@ -83,6 +85,20 @@ def test_a_breach_affects_customers_whose_processing_is_restricted_too(kind: str
     breach = Breach(title="Laptop lost", known_at=NOON, segment=segment)
     assert count_affected(breach, now=NOON) == 2
     assert count_affected(Breach(people_affected=7), now=NOON) == 7
+
+
+@pytest.mark.usefixtures("stored_consent_settings")
+def test_consent_rules_are_saved_although_the_job_queue_does_not_respond(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_args: Any, **_options: Any) -> None:
+        raise OperationalError("Connection refused")
+
+    monkeypatch.setattr(apply_consent_settings, "apply_async", break_down)
+    answer = admin_client.post(
+        reverse("privacy_settings:consent"), {"action": "save", "unknown_region": "other"}, follow=True
+    )
+    assert "they will be applied to all customers tonight" in answer.text
 
 
 @pytest.mark.usefixtures("stored_consent_settings")

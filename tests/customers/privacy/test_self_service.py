@@ -41,7 +41,7 @@ from customers.privacy.self_service.links import (
     make_token,
     read_token,
 )
-from customers.privacy.tasks import make_export, purge_old_exports, resume_exports, run_due_erasures
+from customers.privacy.tasks import make_export, purge_old_exports, resume_exports, run_due_erasures, send_access_link
 from tests.customers.privacy.makers import EMAIL, read_links
 from tests.makers import NOON, make_consent, make_customer, make_order
 
@@ -66,6 +66,20 @@ def press(page: str, action: str, **values: str) -> Any:
 
 def read_bundle(content: bytes) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(content))
+
+
+def lose_task(*_args: Any, **_options: Any) -> None:
+    raise OperationalError("Connection refused")
+
+
+def test_the_page_says_for_every_address_that_no_mail_can_be_sent(
+    mei: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send_access_link, "apply_async", lose_task)
+    answers = [Client().post("/privacy/", {"email": email}) for email in (EMAIL, "bo@shop.example")]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].content == answers[1].content
+    assert "The email cannot be sent at the moment" in answers[0].text
 
 
 def test_the_answer_is_the_same_whether_an_address_is_known(mei: Customer) -> None:
@@ -248,11 +262,8 @@ def test_an_address_that_was_corrected_no_longer_opens_the_data(mei: Customer, p
 def test_a_file_whose_task_was_lost_is_made_by_the_job(
     mei: Customer, page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lose(*_args: Any, **_options: Any) -> None:
-        raise OperationalError("Connection refused")
-
     with monkeypatch.context() as patch:
-        patch.setattr(make_export, "apply_async", lose)
+        patch.setattr(make_export, "apply_async", lose_task)
         assert press(page, "export").status_code == 200
     request = PrivacyRequest.objects.get()
     assert (request.state, request.exports.count()) == ("in_progress", 0)

@@ -164,7 +164,7 @@ def test_a_version_without_a_training_run_has_a_page(operator: Client) -> None:
 
 def test_a_training_starts_from_the_list(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
-    monkeypatch.setattr(pages.train_nightly, "delay", lambda: started.append(True))
+    monkeypatch.setattr(pages.train_nightly, "apply_async", lambda *_args, **_options: started.append(True))
     assert "Train now" in operator.get(reverse(LIST)).content.decode()
     assert operator.get(reverse("admin:training_start")).status_code == 405
     assert operator.post(reverse("admin:training_start")).status_code == 302
@@ -190,7 +190,7 @@ def test_a_running_training_shows_its_progress_and_can_be_cancelled(operator: Cl
 def test_a_second_training_does_not_start_while_one_is_running(
     operator: Client, running: EvaluationRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages.train_nightly, "delay", lambda: pytest.fail("started"))
+    monkeypatch.setattr(pages.train_nightly, "apply_async", lambda *_args, **_options: pytest.fail("started"))
     assert operator.post(reverse("admin:training_start"), follow=True).status_code == 200
 
 
