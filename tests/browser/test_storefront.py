@@ -375,6 +375,13 @@ def test_newsletter_quiz_and_back_in_stock_button_work_while_the_collector_is_sl
     quiz.get_by_role("button").click()
     expect(quiz.get_by_role("status")).to_have_text("Thank you. Your answers were saved.")
     assert wait_for_event(site, "Preferences Submitted")["properties"]["interests"] == ["baking", "drinks"]
+    quiz.get_by_label("Drinks").uncheck()
+    quiz.get_by_label("Bread and baking").uncheck()
+    quiz.get_by_role("button").click()
+    wait_until(
+        lambda: wait_for_event(site, "Preferences Submitted")["properties"]["interests"] == [],
+        what="answers that were taken back",
+    )
     assert wait_for_event(site, "Back In Stock Requested")["properties"]["product_id"] == "blue-kettle"
     assert wait_for_event(site, "Newsletter Requested")["properties"]["form"] == "footer"
 

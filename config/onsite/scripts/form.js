@@ -46,13 +46,15 @@ function describeFailure(error) {
   return "failed"
 }
 
-/** Writes the answers as traits of the visitor and as one event; a field with several answers becomes a list. */
+/** Writes the answers as traits of the visitor and as one event; a group of checkboxes becomes a list, an empty one without a tick. */
 function answer(form) {
   const given = new FormData(form)
-  const traits = {}
+  const boxes = [...form.querySelectorAll("[type=checkbox][name]")].map((box) => box.name)
+  const groups = new Set(boxes.filter((name, index) => boxes.indexOf(name) !== index))
+  const traits = Object.fromEntries([...groups].map((name) => [name, []])) // without a tick, the form data does not contain a group
   for (const name of new Set(given.keys())) {
     const values = given.getAll(name).filter((value) => typeof value === "string" && value !== "")
-    if (values.length) traits[name] = form.querySelectorAll(`[type=checkbox][name="${CSS.escape(name)}"]`).length > 1 ? values : values[0]
+    if (values.length) traits[name] = groups.has(name) ? values : values[0]
   }
   const isRecorded = identify(traits) && track("Preferences Submitted", { form: form.dataset.name || "quiz", ...traits })
   if (isRecorded) say(form, form.dataset.thanks || t("thanks"), "sent")

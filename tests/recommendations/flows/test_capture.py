@@ -101,6 +101,19 @@ def test_an_order_ends_a_stay_whatever_wrote_it(now: datetime) -> None:
     assert list_entered(now) == [other.pk]
 
 
+def test_a_canceled_order_counts_once_it_is_placed_after_all(now: datetime) -> None:
+    customer = make_customer("ada")
+    make_live_flow(STEPS, goal={"kind": "event", "event": "order_placed"})
+    send(track("Product Added", product("tea"), userId="ada"), at=now)
+    process(at=now)
+    assert list_entered(now) == [customer.pk]
+    order = make_order(customer, placed_at=now + timedelta(seconds=1), status="cancelled")  # the card was declined
+    assert list_entered(now) == [customer.pk]
+    order.status = "placed"
+    order.save()
+    assert list_entered(now + timedelta(seconds=2)) == []
+
+
 def test_a_stage_change_starts_a_flow_once_even_if_it_is_derived_again(now: datetime) -> None:
     customer = make_customer()
     gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
