@@ -107,7 +107,7 @@ def prepare_folder(plan: ShopPlan, folder: Path, *, force: bool) -> None:
             f"{folder} has another simulation ({describe(record['plan'])}). Choose a new folder, or add --force to replace it."
         )
     elif record["is_complete"]:
-        raise FolderInUseError(f"{folder} has this simulation already, complete. Add --force to write it again.")
+        raise FolderInUseError(f"{folder} already contains this simulation. Add --force to write it again.")
 
 
 def describe(plan: dict[str, Any]) -> str:

@@ -75,10 +75,12 @@ class Identifier(models.Model):
         help_text=_("Message ID of the event, or the user who did it."),
     )
     is_proven = models.BooleanField(
-        _("proven"),
+        _("verified"),
         default=True,
         db_default=True,
-        help_text=_("A server source, an import or a user token has linked it. Browsers and apps alone prove nothing."),
+        help_text=_(
+            "Linked by a server source, an import, the API or a user token. Identifiers linked only by browsers or apps are not verified."
+        ),
     )
 
     class Meta:

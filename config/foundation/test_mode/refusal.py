@@ -10,7 +10,7 @@ class UnsupportedInTestMode(PermissionDenied):
     """The operation cannot be simulated, because what it returns would act on live data."""
 
     default_detail = _(
-        "Test keys cannot use this operation, because what it returns would act on live data. Use a live key."
+        "Test keys cannot be used for this operation, because its result would affect live data. Use a live key."
     )
     default_code = "unsupported_in_test_mode"
 

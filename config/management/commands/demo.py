@@ -195,7 +195,7 @@ class Command(up.Command):
         users.create_superuser(ADMIN_USER, password=password)
         self.stdout.write(
             self.style.SUCCESS(
-                f"Back office: user {ADMIN_USER}, password {password} (shown once; `manage.py changepassword {ADMIN_USER}` sets another)"
+                f"Back office: user {ADMIN_USER}, password {password} (shown once; to change it, run `manage.py changepassword {ADMIN_USER}`)"
             )
         )
 

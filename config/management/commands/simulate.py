@@ -45,7 +45,9 @@ class Command(BaseCommand):
         target.add_argument("--to", type=Path, metavar="FOLDER", help="write files to this folder")
         target.add_argument("--send", metavar="URL", help="send events and orders to a collector, without dirty data")
         parser.add_argument("--write-key", metavar="KEY", help="write key of a server source at --send")
-        parser.add_argument("--rate", type=float, metavar="R", default=0, help="items a second (default: no limit)")
+        parser.add_argument(
+            "--rate", type=float, metavar="R", default=0, help="maximum number of items per second (default: no limit)"
+        )
         parser.add_argument("--force", action="store_true", help="replace what an earlier simulation has written there")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,7 +56,7 @@ class Command(BaseCommand):
                 "--send and --write-key must be used together: the URL of a collector and the write key of one of its server sources."
             )
         if not 0 <= options["rate"] < math.inf:
-            raise CommandError(f"--rate {options['rate']} is not a number of items a second; use 0 for no limit.")
+            raise CommandError(f"--rate {options['rate']} is not a number of items per second; use 0 for no limit.")
         try:
             plan = ShopPlan(**{name: options[name] for name in LIMITS}, until=options["until"] or timezone.now().date())
         except ImpossiblePlanError as error:
@@ -78,7 +80,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError(
-                "Interrupted. Run the same command again to send the rest; what was sent counts once.", returncode=130
+                "Interrupted. Run the same command again to send the rest; items that were already sent are not stored twice.",
+                returncode=130,
             ) from error
         seconds = time.monotonic() - started
         self.stdout.write(f"{sent:,} items sent to {options['send']} ({sent / max(seconds, 0.001):,.0f} a second).")
@@ -109,7 +112,7 @@ class Command(BaseCommand):
         counts, seconds = record["counts"], time.monotonic() - started
         self.stdout.write(
             f"{counts['customers']:,} customers, {counts['products']:,} products, {counts['orders']:,} order lines and {counts['events']:,} "
-            f"events in {folder}; the truth is in {folder / 'truth'} ({seconds:.1f} s)."
+            f"events in {folder}; the true values are in {folder / 'truth'} ({seconds:.1f} s)."
         )
 
 

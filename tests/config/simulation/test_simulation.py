@@ -207,7 +207,7 @@ def test_a_folder_in_use_is_refused_without_force(shop: Path, tmp_path: Path) ->
         "until": PLAN.until,
         "verbosity": 0,
     }
-    with pytest.raises(CommandError, match=r"has this simulation already, complete\. Add --force"):
+    with pytest.raises(CommandError, match=r"already contains this simulation\. Add --force"):
         call_command("simulate", to=shop, seed=PLAN.seed, **options)
     with pytest.raises(
         CommandError, match=r"has another simulation \(customers 230, .*seed 7, .*\)\. Choose a new folder"
