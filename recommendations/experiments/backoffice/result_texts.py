@@ -2,7 +2,7 @@
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.number_formats import format_change, format_count, format_decimals, format_money, join_sentences
 from recommendations.experiments.models import Experiment
@@ -12,6 +12,7 @@ from recommendations.experiments.results import (
     ExperimentVerdict,
     VariantMetric,
 )
+from recommendations.measurement.measures import FEW
 from recommendations.measurement.presentation.formats import format_signed, format_signed_money
 
 Metric = Experiment.Metric
@@ -108,4 +109,19 @@ def describe_results(experiment: Experiment, results: ExperimentResults, currenc
         text = _(
             "Not clear whether “%(name)s” is better than the control. %(metric)s: %(effect)s (95%% interval: %(interval)s)."
         )
-    return text % values
+    return join_sentences([text % values, describe_few_buyers(experiment, results)])
+
+
+def describe_few_buyers(experiment: Experiment, results: ExperimentResults) -> str:
+    """Return with which variant only FEW people have ordered; empty if there are more with each, or if the metric is clicks."""
+    fewest = min(results.variants, key=lambda variant: variant.buyers)
+    if experiment.metric == Metric.CLICKS or fewest.buyers >= FEW:
+        return ""
+    text = ngettext(
+        "Only %(count)s person with “%(name)s” has ordered, which is too few to tell.",
+        "Only %(count)s people with “%(name)s” have ordered, which is too few to tell.",
+        fewest.buyers,
+    )
+    if not fewest.buyers:
+        text = _("Nobody with “%(name)s” has ordered, so the effect is unknown.")
+    return text % {"count": format_count(fewest.buyers), "name": fewest.name}

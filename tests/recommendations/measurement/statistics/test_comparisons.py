@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare
+from scipy.stats import chisquare, ttest_ind
 from statsmodels.api import OLS, add_constant
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
@@ -98,6 +98,27 @@ def test_cuped_by_hand() -> None:
     more = make_moments([[3, 1], [5, 3], [4, 5]]), make_moments([[1, 0], [3, 2], [2, 4]])
     # x̄: 3 − 2 = 1. Sxx = 8 + 8 = 16, Sxy = 4 + 2... (1·(−1) + 0 + ...): treated (−1)(−2) + 1·0 + 0·2 = 2; control 2: θ = 4/16
     assert compare_adjusted_means(*more, outcome=0, covariates=[1]).value == pytest.approx(2 - 0.25)
+
+
+def test_a_small_group_does_not_set_the_width_of_its_own_interval() -> None:
+    """Two orders of 50 customers would have a standard error of almost 0 by themselves; the wider of Welch's and Student's counts."""
+    rng = np.random.default_rng(3)
+    large, small = rng.normal(10, 4, 300), rng.normal(10, 1, 20)
+    for first, second, is_equal in ((large, small, True), (small, large, True), (large, small * 9, False)):
+        moments = [make_moments(values[:, None]) for values in (first, second)]
+        result = compare_adjusted_means(*moments, outcome=0, covariates=())
+        expected = ttest_ind(first, second, equal_var=is_equal).confidence_interval()
+        assert (result.low, result.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    nobody = compare_adjusted_means(
+        make_moments([[1.0]] * 19 + [[0.0]] * 931), make_moments([[0.0]] * 50), outcome=0, covariates=()
+    )
+    # Student's variance: 19·931/950 ÷ 998
+    error = math.sqrt(19 * 931 / 950 / 998 * (1 / 950 + 1 / 50))
+    assert (nobody.value, nobody.standard_error) == (0.02, pytest.approx(error))
+    assert nobody.low < 0
+    assert nobody.control_standard_error == pytest.approx(error * math.sqrt(0.95)), (
+        "so that the relative change is unknown"
+    )
 
 
 def test_without_customers_or_differences_the_adjustment_says_nothing() -> None:
