@@ -31,10 +31,20 @@ def limit_share[Number: (float, Floats)](share: Number, trials: Number, z: float
     return (share + square / (2 * trials) + z * spread) / (1 + square / trials)
 
 
-def compute_wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Return the bounds of Wilson's score interval of the shares hits / trials, elementwise; trials must be above 0."""
+def compute_normal_critical_value(level: float) -> float:
+    """Return the half-width of a normal interval for a single look, in standard errors: 1.96 for 95%."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def compute_wilson_bounds(
+    hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 0.95, critical_value: float | None = None
+) -> tuple[Floats, Floats]:
+    """Return the bounds of Wilson's score interval of the shares hits / trials, elementwise; trials must be above 0.
+
+    critical_value: z, instead of that of level, for an interval that may be looked at every day.
+    """
     hits, trials = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = compute_normal_critical_value(level) if critical_value is None else critical_value
     share = hits / trials
     # exact at 0 and 1, where rounding would put the bound beyond the share itself
     low = np.where(hits == 0, 0.0, limit_share(share, trials, -z))
@@ -42,13 +52,15 @@ def compute_wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: 
     return low, high
 
 
-def compute_wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> ConfidenceInterval:
+def compute_wilson_interval(
+    hits: int, trials: int, *, level: float = 0.95, critical_value: float | None = None
+) -> ConfidenceInterval:
     """Return one share with its Wilson interval; NaN without trials. Raises ValueError unless 0 ≤ hits ≤ trials."""
     if not 0 <= hits <= trials:
         raise ValueError(f"hits must be 0…{trials}, got {hits}")
     if not trials:
         return ConfidenceInterval(float("nan"), float("nan"), float("nan"))
-    low, high = compute_wilson_bounds(hits, trials, level=level)
+    low, high = compute_wilson_bounds(hits, trials, level=level, critical_value=critical_value)
     return ConfidenceInterval(hits / trials, float(low), float(high))
 
 
@@ -59,16 +71,18 @@ def compute_newcombe_bounds(
     other_trials: npt.ArrayLike,
     *,
     level: float = 0.95,
+    critical_value: float | None = None,
 ) -> tuple[Floats, Floats]:
     """Return the bounds of Newcombe's interval of the difference of two shares, hits / trials − other_hits / other_trials, elementwise.
 
     Δ − √((p₁ − l₁)² + (u₂ − p₂)²) … Δ + √((u₁ − p₁)² + (p₂ − l₂)²), with Wilson's bounds l and u of both shares. Source: Newcombe,
     Statistics in Medicine 1998, method 10. It is valid for small groups and rare events. Trials must be above 0.
+    critical_value: z, instead of that of level, for an interval that may be looked at every day.
     """
     share = np.asarray(hits, np.float64) / np.asarray(trials, np.float64)
     other = np.asarray(other_hits, np.float64) / np.asarray(other_trials, np.float64)
-    low, high = compute_wilson_bounds(hits, trials, level=level)
-    other_low, other_high = compute_wilson_bounds(other_hits, other_trials, level=level)
+    low, high = compute_wilson_bounds(hits, trials, level=level, critical_value=critical_value)
+    other_low, other_high = compute_wilson_bounds(other_hits, other_trials, level=level, critical_value=critical_value)
     difference = share - other
     return (
         difference - np.sqrt((share - low) ** 2 + (other_high - other) ** 2),
@@ -77,12 +91,20 @@ def compute_newcombe_bounds(
 
 
 def compare_shares(
-    hits: int, trials: int, other_hits: int, other_trials: int, *, level: float = 0.95
+    hits: float,
+    trials: float,
+    other_hits: float,
+    other_trials: float,
+    *,
+    level: float = 0.95,
+    critical_value: float | None = None,
 ) -> ConfidenceInterval:
     """Return the difference of two shares with Newcombe's interval; NaN if a group is empty."""
     if not trials or not other_trials:
         return ConfidenceInterval(float("nan"), float("nan"), float("nan"))
-    low, high = compute_newcombe_bounds(hits, trials, other_hits, other_trials, level=level)
+    low, high = compute_newcombe_bounds(
+        hits, trials, other_hits, other_trials, level=level, critical_value=critical_value
+    )
     return ConfidenceInterval(hits / trials - other_hits / other_trials, float(low), float(high))
 
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from config.foundation.statistics import ConfidenceInterval, compare_means, compare_shares
+from config.foundation.statistics import ConfidenceInterval, compare_shares
 from recommendations.measurement.outcomes.columns import COVARIATES, OutcomeColumn
 from recommendations.measurement.outcomes.counting import GroupOutcomes
 from recommendations.measurement.statistics.bootstrap import bootstrap_mean_difference
 from recommendations.measurement.statistics.cuped import AdjustedComparison, compare_adjusted_means
 from recommendations.measurement.statistics.relative_lift import compare_relative_means, compare_relative_shares
-from recommendations.measurement.statistics.sequential import compute_always_valid_interval
+from recommendations.measurement.statistics.sequential import compute_always_valid_interval, compute_critical_value
 from recommendations.measurement.timeline import Timeline
 
 SEED = 20261127
-FEW = 10  # customers who reached the goal, or did not: with fewer, the share is not nearly normal
+FEW = 10  # customers who reached the goal, or did not: with fewer, the share is not nearly normal. Buyers: with fewer, pages say so
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,12 @@ class MeasureComparison:
 
     Attributes:
         treated, control: the means; a conversion rate for shares.
-        difference: with the interval of a single look: Newcombe's for shares, Welch's for means.
+        difference: not adjusted, with the interval of a single look: Newcombe's for shares, the wider of Welch's and Student's for means.
         adjusted: the same, adjusted by CUPED; removed: the share of the variance that this removes.
-        sequential: the adjusted difference with an interval that stays valid however often it is looked at.
-        relative: the relative lift, by Fieller from the adjusted difference; by Katz for a share of few customers.
+        sequential: the adjusted difference with an interval that stays valid however often it is looked at; Newcombe's for a share of
+            few customers, not adjusted.
+        relative: the relative lift, by Fieller from the adjusted difference; by Katz for a share of few customers. Its interval is
+            always valid while the test runs, like that of effect.
         bootstrap: the unadjusted difference with the studentized bootstrap interval.
         effect: the interval to read: ``sequential`` while the test runs, then ``adjusted``.
         total: effect × treated customers.
@@ -57,7 +59,7 @@ class MeasureComparer:
         self, column: OutcomeColumn, *, amounts: Sequence[float] = (), other_amounts: Sequence[float] = ()
     ) -> MeasureComparison:
         first, second = self.treated.moments, self.control.moments
-        difference = compare_means(first.get_sample(column), second.get_sample(column), level=self.level)
+        difference = compare_adjusted_means(first, second, outcome=column, covariates=(), level=self.level).interval
         adjusted = self.adjust(column)
         relative = self.compare_relative(adjusted)
         bootstrap = None
@@ -68,7 +70,10 @@ class MeasureComparer:
         return self.build(first.get_mean(column), second.get_mean(column), difference, adjusted, relative, bootstrap)
 
     def compare_conversion(self) -> MeasureComparison:
-        """Compare the shares that reached the goal; with few customers on one side, the final interval is Newcombe's."""
+        """Compare the shares that reached the goal; with few customers on one side, the interval is Newcombe's.
+
+        Without a customer who reached it, the adjusted difference would have an interval without width, as if the effect were certain.
+        """
         counts = (self.treated.reached, self.treated.customers, self.control.reached, self.control.customers)
         difference = compare_shares(*counts, level=self.level)
         adjusted = self.adjust(OutcomeColumn.REACHED)
@@ -85,18 +90,29 @@ class MeasureComparer:
         ]
         if min(sides) >= FEW:
             return measure
-        measure = replace(measure, relative=keep_known(compare_relative_shares(*counts, level=self.level)))
-        if self.timeline.is_final:
-            return replace(measure, effect=difference, total=scale_interval(difference, self.treated.customers))
-        return measure
+        valid = compute_critical_value(self.timeline.fraction, self.level)
+        sequential = compare_shares(*counts, critical_value=valid)
+        effect = difference if self.timeline.is_final else sequential
+        relative = compare_relative_shares(*counts, critical_value=self.timeline.compute_critical_value(self.level))
+        return replace(
+            measure,
+            sequential=sequential,
+            effect=effect,
+            total=scale_interval(effect, self.treated.customers),
+            relative=keep_known(relative),
+        )
 
     def compare_relative(self, adjusted: AdjustedComparison) -> ConfidenceInterval:
+        """Return the relative lift; with the critical value of the effect, either both intervals include 0 or neither does."""
+        critical_value = self.timeline.compute_critical_value(self.level)
+        if self.timeline.is_final and adjusted.standard_error > 0:
+            critical_value = (adjusted.high - adjusted.value) / adjusted.standard_error
         return compare_relative_means(
             adjusted.value,
             adjusted.standard_error,
             adjusted.control_mean,
             adjusted.control_standard_error,
-            level=self.level,
+            critical_value=critical_value,
         )
 
     def adjust(self, column: OutcomeColumn) -> AdjustedComparison:

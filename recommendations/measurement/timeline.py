@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from config.foundation.statistics import compute_normal_critical_value
+from recommendations.measurement.statistics.sequential import compute_critical_value
+
 OPEN_ENDED = timedelta(days=90)  # the planned duration of a test without an end: the intervals are narrowest around it
 
 
@@ -27,3 +30,7 @@ class Timeline:
         """The elapsed share of the planned duration."""
         planned = max((self.planned_end - self.started_at).total_seconds(), 1.0)
         return max((self.as_of - self.started_at).total_seconds() / planned, 1e-3)
+
+    def compute_critical_value(self, level: float = 0.95) -> float:
+        """Return the half-width of its normal intervals in standard errors: of a single look when it is final, always valid before."""
+        return compute_normal_critical_value(level) if self.is_final else compute_critical_value(self.fraction, level)

@@ -3,6 +3,7 @@
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from config.foundation.number_formats import (
     format_count,
@@ -13,6 +14,7 @@ from config.foundation.number_formats import (
 )
 from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison
 from recommendations.measurement.detectability import Detectability
+from recommendations.measurement.measures import FEW
 from recommendations.measurement.presentation.formats import (
     format_interval,
     format_points,
@@ -79,9 +81,34 @@ def describe_revenue(comparison: GroupComparison, currency: str) -> str:
         text = _(
             "No effect found: the messages changed the revenue by %(interval)s (95%%), which is less than 10%% of it."
         )
+    elif few := describe_few_buyers(comparison):
+        text = join_sentences([few, _("The effect on revenue is between %(lowest)s and %(highest)s (95%%).")])
     else:
         text = _("Too few customers to tell: the effect on revenue is between %(lowest)s and %(highest)s (95%%).")
     return text % values
+
+
+def describe_few_buyers(comparison: GroupComparison) -> str:
+    """Return in which group only FEW customers have ordered; empty if there are more in both. The interval is wide then."""
+    held_out, recipients = comparison.control.buyers, comparison.treated.buyers
+    if min(held_out, recipients) >= FEW:
+        return ""
+    if held_out <= recipients:
+        text = ngettext(
+            "Too few orders to tell: only %(count)s customer in the holdout group has ordered.",
+            "Too few orders to tell: only %(count)s customers in the holdout group have ordered.",
+            held_out,
+        )
+        none = _("Too few orders to tell: no customer in the holdout group has ordered.")
+    else:
+        text = ngettext(
+            "Too few orders to tell: only %(count)s recipient has ordered.",
+            "Too few orders to tell: only %(count)s recipients have ordered.",
+            recipients,
+        )
+        none = _("Too few orders to tell: no recipient has ordered.")
+    few = min(held_out, recipients)
+    return text % {"count": format_count(few)} if few else none
 
 
 def describe_waiting(comparison: GroupComparison) -> str:
@@ -123,7 +150,7 @@ def describe_conversion(comparison: GroupComparison, goal: str) -> str:
         "points": format_points(measure.effect.value),
         "interval": format_interval(measure.effect, format_points),
     }
-    if measure.effect == measure.difference:
+    if measure.effect.value == measure.difference.value:
         text = _(
             "The goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group: %(points)s percentage "
             "points (95%% interval %(interval)s)."

@@ -1,21 +1,26 @@
 """Relative lift: how many percent more one group has than the other, with its interval."""
 
 from math import exp, inf, log, nan, sqrt
-from statistics import NormalDist
 
-from config.foundation.statistics import ConfidenceInterval
+from config.foundation.statistics import ConfidenceInterval, compute_normal_critical_value
 
 UNKNOWN = ConfidenceInterval(nan, nan, nan)
 
 
 def compare_relative_shares(
-    hits: int, trials: int, other_hits: int, other_trials: int, *, level: float = 0.95
+    hits: int,
+    trials: int,
+    other_hits: int,
+    other_trials: int,
+    *,
+    level: float = 0.95,
+    critical_value: float | None = None,
 ) -> ConfidenceInterval:
     """Return the relative lift of a share over the other, .1 for 10% more, with Katz's log interval.
 
     exp(log(p₁/p₂) ± z·√(1/h₁ − 1/n₁ + 1/h₂ − 1/n₂)) − 1. Source: Katz, Baptista, Azen and Pike, Biometrics 1978. Without a hit in a
     group, ½ is added to the hits and trials of both for the interval (Walter, Biometrika 1975). NaN if a group is empty, or without a
-    hit in both.
+    hit in both. critical_value: z, instead of that of level, for an interval that may be looked at every day.
     """
     if not trials or not other_trials or not (hits or other_hits):
         return UNKNOWN
@@ -23,7 +28,8 @@ def compare_relative_shares(
     extra = 0.0 if hits and other_hits else 0.5
     first, second, n, other_n = hits + extra, other_hits + extra, trials + extra, other_trials + extra
     middle = log((first / n) / (second / other_n))
-    margin = NormalDist().inv_cdf((1 + level) / 2) * sqrt(1 / first - 1 / n + 1 / second - 1 / other_n)
+    z = compute_normal_critical_value(level) if critical_value is None else critical_value
+    margin = z * sqrt(1 / first - 1 / n + 1 / second - 1 / other_n)
     return ConfidenceInterval(value, exp(middle - margin) - 1, exp(middle + margin) - 1)
 
 
@@ -46,7 +52,7 @@ def compare_relative_means(
         return UNKNOWN
     treated = control_mean + value
     treated_variance = max(standard_error**2 - control_standard_error**2, 0.0)
-    square = (NormalDist().inv_cdf((1 + level) / 2) if critical_value is None else critical_value) ** 2
+    square = (compute_normal_critical_value(level) if critical_value is None else critical_value) ** 2
     quadratic = control_mean**2 - square * control_standard_error**2
     constant = treated**2 - square * treated_variance
     root = (treated * control_mean) ** 2 - quadratic * constant
