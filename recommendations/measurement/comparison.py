@@ -145,9 +145,7 @@ def compare_groups(
         orders=compare.compare(OutcomeColumn.ORDERS),
         revenue=revenue,
         margin=compare.compare(OutcomeColumn.MARGIN) if has_margin else None,
-        guards=compare_guards(
-            first, second, complaints=complaints, elapsed=timeline.as_of - timeline.started_at, level=level
-        ),
+        guards=compare_guards(first, second, complaints=complaints, timeline=timeline, level=level),
         detectability=detectability,
         parts=compare_parts(counted, treated=treated, control=control, timeline=timeline, level=level),
         has_holdout=True,

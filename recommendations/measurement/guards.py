@@ -4,15 +4,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from math import sqrt
-from statistics import NormalDist
 
 from config.foundation.statistics import ConfidenceInterval, compare_shares, compute_wilson_interval
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import GroupOutcomes
+from recommendations.measurement.statistics.moments import GroupMoments
+from recommendations.measurement.timeline import Timeline
 
 WITHDRAWAL_TOLERANCE = 0.005  # half a point more customers who withdraw their consent
 RETURN_TOLERANCE = 0.02  # two points more returns per order
 MIN_ELAPSED = timedelta(days=1)  # most reactions to a message come within a day
+MIN_ORDERS = 20  # of each group; with fewer, their return rate says nothing
+FEW_RETURNS = 10  # orders of a group that were returned, or were not: with fewer, their share is not nearly normal
 COMPLAINT_LIMIT = 0.001  # of the messages: mail providers ask senders to stay below 0.1%
 
 
@@ -47,22 +50,26 @@ def compare_guards(
     control: GroupOutcomes,
     *,
     complaints: tuple[int, int] | None,
-    elapsed: timedelta,
+    timeline: Timeline,
     level: float,
 ) -> tuple[GuardComparison, ...]:
     """Return the guard metrics that can be computed.
 
-    complaints: their number, and messages sent; None for a test that sends none. elapsed: the time since the start. Before a message
-    is sent, and in the first day, nothing can have been harmed yet, so that a narrow interval does not show that there is no harm.
+    While the test runs, the intervals are always valid: the page may be looked at every day. Before a message is sent, and in the
+    first day, nothing can have been harmed yet, so that a narrow interval does not show that there is no harm.
+
+    Args:
+        complaints: their number, and messages sent; None for a test that sends none.
     """
-    guards = [compare_withdrawals(treated, control, level)]
+    critical_value = timeline.compute_critical_value(level)
+    guards = [compare_withdrawals(treated, control, critical_value)]
     if complaints is not None and complaints[1]:
-        share = compute_wilson_interval(*complaints, level=level)
+        share = compute_wilson_interval(*complaints, critical_value=critical_value)
         verdict = choose_guard_verdict(share, COMPLAINT_LIMIT, harm_above=COMPLAINT_LIMIT)
         guards.append(GuardComparison(Guard.COMPLAINTS, share.value, None, share, COMPLAINT_LIMIT, verdict))
     if treated.orders and control.orders:
-        guards.append(compare_returns(treated, control, level))
-    is_early = elapsed < MIN_ELAPSED or (complaints is not None and not complaints[1])
+        guards.append(compare_returns(treated, control, critical_value))
+    is_early = timeline.as_of - timeline.started_at < MIN_ELAPSED or (complaints is not None and not complaints[1])
     return tuple(withhold_no_harm(guard) if is_early else guard for guard in guards)
 
 
@@ -71,9 +78,11 @@ def withhold_no_harm(guard: GuardComparison) -> GuardComparison:
     return replace(guard, verdict=GuardVerdict.TOO_FEW) if guard.verdict == GuardVerdict.NO_HARM else guard
 
 
-def compare_withdrawals(treated: GroupOutcomes, control: GroupOutcomes, level: float) -> GuardComparison:
+def compare_withdrawals(treated: GroupOutcomes, control: GroupOutcomes, critical_value: float) -> GuardComparison:
     counts = [round(group.get_sum(OutcomeColumn.WITHDREW)) for group in (treated, control)]
-    difference = compare_shares(counts[0], treated.customers, counts[1], control.customers, level=level)
+    difference = compare_shares(
+        counts[0], treated.customers, counts[1], control.customers, critical_value=critical_value
+    )
     return GuardComparison(
         Guard.WITHDRAWALS,
         counts[0] / treated.customers,
@@ -84,33 +93,67 @@ def compare_withdrawals(treated: GroupOutcomes, control: GroupOutcomes, level: f
     )
 
 
-def compare_returns(treated: GroupOutcomes, control: GroupOutcomes, level: float) -> GuardComparison:
+def compare_returns(treated: GroupOutcomes, control: GroupOutcomes, critical_value: float) -> GuardComparison:
     """Compare returns per order, R = Σ returns / Σ orders.
 
-    Its variance is that of a ratio of two means with customers as units: Σ(r − R·o)² / (Σ o)², by the delta method. Without a return
-    in either group, the interval is Newcombe's, of orders.
+    Its variance is that of a ratio of two means with customers as units: Σ(r − R·o)² / (Σ o)², by the delta method. A small group with
+    few returns would underestimate its own, down to 0 without a return. So the larger of two variances counts, and with FEW_RETURNS, the
+    interval is Newcombe's, of orders ÷ design effect.
     """
-    rates, variances = zip(*(compute_return_rate(group) for group in (treated, control)), strict=True)
-    if any(rates):
-        margin = NormalDist().inv_cdf((1 + level) / 2) * sqrt(sum(variances))
-        value = rates[0] - rates[1]
-        difference = ConfidenceInterval(value, value - margin, value + margin)
+    counts = [
+        (group.get_sum(OutcomeColumn.RETURNS), group.get_sum(OutcomeColumn.ORDERS)) for group in (treated, control)
+    ]
+    rates = [returns / orders for returns, orders in counts]
+    value = rates[0] - rates[1]
+    if min(min(returns, orders - returns) for returns, orders in counts) < FEW_RETURNS:
+        effect = compute_design_effect(treated.moments + control.moments)
+        sizes = [orders / effect for _returns, orders in counts]
+        shares = [min(max(rate, 0.0), 1.0) for rate in rates]  # an order can be returned in several parts
+        compared = compare_shares(
+            shares[0] * sizes[0], sizes[0], shares[1] * sizes[1], sizes[1], critical_value=critical_value
+        )
+        difference = ConfidenceInterval(value, min(compared.low, value), max(compared.high, value))
     else:
-        difference = compare_shares(0, treated.orders, 0, control.orders, level=level)
+        margin = critical_value * sqrt(max(estimate_rate_variances(treated.moments, control.moments)))
+        difference = ConfidenceInterval(value, value - margin, value + margin)
     verdict = choose_guard_verdict(difference, RETURN_TOLERANCE)
+    if min(orders for _returns, orders in counts) < MIN_ORDERS:
+        verdict = GuardVerdict.TOO_FEW
     return GuardComparison(Guard.RETURNS, rates[0], rates[1], difference, RETURN_TOLERANCE, verdict)
 
 
-def compute_return_rate(group: GroupOutcomes) -> tuple[float, float]:
-    """Return the returns per order and the variance of that."""
-    products, orders = group.moments.products, group.get_sum(OutcomeColumn.ORDERS)
-    rate = group.get_sum(OutcomeColumn.RETURNS) / orders
+def estimate_rate_variances(*groups: GroupMoments) -> tuple[float, float]:
+    """Return the variance of the difference of the return rates, estimated from each group alone, and from both as if there were no harm."""
+    orders = [float(group.sums[OutcomeColumn.ORDERS]) for group in groups]
+    rates = [float(group.sums[OutcomeColumn.RETURNS]) / size for group, size in zip(groups, orders, strict=True)]
+    own = sum(
+        sum_squared_residuals(group, rate) / size**2 for group, rate, size in zip(groups, rates, orders, strict=True)
+    )
+    both = groups[0] + groups[1]
+    rate = float(both.sums[OutcomeColumn.RETURNS]) / sum(orders)
+    return own, sum_squared_residuals(both, rate) / sum(orders) * sum(1 / size for size in orders)
+
+
+def sum_squared_residuals(moments: GroupMoments, rate: float) -> float:
+    """Return Σ(r − R·o)² over the customers."""
+    products = moments.products
     squares = (
         products[OutcomeColumn.RETURNS, OutcomeColumn.RETURNS]
         - 2 * rate * products[OutcomeColumn.RETURNS, OutcomeColumn.ORDERS]
         + rate**2 * products[OutcomeColumn.ORDERS, OutcomeColumn.ORDERS]
     )
-    return rate, max(float(squares), 0.0) / orders**2
+    return max(float(squares), 0.0)
+
+
+def compute_design_effect(moments: GroupMoments) -> float:
+    """Return by what factor the variance of the return rate is larger than with independent orders, at least 1.
+
+    Orders of one customer are alike. Of both groups together, because a group with few returns does not show it.
+    """
+    orders = float(moments.sums[OutcomeColumn.ORDERS])
+    rate = float(moments.sums[OutcomeColumn.RETURNS]) / orders
+    independent = rate * (1 - rate) * orders
+    return max(sum_squared_residuals(moments, rate) / independent, 1.0) if independent > 0 else 1.0
 
 
 def choose_guard_verdict(difference: ConfidenceInterval, tolerance: float, *, harm_above: float = 0.0) -> GuardVerdict:

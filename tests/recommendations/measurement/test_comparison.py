@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from django.utils import translation
 
-from config.foundation.statistics import compare_shares
+from config.foundation.statistics import compare_shares, compute_wilson_interval
 from recommendations.measurement.comparison import GroupComparison, compare_groups
-from recommendations.measurement.guards import Guard, GuardVerdict
+from recommendations.measurement.guards import Guard, GuardComparison, GuardVerdict, compare_returns
+from recommendations.measurement.measures import MeasureComparer
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import CountedOutcomes, GroupOutcomes
 from recommendations.measurement.outcomes.margins import MarginBasis
 from recommendations.measurement.presentation.formats import format_interval, format_signed
-from recommendations.measurement.presentation.sentences import describe_comparison
+from recommendations.measurement.presentation.sentences import describe_comparison, describe_conversion
 from recommendations.measurement.statistics.moments import make_moments
+from recommendations.measurement.statistics.sequential import compute_critical_value
 from recommendations.measurement.timeline import Timeline
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -36,7 +38,7 @@ def make_group(revenue: list[float], earlier: list[float] | None = None, **colum
 
 
 def compare(
-    treated: GroupOutcomes, control: GroupOutcomes, *, days: int = 40, share: float = 0.5, **values: object
+    treated: GroupOutcomes, control: GroupOutcomes, *, days: float = 40, share: float = 0.5, **values: object
 ) -> GroupComparison:
     timeline = Timeline(START, START + timedelta(days=days), START + timedelta(days=30), is_final=days >= 30)
     counted = CountedOutcomes({"": {"treated": treated, "holdout": control}}, MarginBasis.COSTS, 1.0)
@@ -155,21 +157,138 @@ def test_groups_of_the_wrong_size_stop_the_reading() -> None:
 
 
 def test_guards_show_harm_no_harm_or_too_few() -> None:
-    treated = make_group([10] * 2000, withdrew=[1] * 60 + [0] * 1940, returns=[1] * 100 + [0] * 1900)
+    treated = make_group([10] * 2000, withdrew=[1] * 160 + [0] * 1840, returns=[1] * 100 + [0] * 1900)
     control = make_group([10] * 2000, withdrew=[1] * 10 + [0] * 1990, returns=[1] * 100 + [0] * 1900)
     guards = {guard.guard: guard for guard in compare(treated, control, complaints=(0, 20_000)).guards}
     assert guards[Guard.WITHDRAWALS].verdict == GuardVerdict.HARM
-    assert guards[Guard.WITHDRAWALS].difference.value == pytest.approx(0.025)
+    assert guards[Guard.WITHDRAWALS].difference.value == pytest.approx(0.075)
     assert guards[Guard.RETURNS].verdict == GuardVerdict.NO_HARM
     assert guards[Guard.RETURNS].difference.high == pytest.approx(1.96 * sqrt(2 * 0.05 * 0.95 / 2000), rel=1e-3)
     assert guards[Guard.COMPLAINTS].verdict == GuardVerdict.NO_HARM
-    young = compare(treated, control, days=0, complaints=(0, 20_000)).guards
+    young = compare(treated, control, days=0.9, complaints=(0, 20_000)).guards
     assert [guard.verdict for guard in young] == [GuardVerdict.HARM, GuardVerdict.TOO_FEW, GuardVerdict.TOO_FEW]
     unsent = compare(control, control, complaints=(0, 0)).guards
     assert {guard.verdict for guard in unsent} == {GuardVerdict.TOO_FEW}, "no message has been sent"
     assert {guard.verdict for guard in compare(control, control).guards} == {GuardVerdict.NO_HARM}
     few = {guard.guard: guard.verdict for guard in compare(make_group([10] * 30), make_group([10] * 30)).guards}
     assert few == {Guard.WITHDRAWALS: GuardVerdict.TOO_FEW, Guard.RETURNS: GuardVerdict.TOO_FEW}
+
+
+def make_returns(orders: int, returned: int, *, per_customer: int = 1) -> GroupOutcomes:
+    """Return customers with so many orders each, some of whom returned all of them."""
+    customers, returning = orders // per_customer, returned // per_customer
+    returns = [per_customer] * returning + [0] * (customers - returning)
+    return make_group([10] * customers, orders=[per_customer] * customers, returns=returns)
+
+
+def compare_return_rates(treated: GroupOutcomes, control: GroupOutcomes) -> GuardComparison:
+    share = control.customers / (treated.customers + control.customers)
+    return next(guard for guard in compare(treated, control, share=share).guards if guard.guard == Guard.RETURNS)
+
+
+def test_a_group_with_few_returns_does_not_show_harm() -> None:
+    """The estimated variance of a group without a return is 0."""
+    assert compare_return_rates(make_returns(2, 2), make_returns(5, 0)).verdict == GuardVerdict.TOO_FEW
+    assert compare_return_rates(make_returns(500, 100), make_returns(15, 0)).verdict == GuardVerdict.TOO_FEW
+    rates = compare_return_rates(make_returns(500, 25), make_returns(25, 0))
+    expected = compare_shares(25, 500, 0, 25)
+    assert (rates.difference.low, rates.difference.high) == pytest.approx((expected.low, expected.high))
+    assert rates.verdict == GuardVerdict.TOO_FEW
+    assert compare_return_rates(make_returns(500, 300), make_returns(25, 2)).verdict == GuardVerdict.HARM
+
+
+def test_orders_of_the_same_customers_count_as_fewer_orders() -> None:
+    # 2 customers of 10 orders each return all of them: the variance is 10 times that of 20 independent orders of 400
+    rates = compare_return_rates(make_returns(200, 20, per_customer=10), make_returns(200, 0, per_customer=10))
+    expected = compare_shares(2, 20, 0, 20)
+    assert (rates.difference.low, rates.difference.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_returns_without_an_effect_show_harm_in_at_most_one_of_forty_tests() -> None:
+    rng = np.random.default_rng(4)
+    groups = [{returned: make_returns(orders, returned) for returned in range(51)} for orders in (450, 50)]
+    harms = 0
+    for returned, other in zip(rng.binomial(450, 0.05, 500), rng.binomial(50, 0.05, 500), strict=True):
+        harms += compare_returns(groups[0][returned], groups[1][other], 1.96).verdict == GuardVerdict.HARM
+    assert harms <= 500 * 0.025, "it was 9% of tests"
+
+
+def draw_group(rng: np.random.Generator, customers: int) -> GroupOutcomes:
+    """Return a group in which one of 50 customers orders."""
+    table = np.zeros((customers, len(COLUMN)))
+    table[:, COLUMN.REVENUE] = rng.lognormal(3.5, 0.6, customers) * (rng.random(customers) < 0.02)
+    return GroupOutcomes(make_moments(table))
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+def test_campaigns_without_an_effect_and_with_three_orders_held_out_rarely_show_one(*, is_final: bool) -> None:
+    """A group of three orders underestimates its own variance, most of all when it has fewer orders by chance."""
+    rng = np.random.default_rng(118)
+    timeline = Timeline(START, START + timedelta(days=7), START + timedelta(days=14), is_final=is_final)
+    increases = 0
+    for _ in range(300):
+        comparer = MeasureComparer(draw_group(rng, 1350), draw_group(rng, 150), timeline, 0.95)
+        increases += comparer.compare(COLUMN.REVENUE).effect.low > 0
+    assert increases <= 300 * 0.025, "it was 15% at the end"
+
+
+def test_a_large_effect_is_shown_with_a_few_orders_held_out() -> None:
+    comparison = compare(make_group([20] * 300 + [0] * 8700), make_group([20] * 3 + [0] * 997), share=0.1)
+    assert comparison.verdict == "increase"
+
+
+@pytest.mark.parametrize(
+    ("treated", "control", "sentence"),
+    [
+        (
+            20,
+            0,
+            "Too few orders to tell: no customer in the holdout group has ordered. The effect on revenue is between −$",
+        ),
+        (40, 1, "Too few orders to tell: only 1 customer in the holdout group has ordered."),
+        (40, 3, "Too few orders to tell: only 3 customers in the holdout group have ordered."),
+        (2, 3, "Too few orders to tell: only 2 recipients have ordered."),
+        (0, 1, "Too few orders to tell: no recipient has ordered."),
+        (40, 10, "Too few customers to tell: the effect on revenue is between"),
+    ],
+)
+def test_too_few_orders_say_in_which_group(treated: int, control: int, sentence: str) -> None:
+    groups = make_group([10] * treated + [0] * (900 - treated)), make_group([10] * control + [0] * (100 - control))
+    comparison = compare(*groups, share=0.1)
+    assert comparison.verdict == "too_few"
+    assert describe_comparison(comparison, "USD").startswith(sentence)
+
+
+def test_while_a_test_runs_the_relative_change_and_the_guards_are_as_uncertain_as_the_effect() -> None:
+    """Everything on the page may be looked at every day."""
+    table = [10] * 130 + [0] * 870, [10] * 95 + [0] * 905
+    first, second = (
+        make_group(revenue, withdrew=[1] * count + [0] * (1000 - count))
+        for revenue, count in zip(table, (14, 4), strict=True)
+    )
+    running, final = compare(first, second, days=15), compare(first, second)
+    limit = compute_critical_value(0.5)
+    for comparison, is_clear in ((running, False), (final, True)):
+        for measure in (comparison.revenue, comparison.conversion):
+            assert measure is not None
+            assert measure.relative is not None
+            assert (measure.effect.low > 0) == (measure.relative.low > 0) == is_clear
+    verdicts = [comparison.guards[0].verdict for comparison in (running, final)]
+    assert verdicts == [GuardVerdict.TOO_FEW, GuardVerdict.HARM]
+    assert running.guards[0].difference == compare_shares(14, 1000, 4, 1000, critical_value=limit)
+    [_withdrawals, complaints, *_returns] = compare(first, second, days=15, complaints=(6, 2000)).guards
+    assert complaints.difference == compute_wilson_interval(6, 2000, critical_value=limit)
+
+
+def test_a_running_test_without_a_conversion_does_not_claim_certainty() -> None:
+    nobody = make_group([0] * 900)
+    conversion = compare(nobody, nobody, days=5).conversion
+    assert conversion is not None
+    assert conversion.effect == compare_shares(0, 900, 0, 900, critical_value=compute_critical_value(5 / 30))
+    assert conversion.effect.low < conversion.difference.low < 0
+    assert conversion.total.high == pytest.approx(conversion.effect.high * 900)
+    text = describe_conversion(compare(nobody, nobody, days=5), "an order")
+    assert "Adjusted" not in text, "the interval is that of the shares"
 
 
 def test_the_final_conversion_of_few_customers_has_newcombes_interval() -> None:
