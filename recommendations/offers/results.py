@@ -2,6 +2,8 @@
 
 Intent to treat: a person counts from the first exposure, in the group of that exposure, whether it was seen or not. A new visitor sees
 an offer before the collector has created the customer, so exposures of devices are counted for the customer to whom the device belongs now.
+
+The page may be looked at every day, so the intervals are always valid, until nothing changes any more after the end of the offer.
 """
 
 from collections.abc import Sequence
@@ -9,14 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Min
 from psycopg import sql
 
-from config.foundation.statistics import Sample, compare_means, compute_newcombe_bounds
+from config.foundation.statistics import compute_newcombe_bounds
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import GroupOutcomes, count_outcomes
 from recommendations.measurement.outcomes.members import Members
+from recommendations.measurement.statistics.cuped import compare_adjusted_means
+from recommendations.measurement.statistics.moments import GroupMoments
+from recommendations.measurement.statistics.sequential import compute_always_valid_interval
+from recommendations.measurement.timeline import OPEN_ENDED, Timeline
 from recommendations.offers.models import Offer, OfferExposure
 
 WINDOW = timedelta(days=7)
@@ -105,14 +112,16 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         shows=Count("pk"),
         clicks=Count("clicked_at"),
         closes=Count("closed_at"),
+        first=Min("decided_at"),
     )
+    timeline = build_timeline(offer, first=counts["first"] or as_of, as_of=as_of)
     members = MEMBERS.format(exposures=build_first_exposures([offer.pk], until=as_of))
     counted = count_outcomes(Members(members, {"window": WINDOW}), as_of=as_of)
     treated, held_out = (
         build_group(counted.get_group(arm)) for arm in (OfferExposure.Arm.SHOWN, OfferExposure.Arm.HELD_OUT)
     )
-    difference, low, high = compare_shares(treated, held_out)
-    order_difference, order_low, order_high = compare_orders(treated, held_out)
+    difference, low, high = compare_shares(treated, held_out, timeline)
+    order_difference, order_low, order_high = compare_orders(treated, held_out, timeline)
     return OfferResults(
         as_of=as_of,
         window_days=WINDOW.days,
@@ -129,6 +138,14 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         order_low=order_low,
         order_high=order_high,
     )
+
+
+def build_timeline(offer: Offer, *, first: datetime, as_of: datetime) -> Timeline:
+    """Return how long the results are read: until the window after the end of the offer; without an end, again and again."""
+    if offer.ends_at is None:
+        return Timeline(first, as_of, first + OPEN_ENDED, is_final=False, ends=False)
+    end = offer.ends_at + WINDOW
+    return Timeline(first, as_of, end, is_final=as_of >= end)
 
 
 def build_first_exposures(offer_ids: Sequence[int], *, until: datetime) -> sql.Composable:
@@ -154,24 +171,43 @@ def build_group(group: GroupOutcomes) -> OfferGroup:
     return OfferGroup(group.customers, group.buyers, group.orders, round(float(squares)))
 
 
-def compare_shares(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | None, float | None, float | None]:
+def compare_shares(
+    treated: OfferGroup, held_out: OfferGroup, timeline: Timeline
+) -> tuple[float | None, float | None, float | None]:
     """Return the difference of the conversion rates with its interval; None if a group is empty."""
     if not treated.people or not held_out.people:
         return None, None, None
-    low, high = compute_newcombe_bounds(treated.buyers, treated.people, held_out.buyers, held_out.people)
+    low, high = compute_newcombe_bounds(
+        treated.buyers,
+        treated.people,
+        held_out.buyers,
+        held_out.people,
+        critical_value=timeline.compute_critical_value(),
+    )
     return treated.buyers / treated.people - held_out.buyers / held_out.people, float(low), float(high)
 
 
-def compare_orders(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | None, float | None, float | None]:
-    """Return the difference of the orders per person with Welch's interval; None if a group has fewer than two people or no spread.
+def compare_orders(
+    treated: OfferGroup, held_out: OfferGroup, timeline: Timeline
+) -> tuple[float | None, float | None, float | None]:
+    """Return the difference of the orders per person with its interval; None if a group has fewer than two people or no spread.
 
-    Without a spread, such as without an order, the interval would be too narrow: it would be 0 to 0 for two groups without orders.
+    Without a spread, such as without an order, the interval would say little: it would be 0 to 0 for two groups without orders.
     """
     if treated.people < 2 or held_out.people < 2 or not (treated.has_spread and held_out.has_spread):
         return None, None, None
-    compared = compare_means(*(build_sample(group) for group in (treated, held_out)))
-    return compared.value, compared.low, compared.high
+    compared = compare_adjusted_means(
+        *(build_moments(group) for group in (treated, held_out)), outcome=0, covariates=()
+    )
+    interval = compared.interval
+    if not timeline.is_final:
+        interval = compute_always_valid_interval(
+            value=compared.value, standard_error=compared.standard_error, fraction=timeline.fraction
+        )
+    return interval.value, interval.low, interval.high
 
 
-def build_sample(group: OfferGroup) -> Sample:
-    return Sample(group.people, group.orders, group.squared_orders)
+def build_moments(group: OfferGroup) -> GroupMoments:
+    return GroupMoments(
+        group.people, np.array([group.orders], np.float64), np.array([[group.squared_orders]], np.float64)
+    )

@@ -1,19 +1,23 @@
 """Results of an offer: each person once, in the group of the first exposure, with the orders of the week after it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from config.foundation.statistics import compare_shares
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer, Identifier
+from recommendations.measurement.statistics.sequential import compute_critical_value
+from recommendations.measurement.timeline import Timeline
 from recommendations.offers.backoffice.automated_decisions import list_offer_decisions
 from recommendations.offers.backoffice.result_texts import describe_order_effect, describe_results
 from recommendations.offers.merge_receivers import anonymize_exposures
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.reporting import Reaction, record_reaction
-from recommendations.offers.results import measure_offer
+from recommendations.offers.results import OfferGroup, compare_orders, measure_offer
 from recommendations.offers.retention import end_offers, purge_exposures
 from tests.makers import NOON, make_customer, make_identifier, make_order
 from tests.recommendations.offers.makers import make_offer
@@ -133,7 +137,7 @@ def test_exposures_follow_a_merged_customer() -> None:
 
 
 def test_orders_per_person_are_compared_with_the_holdout_group() -> None:
-    offer = make_offer()
+    offer = make_offer(ends_at=NOON)
     for arm, orders in (("shown", (2, 1, 1, 0)), ("held_out", (1, 0, 0, 0))):
         for number in orders:
             customer = make_customer()
@@ -146,6 +150,39 @@ def test_orders_per_person_are_compared_with_the_holdout_group() -> None:
     # Welch by hand: variances 2/3 and 1/4, 5 degrees of freedom
     assert (results.order_low, results.order_high) == (pytest.approx(-0.48, abs=0.02), pytest.approx(1.98, abs=0.02))
     assert describe_order_effect(results).startswith("Orders per customer: +0.75 compared")
+
+
+def test_the_results_of_a_running_offer_may_be_looked_at_every_day() -> None:
+    """An offer without an end is read again and again: 33 of 100 offers without an effect would show one on one of 60 days."""
+    offer = make_offer()
+    for arm, orders in (("shown", (1, 1, 1, 1)), ("held_out", (1, 0, 0, 0))):
+        for number in orders:
+            customer = make_customer()
+            make_exposure(offer, customer, arm=arm)
+            for _order in range(number):
+                make_order(customer, placed_at=NOON + timedelta(days=1))
+    now = NOON + timedelta(days=9)
+    running = measure_offer(offer=offer, as_of=now)
+    valid = compare_shares(4, 4, 1, 4, critical_value=compute_critical_value(0.1))
+    assert (running.difference, running.low, running.high) == (valid.value, valid.low, valid.high)
+    offer.ends_at = NOON + timedelta(days=2)
+    final = measure_offer(offer=offer, as_of=now)
+    once = compare_shares(4, 4, 1, 4)
+    assert (final.low, final.high) == (once.low, once.high)
+    assert running.low < 0 < once.low
+
+
+def test_the_orders_of_a_running_offer_have_an_always_valid_interval() -> None:
+    treated, held_out, started = OfferGroup(400, 80, 90, 110), OfferGroup(100, 12, 12, 12), NOON
+    running = Timeline(started, NOON + timedelta(days=9), NOON + timedelta(days=90), is_final=False, ends=False)
+    value, low, high = compare_orders(treated, held_out, running)
+    _value, once_low, once_high = compare_orders(treated, held_out, replace(running, is_final=True))
+    assert value == pytest.approx(0.225 - 0.12)
+    assert low is not None
+    assert high is not None
+    assert once_low is not None
+    assert once_high is not None
+    assert low < once_low < value < once_high < high
 
 
 def test_without_an_order_in_a_group_orders_per_person_are_not_compared() -> None:
