@@ -118,7 +118,7 @@ def build_checks(comparison: GroupComparison, currency: str) -> list[dict[str, s
     rows = [
         (_("Adjusted for earlier orders (CUPED), one look"), measure.adjusted),
         (_("Adjusted for earlier orders (CUPED), any number of looks"), measure.sequential),
-        (_("Not adjusted (Welch)"), measure.difference),
+        (_("Not adjusted, one look"), measure.difference),
     ]
     if measure.bootstrap is not None:
         rows.append((_("Not adjusted (bootstrap)"), measure.bootstrap))
