@@ -70,9 +70,10 @@ def test_the_effect_is_scaled_to_those_with_marketing_and_its_price_to_the_holdo
     assert revenue.total.value == pytest.approx(2.5 * 9_000)
     assert effect.cost is not None
     assert effect.cost.value == pytest.approx(2.5 * 1_000)
-    # Welch: √(σ²/n) of both groups, with σ² of amounts of 40 and 60 for buyers and 0 for the others
-    variances = [(p * 2_600 - (p * 50) ** 2) / (n - 1) for p, n in ((0.2, 9_000), (0.15, 1_000))]
-    assert (revenue.effect.high - revenue.effect.value) == pytest.approx(1.96 * sum(variances) ** 0.5, rel=0.01)
+    # Student: σ²(1/9000 + 1/1000), with σ² of both groups together, of amounts of 40 and 60 for buyers and 0 for the others
+    variance = sum(share * (p * 2_600 - (p * 50) ** 2) for p, share in ((0.2, 0.9), (0.15, 0.1)))
+    margin = 1.96 * (variance * (1 / 9_000 + 1 / 1_000)) ** 0.5
+    assert (revenue.effect.high - revenue.effect.value) == pytest.approx(margin, rel=0.01)
     assert effect.verdict == ComparisonVerdict.INCREASE
     assert "€22,500" in describe_effect(effect)
     assert "1,000 customers" in describe_cost(effect)
