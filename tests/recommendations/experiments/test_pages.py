@@ -14,8 +14,10 @@ from rest_framework.test import APIClient
 
 from config.access.authentication import KeyCaller
 from config.access.grants import Grant
+from config.foundation.statistics import ConfidenceInterval
 from recommendations.experiments.backoffice.draft_page import describe_plan, describe_power
 from recommendations.experiments.backoffice.preference_texts import describe_preference
+from recommendations.experiments.backoffice.result_texts import describe_results
 from recommendations.experiments.editing import (
     ExperimentNotReadyError,
     VariantDraft,
@@ -27,7 +29,7 @@ from recommendations.experiments.methods.interleaving import assess_counts, choo
 from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.experiments.planning import ExperimentPower
-from recommendations.experiments.results import ExperimentResults
+from recommendations.experiments.results import ExperimentResults, ExperimentVerdict, VariantMetric, VariantResult
 from recommendations.experiments.running import read_running_experiments
 from recommendations.experiments.subjects import PreferenceCounts
 from recommendations.serving.models import PlacementSettings
@@ -294,6 +296,32 @@ def test_uneven_groups_stop_the_reading(admin_client: Client) -> None:
         for number in range(60)
     )
     assert "cannot be trusted" in admin_client.get(reverse("experiments:experiment", args=[experiment.key])).text
+
+
+@pytest.mark.parametrize(
+    ("metric", "buyers", "sentence"),
+    [
+        ("revenue", (40, 0), " Nobody with “B” has ordered, so the effect is unknown."),
+        ("orders", (1, 9), " Only 1 person with “A” has ordered, which is too few to tell."),
+        ("margin", (40, 9), " Only 9 people with “B” have ordered, which is too few to tell."),
+        ("revenue", (40, 10), ""),
+        ("clicks", (40, 0), ""),
+    ],
+)
+def test_an_unclear_result_says_with_which_variant_few_people_have_ordered(
+    metric: str, buyers: tuple[int, int], sentence: str
+) -> None:
+    interval = ConfidenceInterval(0.2, -0.3, 0.7)
+    variants = tuple(
+        VariantResult(
+            name, name, name == "A", False, 0.5, 0.5, 500, count, (VariantMetric(metric, 1.0, 500.0, interval),)
+        )
+        for name, count in zip("AB", buyers, strict=True)
+    )
+    results = ExperimentResults(NOON, ExperimentVerdict.UNCLEAR, "B", 0.5, 1.0, False, variants)
+    text = describe_results(Experiment(metric=metric), results, "USD")
+    assert text.startswith("Not clear yet whether “B” is better than the control.")
+    assert text.endswith(f").{sentence}")
 
 
 @pytest.mark.parametrize(("people", "sentence"), [(40, "Too few people to tell: 40"), (120, "Not clear")])

@@ -66,7 +66,7 @@ def test_orders_in_the_window_count_for_the_group_that_chance_decided() -> None:
     assert comparison.is_final
     assert (results.deliveries.sent, results.deliveries.opened, results.deliveries.clicked) == (n_recipients, 1, 1)
     assert comparison.verdict == "too_few"
-    assert describe_comparison(comparison, "EUR").startswith("Too few customers to tell")
+    assert describe_comparison(comparison, "EUR").startswith("Too few orders to tell: only 1 customer")
 
 
 def test_orders_of_a_campaign_with_several_runs_are_attributed_within_the_window_after_a_click() -> None:
