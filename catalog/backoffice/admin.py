@@ -15,7 +15,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from import_export.admin import ExportMixin
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter, RangeNumericFilter
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action, display
@@ -28,6 +27,7 @@ from catalog.models import Category, FeedImport, Product
 from catalog.product_picker.fields import SingleProductPicker
 from catalog.product_picker.views import show_picker
 from config.foundation.admin.file_imports import FileImportAdmin, redirect_to_wizard, render_download_link, render_table
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.table_formats import TABLE_FORMATS
 from config.foundation.number_formats import NO_VALUE, format_money
 

@@ -24,7 +24,6 @@ from django_celery_beat.admin import PeriodicTaskAdmin as PlainPeriodicTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm as PlainPeriodicTaskForm
 from django_celery_beat.admin import TaskSelectWidget
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -33,6 +32,7 @@ from config.access.backoffice.grant_labels import GrantLabels, RoleFilter
 from config.access.privileges import GrantLimits
 from config.access.roles import ROLE_DESCRIPTIONS, get_role_label
 from config.backoffice.audit_log_admin import AuditLogAdmin
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled
 from config.foundation.number_formats import format_count, format_moment
 from config.schedule import describe_schedule, find_job

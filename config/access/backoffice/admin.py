@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from config.access.grants import clear_key_cache
@@ -20,6 +19,7 @@ from config.access.keys import generate_key, rotate_api_key
 from config.access.models import ApiKey
 from config.access.privileges import describe_missing_scopes, find_missing_scopes
 from config.access.scopes import KNOWN_SCOPES
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.rest.origins import clean_origins
 from customers.events.backoffice.key_pages import KeyPages
 

@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from oauth2_provider.models import AccessToken, Application, Grant, IDToken, RefreshToken
-from unfold.admin import ModelAdmin
 
 from config.assistant.oauth.registration import check_redirect_uris
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.number_formats import format_moment
 
 for model in (Application, AccessToken, Grant, IDToken, RefreshToken):

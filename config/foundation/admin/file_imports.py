@@ -9,9 +9,9 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.read_only import ReadOnlyPermissions
 from config.foundation.job_runs import FileImport
 from config.foundation.number_formats import NO_VALUE

@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
+
+from config.foundation.admin.model_admin import ModelAdmin
 
 
 class AddDisabled:

@@ -27,6 +27,7 @@ from customers.events.dead_letters.rejected_events import RejectedEvents
 from customers.events.dead_letters.rejection_reasons import describe_reason
 from customers.events.models import RejectedEvent
 from customers.identity.backoffice.audited_reads import AuditedReads
+from customers.identity.backoffice.masked_search import MaskedSearch
 from customers.identity.personal_data.masking import mask_text, may_see_personal
 
 
@@ -84,14 +85,16 @@ class AgeFilter(admin.SimpleListFilter):
 
 
 @admin.register(RejectedEvent)
-class RejectedEventAdmin(AuditedReads, ReadOnlyAdmin):
+class RejectedEventAdmin(AuditedReads, MaskedSearch, ReadOnlyAdmin):
     """Rejected events: reasons can be searched, payloads are encrypted."""
 
     paginator = CappedPaginator
     list_display = ["received_at", "masked_reason", "labeled_status", "age", "source", "replayed_as"]
     list_filter = [StatusFilter, "code", "source", AgeFilter]
+    linked_filters = ("received_at",)  # by the page of events per minute
     list_select_related = ["source"]
     search_fields = ["reason"]
+    masked_search_fields = ("reason",)
     search_help_text = gettext_lazy("Enter part of the reason. Payloads are encrypted and cannot be searched.")
     sortable_by: list[str] = []
     list_before_template = "admin/events/open_reasons.html"

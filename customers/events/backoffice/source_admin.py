@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.audit_log import record_action
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.rest.origins import clean_origins

@@ -10,20 +10,21 @@ from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeNumericFilter
 from unfold.decorators import display
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.number_formats import format_count
 from customers.feedback.models import Review, SurveyAnswer
 from customers.feedback.moderation import moderate_review, publish_reviews
 from customers.identity.backoffice.audited_reads import AuditedReads
+from customers.identity.backoffice.masked_search import MaskedSearch
 from customers.identity.personal_data.masking import mask_text, may_see_personal
 
 MAX_SHOWN_LENGTH = 80
 
 
-class MaskedTextsAdmin(AuditedReads, ModelAdmin):
+class MaskedTextsAdmin(AuditedReads, MaskedSearch, ModelAdmin):
     """Masks what customers wrote: readers without access to personal data see columns and fields called ``masked_…``.
 
     A text that contains an address or a phone number cannot be edited by them, since saving it would replace these.
@@ -100,6 +101,8 @@ class ReviewAdmin(MaskedTextsAdmin):
         ("product__category", AutocompleteSelectFilter),
     )
     search_fields = ("review_id", "title", "body", "product__product_id")
+    masked_search_fields = ("title", "body")
+    key_search_fields = ("review_id", "product__product_id")
     search_help_text = _("Search by text, review ID or product ID.")
     date_hierarchy = "written_at"
     autocomplete_fields = ("product",)
@@ -189,6 +192,7 @@ class SurveyAnswerAdmin(MaskedTextsAdmin):
     raw_id_fields = ("customer", "order")
     list_filter = ("kind", ("score", RangeNumericFilter))
     search_fields = ("comment",)
+    masked_search_fields = ("comment",)
     date_hierarchy = "answered_at"
     show_full_result_count = False
     list_filter_submit = True

@@ -12,8 +12,8 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from unfold.admin import ModelAdmin
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
 from config.foundation.admin.stored_values_filter import StoredValuesFilter

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.number_formats import round_for_reading
 from customers.lifecycle.backoffice import stage_rules_page
 from customers.lifecycle.models import StageRules

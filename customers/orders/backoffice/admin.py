@@ -10,11 +10,11 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.decorators import display
 
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
 from config.foundation.number_formats import NO_VALUE, format_money

@@ -8,9 +8,9 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from config.foundation.admin.model_admin import ModelAdmin
 from customers.identity.models import Consent
 from customers.policy.models import Breach, DataRecipient, ProcessingActivity, Transfer
 from customers.policy.records.breaches import count_affected, describe_clock

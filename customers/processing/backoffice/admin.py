@@ -9,8 +9,8 @@ from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.read_only import ReadOnlyPermissions
 from config.foundation.number_formats import format_decimals, join_label
 from customers.processing.lag import measure_lag

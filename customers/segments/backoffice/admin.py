@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.backoffice.shared_editing import OPENED_STATE_TEMPLATE
 from customers.segments.backoffice import aipl_page, explanation_page, pages, save_customers_page, segment_page
 from customers.segments.backoffice.forms import SegmentForm

@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.read_only import ReadOnlyPermissions
 from config.foundation.number_formats import format_count
 from customers.warehouse.models import ExportRun

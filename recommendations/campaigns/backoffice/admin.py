@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.read_only import ReadOnlyPermissions
 from recommendations.campaigns.backoffice import actions, calendar_page, list_page, pages, results_page
 from recommendations.campaigns.backoffice.campaign import campaign_page, people_page

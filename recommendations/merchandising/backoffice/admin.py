@@ -12,9 +12,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.backoffice.shared_editing import OPENED_STATE_TEMPLATE
 from recommendations.merchandising.backoffice import pages
 from recommendations.merchandising.backoffice.forms import RuleForm

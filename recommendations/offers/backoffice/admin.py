@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.backoffice.shared_editing import OPENED_STATE_TEMPLATE, SharedEditingForm
 from recommendations.offers.decision import clear_offer_cache
 from recommendations.offers.editing import find_period_problem

@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled, ReadOnlyPermissions
 from recommendations.serving.backoffice import audience_page, pages, rule_preview_page
 from recommendations.serving.backoffice.performance import page as performance_page

@@ -7,9 +7,9 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled
 from config.foundation.number_formats import format_count
 from recommendations.placement_labels import get_placement_label

@@ -249,7 +249,7 @@ def list_searches(shop: SimpleNamespace) -> Iterator[str]:
             yield f"{reverse('admin:autocomplete')}?app_label={meta.app_label}&model_name={meta.model_name}&field_name={field}"
     yield f"{reverse('admin:lifecycle_drilldown')}?{DRILLDOWN}"
     yield f"{reverse('admin:events_live_rows')}?after=0"
-    yield f"{reverse('admin:auditlog_logentry_changelist')}?action__exact=1"
+    yield f"{reverse('admin:auditlog_logentry_changelist')}?event=1"
     yield from list_report_addresses(shop.reports)
 
 

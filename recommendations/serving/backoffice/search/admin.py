@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from import_export.admin import ImportExportModelAdmin
-from unfold.admin import ModelAdmin
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import action, display
 
+from config.foundation.admin.model_admin import ModelAdmin
 from config.foundation.admin.table_formats import TABLE_FORMATS
 from recommendations.serving.backoffice.search import pages
 from recommendations.serving.backoffice.search.forms import SynonymForm
