@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.widgets import url_params_from_lookup_dict
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
 from django.db.models.constants import LOOKUP_SEP
+from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
@@ -55,6 +57,11 @@ class ModelAdmin(UnfoldModelAdmin):
             else:
                 paths.add(str(item[0] if isinstance(item, list | tuple) else item))
         return paths, parameters
+
+
+def list_changed_fields(obj: Model, form: ModelForm) -> list[str]:
+    """Return the fields that a form has changed, to save no others: the rest of the object may be older than its row."""
+    return [field.name for field in obj._meta.concrete_fields if field.name in form.changed_data]
 
 
 def is_selectable(related: Any, lookup: str, value: Any) -> bool:

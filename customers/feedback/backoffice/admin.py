@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeNumericFilter
 from unfold.decorators import display
 
-from config.foundation.admin.model_admin import ModelAdmin
+from config.foundation.admin.model_admin import ModelAdmin, list_changed_fields
 from config.foundation.number_formats import format_count
 from customers.feedback.models import Review, SurveyAnswer
 from customers.feedback.moderation import moderate_review, publish_reviews
@@ -49,6 +49,27 @@ class MaskedTextsAdmin(AuditedReads, MaskedSearch, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         hidden = self.list_hidden_fields(request, obj)
         return [*map(str, super().get_readonly_fields(request, obj)), *(f"masked_{name}" for name in hidden)]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            self.save_changes(obj, form)
+        else:
+            super().save_model(request, obj, form, change)
+
+    def save_changes(self, obj: Any, form: Any, *, also: Sequence[str] = ()) -> None:
+        """Save the changed fields only: an erasure may have emptied the others since the form was read.
+
+        Args:
+            also: fields that depend on the changed ones.
+
+        Raises:
+            Http404: the text has been deleted, or its author erased.
+        """
+        stored = self.model._default_manager.select_for_update().filter(pk=obj.pk).first()
+        if stored is None or (form.initial.get("customer") and stored.customer_id is None):
+            raise Http404(f"The author of {obj._meta.verbose_name_raw} {obj.pk} has been erased.")
+        if names := [*list_changed_fields(obj, form), *also]:
+            obj.save(update_fields=names)
 
     def list_hidden_fields(self, request: HttpRequest, obj: Any) -> list[str]:
         """Return the texts of the object that this user may only see masked."""
@@ -165,7 +186,9 @@ class ReviewAdmin(MaskedTextsAdmin):
         if change:
             moderate_review(review=obj, is_published=obj.is_published, reply=obj.reply, now=timezone.now())
             forget_sentiment(obj, changed=form.changed_data)
-        elif obj.reply:
+            self.save_changes(obj, form, also=("replied_at", "sentiment", "contradicts", "scored_at"))
+            return
+        if obj.reply:
             obj.replied_at = timezone.now()
         super().save_model(request, obj, form, change)
 

@@ -7,13 +7,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from config.foundation.admin.model_admin import ModelAdmin
+from config.foundation.admin.model_admin import ModelAdmin, list_changed_fields
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
 from config.foundation.admin.stored_values_filter import StoredValuesFilter
@@ -162,17 +162,27 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers are created with an identifier, by events, orders or the REST API
 
+    def has_change_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.erased_at is None)
+
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
-        before = hash_contact_fields({name: form.initial.get(name, "") for name in HASHED_FIELDS})
+        """Save what the form has changed, unless the customer has been erased or merged since the form was read."""
+        before, after = set(), set()
+        if may_see_personal(request):
+            before = set(hash_contact_fields({name: form.initial.get(name, "") for name in HASHED_FIELDS}).values())
+            after = set(hash_contact_fields({name: getattr(obj, name) for name in HASHED_FIELDS}).values())
+        add_identifiers(dict.fromkeys(after - before, obj.pk))
+        stored = Customer.objects.select_for_update().filter(pk=obj.pk, erased_at=None).first()
+        if stored is None:
+            raise Http404(f"Customer {obj.pk} has been erased or merged.")
+        # the other columns of the object may be older than what events have written meanwhile
+        obj.field_updated_at = stored.field_updated_at
         record_update_times(obj, form.changed_data, datetime.now(UTC))
-        super().save_model(request, obj, form, change)
+        if changed := list_changed_fields(obj, form):
+            obj.save(update_fields=[*changed, "field_updated_at"])
         if "country" in form.changed_data:
             refresh_denials_after_commit(customer_ids=[obj.pk])
-        if not may_see_personal(request):
-            return
-        after = hash_contact_fields({name: getattr(obj, name) for name in HASHED_FIELDS})
-        add_identifiers(dict.fromkeys(set(after.values()) - set(before.values()), obj.pk))
-        unlink_identifiers({(obj.pk, *key) for key in set(before.values()) - set(after.values())})
+        unlink_identifiers({(obj.pk, *key) for key in before - after})
 
     @admin.display(description=_("customer"), ordering="id")
     def number(self, obj: Customer) -> str:

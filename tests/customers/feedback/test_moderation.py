@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from config.foundation.backoffice.date_range import DayRange
+from customers.feedback.backoffice import admin as feedback_admin
 from customers.feedback.backoffice import pages
 from customers.feedback.models import Review
 from customers.feedback.reviews import record_reviews, summarize_ratings
@@ -44,6 +45,22 @@ def review() -> Review:
     ]
     record_reviews(items=items, received_at=NOW)
     return Review.objects.get(review_id="a")
+
+
+def test_saving_does_not_restore_a_review_that_is_erased_meanwhile(
+    admin_client: Client, review: Review, monkeypatch: pytest.MonkeyPatch
+):
+    Review.objects.filter(pk=review.pk).update(customer=make_customer("u1"))
+    path = reverse("admin:feedback_review_change", args=[review.pk])
+    form = admin_client.get(path).context["adminform"].form
+    fields = {name: form.initial.get(name) or "" for name in form.fields}
+    fields |= {"written_at_0": "2026-11-01", "written_at_1": "12:00:00", "rating": "2"}
+
+    def erase(*_args: object, **_kwargs: object) -> None:  # between reading the review and saving the form
+        Review.objects.filter(pk=review.pk).update(customer=None, body="")
+
+    monkeypatch.setattr(feedback_admin, "moderate_review", erase)
+    assert admin_client.post(path, fields).status_code == 404
 
 
 def list_events() -> list[Any]:

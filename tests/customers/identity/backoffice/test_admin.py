@@ -7,6 +7,7 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from customers.identity.backoffice import admin
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
@@ -65,6 +66,53 @@ def test_edited_email_is_searchable_and_masked_in_the_log(admin_client: Client, 
     assert hashes == {hash_email("a.k@example.org")}
     changes = LogEntry.objects.get_for_object(anna).filter(action=LogEntry.Action.UPDATE).first().changes_dict
     assert changes["email"] == ["•••", "•••"]
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_saving_does_not_bring_a_customer_back_who_is_erased_meanwhile(
+    admin_client: Client, anna: Customer, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    address = f"/admin/identity/customer/{anna.pk}/change/"
+    form = admin_client.get(address).context["adminform"].form
+    fields = {name: form.initial.get(name) or "" for name in form.fields}
+    inlines = {
+        f"{prefix}-{name}": "0" for prefix in ("identifiers", "consents") for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+
+    def erase(_keys: object) -> dict[object, int]:  # between reading the customer and saving the form
+        if is_done:
+            Customer.objects.filter(pk=anna.pk).delete()
+        else:
+            Customer.objects.filter(pk=anna.pk).update(name="", email="", phone="", erased_at=NOON)
+        return {}
+
+    monkeypatch.setattr(admin, "find_identifier_owners", erase)
+    assert admin_client.post(address, {**fields, **inlines, "name": "Anna K."}).status_code == 404
+
+
+def test_saving_keeps_what_events_have_written_meanwhile(
+    admin_client: Client, anna: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/admin/identity/customer/{anna.pk}/change/"
+    form = admin_client.get(address).context["adminform"].form
+    fields = {name: form.initial.get(name) or "" for name in form.fields}
+    inlines = {
+        f"{prefix}-{name}": "0" for prefix in ("identifiers", "consents") for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+
+    def write(_keys: object) -> dict[object, int]:
+        Customer.objects.filter(pk=anna.pk).update(traits={"vip": True}, field_updated_at={"traits.vip": 1})
+        return {}
+
+    monkeypatch.setattr(admin, "find_identifier_owners", write)
+    assert admin_client.post(address, {**fields, **inlines, "name": "Anna K."}).status_code == 302
+    anna.refresh_from_db()
+    assert (anna.name, anna.traits, sorted(anna.field_updated_at)) == ("Anna K.", {"vip": True}, ["name", "traits.vip"])
+
+
+def test_an_erased_customer_cannot_be_edited(admin_client: Client, anna: Customer) -> None:
+    Customer.objects.filter(pk=anna.pk).update(erased_at=NOON)
+    assert admin_client.post(f"/admin/identity/customer/{anna.pk}/change/", {"name": "Anna"}).status_code == 403
 
 
 def test_form_rejects_the_email_of_another_customer(admin_client: Client, anna: Customer) -> None:
