@@ -9,7 +9,7 @@ from config.foundation.database.advisory_locks import AlreadyRunningError, exclu
 from config.foundation.processes.background_tasks import start_task
 from customers.erasure.models import ErasureRun
 from customers.identity.personal_data.encrypted_field import decrypt
-from customers.privacy.export.downloads import export_customer, purge_exports
+from customers.privacy.export.downloads import CustomerErasedError, export_customer, purge_exports
 from customers.privacy.models import PrivacyRequest, PrivacyRequestEntry
 from customers.privacy.requests.erasing import close_erased_requests, erase_requested, list_due_erasures
 from customers.privacy.requests.exports import list_waiting_exports
@@ -85,9 +85,16 @@ def answer_with_export(request_id: int) -> None:
     if request is None or not request.is_open or request.customer is None:
         return
     now = datetime.now(UTC)
-    export = request.exports.filter(deleted_at=None).first()
+    export = request.exports.filter(deleted_at=None, bytes__gt=0).first()
     if export is None:
-        export = export_customer(request=request, customer=request.customer, now=now)
+        try:
+            export = export_customer(request=request, customer=request.customer, now=now)
+        except CustomerErasedError:
+            # a merge moves the request to the customer that is kept
+            moved = PrivacyRequest.objects.filter(pk=request_id, customer__isnull=False, customer__erased_at=None)
+            if moved.exclude(customer=request.customer_id).exists():
+                start_task(make_export, request_id)
+            return
     # first the mail: if it cannot be queued, the request stays open, and a job repeats this
     if request.email:
         send_notice.delay(request.pk, "export")

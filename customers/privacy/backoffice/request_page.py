@@ -57,7 +57,7 @@ def show_request(request: HttpRequest, request_id: int) -> HttpResponse:
         email=mask(found.email, with_personal=with_personal and not found.erasure_run_id),
         note=mask(found.note, with_personal=with_personal),
         entries=[(entry, describe_actor(entry.actor)) for entry in found.entries.all()],
-        export=found.exports.filter(deleted_at=None, expires_at__gt=now).first(),
+        export=found.exports.filter(deleted_at=None, expires_at__gt=now, bytes__gt=0).first(),
         may_download=with_personal and may_change,
         may_change=may_change and (found.is_open or found.state in (RequestState.REJECTED, RequestState.CANCELED)),
         actions=list_actions(found),

@@ -7,11 +7,18 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from config.foundation.shop.profile import get_shop
 from customers.identity.models import Customer
 from customers.privacy.export.bundle import BundleDetails, write_bundle
-from customers.privacy.export.encrypted_file import get_folder, get_path, read_decrypted, write_encrypted
+from customers.privacy.export.encrypted_file import (
+    get_folder,
+    get_partial_path,
+    get_path,
+    read_decrypted,
+    write_encrypted,
+)
 from customers.privacy.export.people import build_person
 from customers.privacy.models import PrivacyExport, PrivacyRequest, PrivacyRequestEntry, load_privacy_settings
 from customers.privacy.requests.history import record_step
@@ -20,34 +27,66 @@ Step = PrivacyRequestEntry.Step
 STRAY_AFTER = timedelta(days=1)  # longer than any file takes to write
 
 
+class CustomerErasedError(Exception):
+    """The customer was erased while the file was written."""
+
+
 class ExportExpiredError(Exception):
     """The file was deleted, has expired or was downloaded as often as allowed."""
 
 
 def export_customer(*, request: PrivacyRequest, customer: Customer, now: datetime, actor: str = "") -> PrivacyExport:
-    """Write the file with everything about a customer; it can be downloaded until it expires."""
+    """Write the file with everything about a customer; it can be downloaded until it expires.
+
+    The record exists before the file, so that an erasure that begins meanwhile finds it.
+
+    Raises:
+        CustomerErasedError: the customer was erased before the file was complete; there is no file.
+    """
     settings, shop = load_privacy_settings(), get_shop()
-    file_name = f"{uuid.uuid4()}.zip.encrypted"
+    with transaction.atomic():
+        lock_customer(customer)
+        export = PrivacyExport.objects.create(
+            request=request,
+            file_name=f"{uuid.uuid4()}.zip.encrypted",
+            created_at=now,
+            expires_at=now + timedelta(days=settings.export_days),
+            downloads_left=0,  # until the file is complete
+        )
     details = BundleDetails(
         reference=str(request.reference),
         created_at=now,
         language=request.language or shop.language,
         shop_name=shop.name,
     )
-    with write_encrypted(file_name) as writer:
-        rows = write_bundle(writer, person=build_person(customer), details=details)
-    with transaction.atomic():
-        export = PrivacyExport.objects.create(
-            request=request,
-            file_name=file_name,
-            created_at=now,
-            expires_at=now + timedelta(days=settings.export_days),
-            bytes=writer.bytes,
-            rows=rows,
-            downloads_left=settings.export_downloads,
-        )
-        record_step(request, Step.EXPORTED, at=now, actor=actor, details={"rows": rows, "bytes": writer.bytes})
+    try:
+        with write_encrypted(export.file_name) as writer:
+            export.rows = write_bundle(writer, person=build_person(customer), details=details)
+        export.bytes, export.downloads_left = writer.bytes, settings.export_downloads
+        with transaction.atomic():
+            lock_customer(customer)
+            export.save(update_fields=["rows", "bytes", "downloads_left"])
+            written = {"rows": export.rows, "bytes": export.bytes}
+            record_step(request, Step.EXPORTED, at=now, actor=actor, details=written)
+    except BaseException:
+        delete_export(export, now=timezone.now())
+        raise
     return export
+
+
+def lock_customer(customer: Customer) -> None:
+    """Hold a customer until the end of the transaction. Raises CustomerErasedError if the customer is being erased, or was."""
+    if not Customer.objects.select_for_update().filter(pk=customer.pk, erased_at=None).exists():
+        raise CustomerErasedError
+
+
+def is_being_written(*, begun_before: datetime) -> bool:
+    """Return whether a file may still be written that was begun before a time; a process that was killed leaves one for a day."""
+    begun = PrivacyExport.objects.filter(
+        created_at__gt=begun_before - STRAY_AFTER, created_at__lte=begun_before, bytes=0
+    )
+    paths = [get_path(name) for name in begun.values_list("file_name", flat=True)]
+    return any(path.exists() or get_partial_path(path).exists() for path in paths)
 
 
 def open_download(export: PrivacyExport, *, now: datetime, actor: str = "") -> Iterator[bytes]:

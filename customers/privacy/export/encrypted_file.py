@@ -23,6 +23,11 @@ def get_path(file_name: str) -> Path:
     return get_folder() / file_name
 
 
+def get_partial_path(path: Path) -> Path:
+    """Return the path of a file until it is complete."""
+    return path.with_name(f"{path.name}.partial")
+
+
 class EncryptedWriter:
     """A stream that encrypts what is written; each block is one line of the file."""
 
@@ -63,7 +68,7 @@ def write_encrypted(file_name: str) -> Iterator[EncryptedWriter]:
     """Write a file that gets its name only when it is complete; a failed write leaves no file."""
     make_private_folder(get_folder())
     path = get_path(file_name)
-    partial = path.with_name(f"{path.name}.partial")
+    partial = get_partial_path(path)
     try:
         with EncryptedWriter(partial) as writer:
             yield writer

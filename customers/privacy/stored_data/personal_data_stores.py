@@ -1,6 +1,7 @@
 """What privacy requests store about people: the request until it ends, and the file with the data until it expires."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +11,7 @@ from config.foundation.personal_data.person import Finding, Person, list_custome
 from config.foundation.personal_data.registry import register_impersonal, register_stores
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
 from config.foundation.personal_data.table_stores import CustomerRows
-from customers.privacy.export.downloads import delete_export
+from customers.privacy.export.downloads import delete_export, is_being_written
 from customers.privacy.models import PrivacyExport
 
 
@@ -32,6 +33,9 @@ class ExportFiles(PersonalDataStore):
     def find(self, person: Person) -> list[Finding]:
         count = PrivacyExport.objects.filter(request__customer__in=person.customer_ids, deleted_at=None).count()
         return [self.make_finding("file exports/privacy/*", count, "customer")] if count else []
+
+    def has_writer_since_before(self, at: datetime) -> bool:
+        return is_being_written(begun_before=at)
 
 
 register_stores(

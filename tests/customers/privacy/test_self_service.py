@@ -21,7 +21,10 @@ from kombu.exceptions import OperationalError
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import PersonalDataStore
 from customers.identity.models import Consent, ConsentDenial, Customer, ProcessingRestriction
+from customers.privacy.export import downloads
+from customers.privacy.export.encrypted_file import EncryptedWriter
 from customers.privacy.export.html_report import write_section
+from customers.privacy.export.people import build_person
 from customers.privacy.models import (
     PrivacyExport,
     PrivacyRequest,
@@ -41,6 +44,7 @@ from customers.privacy.self_service.links import (
     make_token,
     read_token,
 )
+from customers.privacy.stored_data.personal_data_stores import ExportFiles
 from customers.privacy.tasks import make_export, purge_old_exports, resume_exports, run_due_erasures, send_access_link
 from tests.customers.privacy.makers import EMAIL, read_links
 from tests.makers import NOON, make_consent, make_customer, make_order
@@ -142,6 +146,26 @@ def test_a_customer_downloads_everything_once_it_is_ready(mei: Customer, page: s
     assert export.downloads_left == load_privacy_settings().export_downloads - 1
     PrivacyExport.objects.update(downloads_left=0)
     assert Client().post(link).status_code == 410
+
+
+def test_no_file_remains_if_the_customer_is_erased_while_it_is_written(
+    mei: Customer, page: str, export_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(writer: EncryptedWriter, **_arguments: object) -> int:
+        writer.write(b"Mei Lin")
+        store, person = ExportFiles(), build_person(mei)
+        assert store.find(person), "the erasure finds the file before it is complete"
+        assert store.has_writer_since_before(timezone.now())
+        Customer.objects.filter(pk=mei.pk).update(erased_at=NOON)
+        assert store.erase([person]) == 1
+        return 1
+
+    monkeypatch.setattr(downloads, "write_bundle", write)
+    assert press(page, "export").status_code in (200, 410)
+    assert not list(export_folder.iterdir())
+    assert not PrivacyExport.objects.filter(deleted_at=None).exists()
+    assert not ExportFiles().has_writer_since_before(timezone.now())
+    assert not read_links("download")
 
 
 def test_the_report_has_the_fields_that_only_late_records_have() -> None:
