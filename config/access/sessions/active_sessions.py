@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from config.access.models import UserSession
+from config.access.sessions.connected_programs import disconnect_programs
 from config.access.sessions.user_agents import describe_user_agent
 
 
@@ -55,9 +56,14 @@ def end_sessions(user: Any, *, names: Sequence[str] | None = None, except_key: s
 
 
 def end_sessions_after_password_change(sender: Any, instance: Any, **kwargs: Any) -> None:
-    """End all sessions of a user whose new password is saved; the page on which users change their own then saves its session again."""
+    """End all sessions and disconnect all programs of a user whose new password is saved.
+
+    The page on which users change their own password then saves its session again. Whoever knew the old password may have connected a
+    program, whose tokens can be renewed without end.
+    """
     if instance._password is not None:
         end_sessions(instance)
+        disconnect_programs(instance)
 
 
 def delete_expired_sessions() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from config.access.models import RecoveryCode, TwoFactorDevice
+from config.access.sessions.connected_programs import disconnect_programs
 from config.access.two_factor.recovery_codes import replace_recovery_codes, use_recovery_code
 from config.access.two_factor.totp import find_step
 
@@ -42,7 +43,7 @@ def has_device(user: Any) -> bool:
 
 
 def enable_two_factor(user: Any, *, secret: str, code: str, now: float | None = None) -> list[str]:
-    """Store the secret of an app that has proved with a code to have it; return the recovery codes.
+    """Store the secret of an app that has proved with a code to have it, and disconnect all programs; return the recovery codes.
 
     Raises:
         WrongCodeError: the code is not one of the secret's current codes.
@@ -60,6 +61,7 @@ def enable_two_factor(user: Any, *, secret: str, code: str, now: float | None = 
     }
     with transaction.atomic():
         TwoFactorDevice.objects.update_or_create(user=user, defaults=fields)
+        disconnect_programs(user)
         return replace_recovery_codes(user)
 
 
@@ -100,8 +102,9 @@ def compute_pause(device: TwoFactorDevice, *, now: datetime) -> int:
 
 
 def disable_two_factor(user: Any) -> bool:
-    """Delete the second factor of a user and the recovery codes; return whether there was one."""
+    """Delete the second factor of a user and the recovery codes, and disconnect all programs; return whether there was one."""
     with transaction.atomic():
+        disconnect_programs(user)
         RecoveryCode.objects.filter(user=user).delete()
         deleted, _models = TwoFactorDevice.objects.filter(user=user).delete()
     return deleted > 0

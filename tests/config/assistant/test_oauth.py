@@ -13,6 +13,8 @@ from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 
+from config.access.two_factor.devices import disable_two_factor, enable_two_factor
+from config.access.two_factor.totp import compute_code, compute_step, generate_secret
 from config.assistant.oauth.scopes import limit_scopes
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +119,27 @@ def test_a_program_gets_a_short_token_for_this_server_that_may_do_less_than_the_
     assert "draft_campaign" in names
     User.objects.update(is_active=False)
     assert list_tools(Client(), drafting).status_code == 401
+
+
+@pytest.mark.parametrize("change", ["password", "set up", "reset"])
+def test_a_new_password_or_second_factor_disconnects_the_programs(client: Client, change: str) -> None:
+    user = User.objects.create_user("mia", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketer"))
+    client.force_login(user)
+    client_id = register(client)
+    tokens = get_token(client, client_id)
+    assert list_tools(Client(), tokens["access_token"]).status_code == 200
+    if change == "password":
+        user.set_password("a-new-passphrase")
+        user.save()
+    elif change == "set up":
+        secret = generate_secret()
+        enable_two_factor(user, secret=secret, code=compute_code(secret, step=compute_step(0.0)), now=0.0)
+    else:
+        disable_two_factor(user)
+    assert list_tools(Client(), tokens["access_token"]).status_code == 401
+    renewal = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": client_id}
+    assert Client().post("/oauth/token/", renewal).status_code == 400
 
 
 def test_tokens_of_other_servers_old_ones_and_requests_without_pkce_are_refused(client: Client) -> None:
