@@ -17,6 +17,7 @@ HEIGHT = PICTURE + TITLE_LINES * LINE_HEIGHT + LINE_HEIGHT + 2 * MARGIN
 INK, PRICE_INK, PAPER = "#1f2937", "#4b5563", "#ffffff"
 COLORS = 256
 MAX_TITLE = 200
+MAX_PIXELS = 20_000_000
 
 
 @lru_cache(maxsize=128)
@@ -42,10 +43,16 @@ def draw_card(*, picture: bytes, title: str, price: str) -> bytes:
 
 
 def read_picture(data: bytes) -> Image.Image:
-    """Return the picture, fitted into the square of the card. Errors: OSError."""
+    """Return the picture, fitted into the square of the card. Errors: OSError; also for more than `MAX_PIXELS`."""
     try:
         with Image.open(BytesIO(data)) as image:
+            # Before anything is decoded: a file of 11 kB can have 88 million pixels, of which each copy takes 350 MB.
+            if image.width * image.height > MAX_PIXELS:
+                raise OSError(
+                    f"The picture has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read."
+                )
             image.draft("RGB", (PICTURE, PICTURE))
+            image.thumbnail((2 * PICTURE, 2 * PICTURE))  # so that the copies below are small
             upright = ImageOps.exif_transpose(image).convert("RGBA")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, SyntaxError, ValueError) as error:
         raise OSError(str(error)) from error

@@ -10,10 +10,19 @@ import pytest
 from django.core import signing
 from django.test import Client
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from catalog.models import Product
 from recommendations.messaging.cards import fonts, pictures
-from recommendations.messaging.cards.drawing import HEIGHT, PICTURE, WIDTH, draw_card, wrap_title
+from recommendations.messaging.cards.drawing import (
+    HEIGHT,
+    MAX_PIXELS,
+    PICTURE,
+    WIDTH,
+    draw_card,
+    read_picture,
+    wrap_title,
+)
 from recommendations.messaging.cards.fonts import choose_font
 from recommendations.messaging.cards.signed_cards import SALT
 from recommendations.messaging.editor.preview import render_preview
@@ -45,6 +54,18 @@ def test_a_card_shows_picture_title_and_price(green: bytes) -> None:
     assert isinstance(middle, tuple)
     assert middle[1] > 200 > middle[0]
     assert corner == (255, 255, 255), "a wide picture keeps its shape"
+
+
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = BytesIO()
+    Image.new("1", (MAX_PIXELS // 1000, 1001)).save(output, "PNG")
+    with monkeypatch.context() as patch:
+        patch.setattr(PngImageFile, "load", lambda *_: pytest.fail("decoded"))
+        with pytest.raises(OSError, match=r"20000 × 1001 pixels"):
+            read_picture(output.getvalue())
+    output = BytesIO()
+    Image.new("P", (PICTURE * 3, PICTURE), 0).save(output, "PNG")
+    assert read_picture(output.getvalue()).size == (PICTURE, PICTURE)
 
 
 def test_a_long_title_is_cut_after_two_lines_in_both_languages() -> None:
