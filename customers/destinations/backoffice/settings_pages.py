@@ -108,7 +108,18 @@ class DestinationForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
         if "segment_entries" in values.get("streams", []) and not values.get("segments"):
             raise forms.ValidationError(_("Choose the segments whose entries are sent."))
+        self.check_secrets(values)
         return values
+
+    def check_secrets(self, values: dict[str, Any]) -> None:
+        """Require stored secrets again for another server, so that whoever can edit the address cannot send them to their own."""
+        options = self.destination.options if self.destination else {}
+        addresses = [field.name for field in self.kind.fields if field.is_address]
+        if all(str(values.get(name) or "") == str(options.get(name) or "") for name in addresses):
+            return
+        for field in self.kind.fields:
+            if field.is_secret and self.stored.get(field.name) and not values.get(field.name):
+                self.add_error(field.name, _("Enter it again, because the address of the server has changed."))
 
     def save(self) -> Destination:
         """Store the destination; its streams begin now, or with what is stored already."""

@@ -27,7 +27,13 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True)
 class SettingField:
-    """A field of the form of a destination. is_long: a text of several lines, such as a key file."""
+    """A field of the form of a destination.
+
+    Attributes:
+        is_long: a text of several lines, such as a key file.
+        is_address: secrets are sent to the server with this address, so they are not kept for another one. The secret of a webhook is not
+            sent: it only signs.
+    """
 
     name: str
     label: str | Promise
@@ -36,6 +42,7 @@ class SettingField:
     is_secret: bool = False
     is_long: bool = False
     is_flag: bool = False
+    is_address: bool = False
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ class MySqlTables(SqlTables):
         ),
     )
     fields = (
-        SettingField("host", gettext_lazy("Host")),
-        SettingField("port", gettext_lazy("Port"), gettext_lazy("3306 if empty."), is_required=False),
+        SettingField("host", gettext_lazy("Host"), is_address=True),
+        SettingField("port", gettext_lazy("Port"), gettext_lazy("3306 if empty."), is_required=False, is_address=True),
         SettingField("database", gettext_lazy("Database")),
         SettingField("user", gettext_lazy("User")),
         SettingField("password", gettext_lazy("Password"), is_secret=True),

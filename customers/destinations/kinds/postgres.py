@@ -34,8 +34,8 @@ class PostgresTables(SqlTables):
         ),
     )
     fields = (
-        SettingField("host", gettext_lazy("Host")),
-        SettingField("port", gettext_lazy("Port"), gettext_lazy("5432 if empty."), is_required=False),
+        SettingField("host", gettext_lazy("Host"), is_address=True),
+        SettingField("port", gettext_lazy("Port"), gettext_lazy("5432 if empty."), is_required=False, is_address=True),
         SettingField("database", gettext_lazy("Database")),
         SettingField("schema", gettext_lazy("Schema")),
         SettingField("user", gettext_lazy("User")),

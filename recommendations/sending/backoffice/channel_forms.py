@@ -15,6 +15,7 @@ from recommendations.sending.channels.providers import Provider
 from recommendations.sending.channels.web_push import encode_base64
 
 MAX_LENGTH = 500
+API_ADDRESS = "base_url"
 NEW_SECRETS = {"private_key": lambda: encode_base64(random.token_bytes(32)), "secret": lambda: random.token_urlsafe(32)}
 
 
@@ -64,7 +65,17 @@ class AccountForm(forms.Form):
                     ACCOUNT_FIELDS[name].check(value)
             except FieldError as error:
                 self.add_error(name, str(error))
+        self._check_secrets(values)
         return values
+
+    def _check_secrets(self, values: dict[str, Any]) -> None:
+        """Require stored secrets again for another server, so that whoever can edit the address cannot send them to their own."""
+        stored = self._stored.options.get(API_ADDRESS) if self._stored else ""
+        if API_ADDRESS not in self._provider.options or (values.get(API_ADDRESS) or "") == (stored or ""):
+            return
+        for name in self._provider.secrets:
+            if self._has_secret(name) and not values.get(name):
+                self.add_error(name, _("Enter it again, because the address of the server has changed."))
 
     def save(self) -> dict[str, str]:
         """Store the account; return the secrets that were made for it, to be shown once."""

@@ -85,6 +85,29 @@ def test_settings_of_advertising_accounts_are_checked(client: Client, settings: 
     assert Destination.objects.get().options["audience_ids"] == {str(segment.pk): "7"}
 
 
+def test_a_stored_password_is_not_sent_to_another_server(client: Client, settings: Any) -> None:
+    operator = log_in(client, "Operator", settings)
+    form = {
+        "name": "W",
+        "host": "db.example",
+        "database": "d",
+        "schema": "s",
+        "user": "u",
+        "password": "S3cret",
+        "streams": ["orders"],
+    }
+    operator.post(reverse("destinations:new", args=["postgres"]), form)
+    destination = Destination.objects.get()
+    url = reverse("destinations:settings", args=[destination.pk])
+    kept = {**form, "password": "", "name": "V"}
+    assert operator.post(url, kept).status_code == 302
+    for change in ({"host": "evil.example"}, {"port": "5433"}):
+        assert "Enter it again" in operator.post(url, {**kept, **change}).text
+    destination.refresh_from_db()
+    assert (destination.name, destination.options["host"]) == ("V", "db.example")
+    assert operator.post(url, {**kept, "host": "new.example", "password": "other"}).status_code == 302
+
+
 def test_an_analyst_sees_destinations_without_their_secret_and_changes_nothing(client: Client, settings: Any) -> None:
     analyst = log_in(client, "Analyst", settings)
     destination = Destination.objects.create(name="Team", kind="webhook", credentials='{"secret": "whsec_abc"}')

@@ -48,6 +48,19 @@ def test_an_account_is_added_changed_without_its_secret_and_removed(client: Clie
     assert not ChannelAccount.objects.exists()
 
 
+def test_a_stored_secret_is_not_sent_to_another_server(client: Client) -> None:
+    log_in(client, "change_channelaccount")
+    client.post(f"{URL}sms/account/twilio/", ACCOUNT)
+    changed = {**ACCOUNT, "base_url": "https://93.184.215.14", "auth_token": ""}
+    refused = client.post(f"{URL}sms/account/twilio/", changed)
+    assert (refused.status_code, "Enter it again" in refused.content.decode()) == (422, True)
+    forget_accounts()
+    account = find_account("sms")
+    assert account is not None
+    assert not account.options["base_url"]
+    assert client.post(f"{URL}sms/account/twilio/", {**changed, "auth_token": "other"}).status_code == 302
+
+
 def test_wrong_addresses_and_unknown_providers_are_refused(client: Client) -> None:
     log_in(client, "change_channelaccount")
     response = client.post(f"{URL}webhook/account/webhook/", {"url": "http://shop.example/hook"})
