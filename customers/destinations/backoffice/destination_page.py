@@ -47,6 +47,7 @@ def show_destination(request: HttpRequest, destination_id: int) -> HttpResponse:
         title=destination.name,
         destination=destination,
         kind=kind,
+        risk=kind.describe_risk(destination.options) if kind else "",
         state=describe_state(destination),
         streams=[DataStream(key).label for key in destination.streams if key in DataStream.values],
         figures=[(status.label, format_count(counts.get(status.value, 0))) for status in FIGURES],

@@ -119,6 +119,11 @@ class DestinationKind(ABC):
     has_notices: ClassVar[bool] = False
     removal_note: ClassVar[str | Promise] = ""
 
+    @classmethod
+    def describe_risk(cls, options: Mapping[str, Any]) -> str:
+        """Return a warning about settings that are not safe; by default none."""
+        return ""
+
     def __init__(self, options: Mapping[str, Any], credentials: Mapping[str, Any]) -> None:
         self.options, self.credentials = options, credentials
 

@@ -14,7 +14,15 @@ from django.utils.translation import gettext_lazy
 from pymysql.constants import CR, ER
 
 from customers.destinations.kinds.base import BatchRefusedError, DestinationError, SettingField, UnreachableError
-from customers.destinations.kinds.sql_tables import CONNECT_SECONDS, MONEY, STATEMENT_MS, TABLES, SqlTables
+from customers.destinations.kinds.sql_tables import (
+    CERTIFICATE_FIELDS,
+    CONNECT_SECONDS,
+    MONEY,
+    STATEMENT_MS,
+    TABLES,
+    SqlTables,
+    explain_certificate_error,
+)
 
 TYPES = {
     "bigint": "BIGINT",
@@ -56,6 +64,7 @@ class MySqlTables(SqlTables):
         SettingField("database", gettext_lazy("Database")),
         SettingField("user", gettext_lazy("User")),
         SettingField("password", gettext_lazy("Password"), is_secret=True),
+        *CERTIFICATE_FIELDS,
     )
 
     @contextmanager
@@ -73,7 +82,7 @@ class MySqlTables(SqlTables):
                 init_command="SET time_zone = '+00:00'",
                 read_timeout=STATEMENT_MS / 1000,
                 write_timeout=STATEMENT_MS / 1000,
-                ssl=None if self.is_private else make_encryption(),
+                ssl=self._choose_encryption(),
                 defer_connect=True,
             )
             try:
@@ -88,6 +97,12 @@ class MySqlTables(SqlTables):
             raise UnreachableError(str(error)) from error
         except pymysql.Error as error:
             raise_database_error(error)
+
+    def _choose_encryption(self) -> ssl.SSLContext | None:
+        """Return how TLS is required; None for a private host, which may be reached without."""
+        if self.verifies:
+            return make_encryption(self.ca_certificate)
+        return None if self.is_private else make_encryption(verifies=False)
 
     def _ensure_table(self, link: Any, table: str) -> None:
         columns = TABLES[table]
@@ -119,10 +134,14 @@ class MySqlTables(SqlTables):
             cursor.execute(f"DELETE FROM `{table}` WHERE `customer_id` IN %s", [list(customer_ids)])  # noqa: S608
 
 
-def make_encryption() -> ssl.SSLContext:
-    """Require TLS, as for PostgreSQL, without verifying the certificate: these servers use self-signed ones."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def make_encryption(ca_certificate: str = "", *, verifies: bool = True) -> ssl.SSLContext:
+    """Return a context that requires TLS. ca_certificate: the only authority that is trusted; empty for the public ones."""
+    context = ssl.create_default_context(cadata=ca_certificate or None)
+    if ca_certificate:
+        # authorities that database servers create themselves lack extensions that the strict check requires
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not verifies:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
@@ -146,6 +165,8 @@ def raise_database_error(error: pymysql.Error) -> None:
     message = f"{text or type(error).__name__} ({number})"[:300]
     if number in REFUSED_VALUES or isinstance(error, pymysql.DataError | pymysql.IntegrityError):
         raise BatchRefusedError(message) from error
+    if problem := explain_certificate_error(message):
+        raise problem from error
     if number in WRONG_SETTINGS or isinstance(error, pymysql.ProgrammingError | pymysql.NotSupportedError):
         raise DestinationError(message) from error
     raise UnreachableError(message) from error

@@ -1,7 +1,9 @@
 """Tables in a PostgreSQL database, or in one that speaks its protocol: written by COPY and upserted, so that repetitions change nothing."""
 
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import psycopg
@@ -11,7 +13,14 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from customers.destinations.kinds.base import BatchRefusedError, DestinationError, SettingField, UnreachableError
-from customers.destinations.kinds.sql_tables import CONNECT_SECONDS, STATEMENT_MS, TABLES, SqlTables
+from customers.destinations.kinds.sql_tables import (
+    CERTIFICATE_FIELDS,
+    CONNECT_SECONDS,
+    STATEMENT_MS,
+    TABLES,
+    SqlTables,
+    explain_certificate_error,
+)
 
 SCHEMA_LENGTH = 63
 READ_COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
@@ -40,6 +49,7 @@ class PostgresTables(SqlTables):
         SettingField("schema", gettext_lazy("Schema")),
         SettingField("user", gettext_lazy("User")),
         SettingField("password", gettext_lazy("Password"), is_secret=True),
+        *CERTIFICATE_FIELDS,
     )
 
     @classmethod
@@ -59,21 +69,39 @@ class PostgresTables(SqlTables):
         """Open a connection to a checked address, whose transaction ends with the block."""
         hostaddr = self._find_host_address()
         try:
-            with psycopg.connect(
-                host=self.host,
-                hostaddr=hostaddr,
-                port=self.port,
-                dbname=str(self.options["database"]),
-                user=str(self.options["user"]),
-                password=str(self.credentials["password"]),
-                sslmode="prefer" if self.is_private else "require",
-                connect_timeout=CONNECT_SECONDS,
-                options=f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS}",
-                application_name="perennial",
-            ) as link:
+            with (
+                self._choose_encryption() as encryption,
+                psycopg.connect(
+                    **encryption,
+                    host=self.host,
+                    hostaddr=hostaddr,
+                    port=self.port,
+                    dbname=str(self.options["database"]),
+                    user=str(self.options["user"]),
+                    password=str(self.credentials["password"]),
+                    connect_timeout=CONNECT_SECONDS,
+                    options=f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS}",
+                    application_name="perennial",
+                ) as link,
+            ):
                 yield link
         except psycopg.Error as error:
             raise_database_error(error)
+
+    @contextmanager
+    def _choose_encryption(self) -> Iterator[dict[str, str]]:
+        """Yield the parameters of the connection that concern TLS; libpq reads certificates from a file only."""
+        if not self.verifies:
+            yield {"sslmode": "prefer" if self.is_private else "require"}
+            return
+        if not self.ca_certificate:
+            # "system" is the folder of the OpenSSL in psycopg's own package, which may not exist
+            yield {"sslmode": "verify-full", "sslrootcert": ssl.get_default_verify_paths().cafile or "system"}
+            return
+        with NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(self.ca_certificate)
+            file.flush()
+            yield {"sslmode": "verify-full", "sslrootcert": file.name}
 
     def _ensure_table(self, link: psycopg.Connection[Any], table: str) -> None:
         """Create a table, or add the columns that it lacks."""
@@ -121,6 +149,8 @@ def raise_database_error(error: psycopg.Error) -> None:
     text = str(error).strip().partition("\n")[0][:300] or type(error).__name__
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
         raise BatchRefusedError(text) from error
+    if problem := explain_certificate_error(text):
+        raise problem from error
     is_setting = isinstance(error, psycopg.ProgrammingError) or (error.sqlstate or "").startswith(("28", "3D", "42"))
     if is_setting or "FATAL:" in str(error):
         raise DestinationError(text) from error

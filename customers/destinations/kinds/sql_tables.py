@@ -1,5 +1,7 @@
 """Tables of a relational database: what those of each system have in common."""
 
+import re
+import ssl
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +17,7 @@ from customers.destinations.kinds.base import (
     DestinationError,
     DestinationKind,
     DestinationReply,
+    SettingField,
     SharedBatch,
     SharedRecord,
     UnreachableError,
@@ -43,6 +46,26 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "id": "bigint", **PERSON, "occurred_at": "timestamptz", "type": "text", "purpose": "text", "policy_version": "text",
     },
 }  # fmt: skip
+# of OpenSSL, and of libpq
+CERTIFICATE_ERROR = re.compile(r"certificate verify failed|server certificate for|root certificate", re.IGNORECASE)
+CERTIFICATE_FIELDS = (
+    SettingField(
+        "ca_certificate",
+        gettext_lazy("CA certificate"),
+        gettext_lazy(
+            "In PEM format. Only for a certificate that your own authority, or your provider's, has issued. Empty: public authorities."
+        ),
+        is_required=False,
+        is_long=True,
+    ),
+    SettingField(
+        "skips_verification",
+        gettext_lazy("Do not verify the certificate"),
+        gettext_lazy("Not recommended: whoever controls the network on the way can read the password and all data."),
+        is_required=False,
+        is_flag=True,
+    ),
+)
 
 
 class SqlTables(DestinationKind):
@@ -64,6 +87,33 @@ class SqlTables(DestinationKind):
         port = str(values.get("port") or cls.default_port)
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise DestinationError(_("A port is a number up to 65535: %(value)s") % {"value": port})
+        certificate = str(values.get("ca_certificate") or "")
+        if certificate and values.get("skips_verification"):
+            raise DestinationError(_("Enter a CA certificate, or do not verify the certificate; not both."))
+        if certificate:
+            try:
+                ssl.create_default_context(cadata=certificate)
+            except (ValueError, ssl.SSLError) as error:
+                raise DestinationError(
+                    _("CA certificate: this is not in PEM format, which begins with -----BEGIN CERTIFICATE-----.")
+                ) from error
+
+    @classmethod
+    def describe_risk(cls, options: Mapping[str, Any]) -> str:
+        if not options.get("skips_verification"):
+            return ""
+        return _(
+            "The certificate of this database is not verified: whoever controls the network on the way can read the password and all data."
+        )
+
+    @property
+    def ca_certificate(self) -> str:
+        return str(self.options.get("ca_certificate") or "")
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the certificate is verified; a private host may have none, unless its authority was entered."""
+        return bool(self.ca_certificate) or not (self.is_private or self.options.get("skips_verification"))
 
     @property
     def host(self) -> str:
@@ -131,6 +181,16 @@ class SqlTables(DestinationKind):
     @abstractmethod
     def _delete_customers(self, link: Any, table: str, customer_ids: Sequence[int]) -> None:
         """Delete the rows of customers."""
+
+
+def explain_certificate_error(text: str) -> DestinationError | None:
+    """Return what to do about a certificate that could not be verified; None for any other error."""
+    if not CERTIFICATE_ERROR.search(text):
+        return None
+    advice = _(
+        "Enter the CA certificate of the database and the host that it is issued for in the settings, or switch on “Do not verify the certificate”."
+    )
+    return DestinationError(f"{text} {advice}")
 
 
 def format_row(table: str, record: SharedRecord) -> dict[str, Any]:

@@ -1,14 +1,23 @@
 """Tables in another schema of the test's own server: upserts, new columns, wrong settings, erasure."""
 
+import socketserver
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 from django.db import connection
 
-from customers.destinations.kinds import postgres
+from customers.destinations.kinds import postgres, sql_tables
+from customers.destinations.kinds.base import DestinationError, UnreachableError
+from customers.destinations.kinds.mysql import MySqlTables, raise_database_error
 from customers.destinations.models import Destination
 from customers.destinations.outbox import collecting, removals, sending
 from customers.erasure.runner import erase_customers
@@ -77,6 +86,87 @@ def test_orders_are_written_once_and_stay_current(
     assert "partner" in destination.problem
     link.execute("CREATE SCHEMA partner")
     assert run(NOON + timedelta(hours=2)) == 1
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the key and the certificate of localhost, which it signed itself."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    subprocess.run([*command, *name, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return key, certificate
+
+
+@pytest.fixture
+def tls_port(certificate: tuple[Path, Path]) -> Iterator[int]:
+    """Run a server that agrees to TLS as PostgreSQL does, and then hangs up; yield its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certfile=certificate[1], keyfile=certificate[0])
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(8)
+            self.request.sendall(b"S")
+            with suppress(OSError), context.wrap_socket(self.request, server_side=True) as stream:
+                stream.recv(1)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_the_certificate_is_verified_unless_the_settings_say_otherwise(
+    tls_port: int, certificate: tuple[Path, Path], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = []
+    monkeypatch.setattr(sql_tables, "find_address", lambda *_: "127.0.0.1")
+    options = {"host": "localhost", "port": str(tls_port), "database": "d", "schema": "s", "user": "u"}
+    own = {"ca_certificate": certificate[1].read_text()}
+
+    def connect(**changes: Any) -> None:
+        postgres.PostgresTables({**options, **changes}, {"password": "x"}).send_test()
+
+    for changes in ({}, {**own, "host": "db.example"}):  # as destinations of earlier versions are stored; another host
+        with pytest.raises(DestinationError, match="Enter the CA certificate of the database"):
+            connect(**changes)
+    for changes in (own, {"skips_verification": True}):
+        with pytest.raises(UnreachableError):  # the certificate was accepted
+            connect(**changes)
+    assert postgres.PostgresTables.describe_risk({"skips_verification": True})
+    assert not postgres.PostgresTables.describe_risk(own)
+    for wrong in ({"ca_certificate": "x"}, {**own, "skips_verification": True}):
+        with pytest.raises(DestinationError, match="CA certificate"):
+            postgres.PostgresTables.clean({**options, **wrong})
+
+
+def test_mysql_verifies_certificates_in_the_same_way(certificate: tuple[Path, Path], settings: Any) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = ["db.internal"]
+    own = {"ca_certificate": certificate[1].read_text()}
+    modes = []
+    for changes in ({}, {"skips_verification": True}, own, {"host": "db.internal"}, {"host": "db.internal", **own}):
+        context = MySqlTables({"host": "db.example", **changes}, {})._choose_encryption()
+        modes.append((context.verify_mode.name, context.check_hostname) if context else None)
+    verified = ("CERT_REQUIRED", True)
+    assert modes == [verified, ("CERT_NONE", False), verified, None, verified]
+    error = pymysql.err.OperationalError(2003, "Can't connect (certificate verify failed: self-signed certificate)")
+    with pytest.raises(DestinationError, match="Enter the CA certificate of the database"):
+        raise_database_error(error)
 
 
 def test_a_database_that_does_not_answer_is_tried_again(link: psycopg.Connection[Any]) -> None:
