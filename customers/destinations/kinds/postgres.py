@@ -89,7 +89,7 @@ class PostgresTables(SqlTables):
             raise_database_error(error)
 
     @contextmanager
-    def _choose_encryption(self) -> Iterator[dict[str, str]]:
+    def _choose_encryption(self) -> Iterator[dict[str, Any]]:
         """Yield the parameters of the connection that concern TLS; libpq reads certificates from a file only."""
         if not self.verifies:
             yield {"sslmode": "prefer" if self.is_private else "require"}
