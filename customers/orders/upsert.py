@@ -61,7 +61,13 @@ MAX_LENGTHS = {**TEXT_LENGTHS, "email": EMAIL_LENGTH}
 
 
 def upsert_orders(
-    *, items: Sequence[Mapping[str, Any]], source: Source, at: datetime, currency: str, is_exact: bool = False
+    *,
+    items: Sequence[Mapping[str, Any]],
+    source: Source,
+    at: datetime,
+    currency: str,
+    is_exact: bool = False,
+    creates_drafts: bool = False,
 ) -> BulkResult:
     """Create new orders, replace those that differ, and leave the others untouched.
 
@@ -75,6 +81,7 @@ def upsert_orders(
         currency: the currency of orders without one.
         is_exact: reject values that could only be stored shortened, rounded or without their sign. The caller of the REST API
             can correct them; the orders of another system are taken as they are.
+        creates_drafts: unknown products become drafts, for a caller whose catalog is complete: what it lacks is not sold.
 
     Raises:
         AlreadyRunningError: a file of this source is being imported.
@@ -89,7 +96,9 @@ def upsert_orders(
     written: dict[str, ItemStatus] = {}
     if valid:
         rows, origin = flatten_orders([items[index] for index in valid])
-        row_problems, written = write_rows(rows, source=source, at=at, currency=currency)
+        row_problems, written = write_rows(
+            rows, source=source, at=at, currency=currency, creates_drafts=creates_drafts
+        )
         for line, code in row_problems:
             item, position = origin[line]
             problem = build_problem(code, position, items[valid[item]])
@@ -288,7 +297,7 @@ def format_scalar(value: Any) -> str:
 
 
 def write_rows(
-    rows: pa.RecordBatch, *, source: Source, at: datetime, currency: str
+    rows: pa.RecordBatch, *, source: Source, at: datetime, currency: str, creates_drafts: bool
 ) -> tuple[list[tuple[int, str]], dict[str, ItemStatus]]:
     """Write rows; return the problems as (row, code), and the status of each order."""
     options = ImportOptions(
@@ -296,6 +305,7 @@ def write_rows(
         currency=currency,
         timezone="UTC",
         as_of=at,
+        creates_drafts=creates_drafts,
     )
     with (
         TemporaryDirectory(dir=get_scratch_folder()) as folder,

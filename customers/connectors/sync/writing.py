@@ -234,7 +234,10 @@ def write_orders(
     keys = [str(item["order_id"]) for item in items]
     before = read_orders(connection, keys) if result.compares else {}
     cancel_lost_returns(connection, records, at=at)
-    written = upsert_orders(items=items, source=connection.source, at=at, currency=get_currency(connection))
+    # the connector has read the whole catalog: what it lacks was deleted, or is a tip or a custom line
+    written = upsert_orders(
+        items=items, source=connection.source, at=at, currency=get_currency(connection), creates_drafts=True
+    )
 
     def describe(index: int) -> str:
         stored = before.get(keys[index])

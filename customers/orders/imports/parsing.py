@@ -55,6 +55,7 @@ class ImportOptions:
 
     lists_all_problems: ``problem`` has all problems of the values of a row, separated by spaces, instead of the first problem. Whether
     the values fit together is then not checked.
+    creates_drafts: products that the catalog lacks become drafts, which are not shown.
     """
 
     mapping: ColumnMapping
@@ -64,6 +65,7 @@ class ImportOptions:
     decimal_comma: bool = False
     keep_zero_quantity: bool = False
     lists_all_problems: bool = False
+    creates_drafts: bool = False
 
 
 def build_parse_query(schema: pa.Schema, options: ImportOptions) -> str:

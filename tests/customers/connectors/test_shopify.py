@@ -110,6 +110,20 @@ def test_backfill_brings_products_customers_and_orders(full: ShopifyServer, shop
     assert again.counts["orders"]["unchanged"] == 3
 
 
+def test_lines_without_a_product_of_the_shop_become_drafts(full: ShopifyServer, shop: ShopConnection) -> None:
+    line = full.records["orders"][0]["lineItems"][0]
+    gone = {**line, "variant": None, "product": None}
+    full.records["orders"][0]["lineItems"] = [
+        line,
+        {**gone, "id": "gid://shopify/LineItem/2", "title": "Tip", "sku": None},
+        {**gone, "id": "gid://shopify/LineItem/3", "title": "Old tea", "sku": "OLD-1"},
+    ]
+    run_all(shop)
+    drafts = Product.objects.filter(is_draft=True).order_by("product_id")
+    assert list(drafts.values_list("product_id", "is_active")) == [("OLD-1", False), ("Tip", False)]
+    assert OrderLine.objects.filter(order__order_id="1001").count() == 3, "the order is complete"
+
+
 def test_a_run_that_is_killed_at_any_page_loses_and_doubles_nothing(
     full: ShopifyServer, shop: ShopConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

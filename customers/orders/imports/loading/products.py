@@ -89,13 +89,13 @@ def create_missing_products(cursor: CursorWrapper, staging: Staging, *, at: date
     cursor.execute(
         """
         INSERT INTO catalog_product (product_id, sku, title, description, category_id, brand, price, currency, availability,
-                                     image_url, url, attributes, tags, is_active, created_at, updated_at)
+                                     image_url, url, attributes, tags, is_active, is_draft, created_at, updated_at)
         SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE currency END,
-               'in_stock', '', '', '{}', '{}', true, %(at)s, %(at)s
+               'in_stock', '', '', '{}', '{}', NOT %(is_draft)s, %(is_draft)s, %(at)s, %(at)s
         FROM imported_product ORDER BY product_id
         ON CONFLICT (product_id) DO NOTHING
         """,
-        {"at": at},
+        {"at": at, "is_draft": staging.options.creates_drafts},
     )
     created = cursor.rowcount
     # the table held only the missing products; the caller needs all of them
