@@ -96,9 +96,7 @@ def upsert_orders(
     written: dict[str, ItemStatus] = {}
     if valid:
         rows, origin = flatten_orders([items[index] for index in valid])
-        row_problems, written = write_rows(
-            rows, source=source, at=at, currency=currency, creates_drafts=creates_drafts
-        )
+        row_problems, written = write_rows(rows, source=source, at=at, currency=currency, creates_drafts=creates_drafts)
         for line, code in row_problems:
             item, position = origin[line]
             problem = build_problem(code, position, items[valid[item]])

@@ -5,10 +5,13 @@ CustomerDataCustomerInterface (``is_subscribed``), SalesDataOrderInterface and I
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -75,7 +78,7 @@ class MagentoConnector(Connector):
         self.client = http_client.PlatformClient(access.address, headers={"Authorization": f"Bearer {token}"})
         self._category_paths: dict[str, str] | None = None
         self._parents: dict[str, str] | None = None
-        self._media_url = ""
+        self._store: dict[str, Any] | None = None
         self._has_sources = True
 
     def close(self) -> None:
@@ -153,8 +156,16 @@ class MagentoConnector(Connector):
         if kind == ShopRecordKind.ORDERS:
             memos = self._read_credit_memos(rows)
             return [map_order(row, memos.get(str(row.get("entity_id")), ())) for row in rows]
-        stock, parents, paths = self._read_stock(rows), self._read_parents(), self._read_paths()
-        context = ProductContext(stock, parents, paths, self._read_media_url())
+        store = self._read_store()
+        context = ProductContext(
+            stock=self._read_stock(rows),
+            parents=self._read_parents(),
+            paths=self._read_paths(),
+            media_url=str(
+                store.get("secure_base_media_url") or store.get("base_media_url") or f"{self.access.address}/media/"
+            ),
+            now=timezone.now().astimezone(find_timezone(store.get("timezone"))),
+        )
         return [map_product(row, context) for row in rows]
 
     def _read_credit_memos(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -220,23 +231,31 @@ class MagentoConnector(Connector):
             collect_paths(self.read("/categories"), [], self._category_paths)
         return self._category_paths
 
-    def _read_media_url(self) -> str:
-        if not self._media_url:
+    def _read_store(self) -> dict[str, Any]:
+        """Return the addresses and the time zone of the first store view."""
+        if self._store is None:
             configs = self.read("/store/storeConfigs")
-            first = configs[0] if configs else {}
-            self._media_url = str(
-                first.get("secure_base_media_url") or first.get("base_media_url") or f"{self.access.address}/media/"
-            )
-        return self._media_url
+            self._store = dict(configs[0]) if configs else {}
+        return self._store
 
 
+@dataclass(frozen=True)
 class ProductContext:
-    """What the products of a page need besides their own rows."""
+    """What the products of a page need besides their own rows. now: the time in the time zone of the store."""
 
-    def __init__(
-        self, stock: Mapping[str, Decimal], parents: Mapping[str, str], paths: Mapping[str, str], media_url: str
-    ) -> None:
-        self.stock, self.parents, self.paths, self.media_url = stock, parents, paths, media_url
+    stock: Mapping[str, Decimal]
+    parents: Mapping[str, str]
+    paths: Mapping[str, str]
+    media_url: str
+    now: datetime
+
+
+def find_timezone(name: Any) -> tzinfo:
+    """Return a time zone; UTC if this server does not know it."""
+    try:
+        return ZoneInfo(str(name or "UTC"))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return UTC
 
 
 def collect_paths(node: Mapping[str, Any], above: Sequence[str], paths: dict[str, str]) -> None:
@@ -269,7 +288,7 @@ def map_product(row: Mapping[str, Any], context: ProductContext) -> MappedRecord
         "title": row.get("name") or "",
         "description": strip_html(custom.get("description") or custom.get("short_description")),
         "category": max(paths, key=lambda path: (path.count(">"), path), default=""),
-        "price": str(row["price"]) if row.get("price") is not None else None,
+        **find_prices(row.get("price"), custom, now=context.now),
         "stock": int(stock) if stock is not None else None,
         "availability": (
             Availability.OUT_OF_STOCK if stock is not None and stock <= 0 else Availability.IN_STOCK
@@ -279,9 +298,24 @@ def map_product(row: Mapping[str, Any], context: ProductContext) -> MappedRecord
     }
     if product_id in context.parents:
         item["parent_id"] = context.parents[product_id]
-    if custom.get("special_price"):
-        item |= {"price": str(custom["special_price"]), "attributes": {"regular_price": str(row.get("price"))}}
     return MappedRecord(product_id, updated_at, [item])
+
+
+def find_prices(price: Any, custom: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """Return the price and, during the period of a lower special price, the regular price as an attribute.
+
+    The dates of a period are days of the store, the last of which belongs to the period. Magento keeps them after the sale.
+    """
+    prices = {"price": str(price) if price is not None else None, "attributes": {}}
+    special = custom.get("special_price")
+    if not special or (price is not None and read_amount(special) >= read_amount(price)):
+        return prices
+    start, end = read_time(custom.get("special_from_date")), read_time(custom.get("special_to_date"))
+    if start is not None and now < start.replace(tzinfo=now.tzinfo):
+        return prices
+    if end is not None and now >= end.replace(tzinfo=now.tzinfo) + timedelta(days=1):
+        return prices
+    return {"price": str(special), "attributes": {} if price is None else {"regular_price": str(price)}}
 
 
 def map_customer(row: Mapping[str, Any]) -> MappedRecord:

@@ -98,6 +98,24 @@ def test_backfill_and_reconciliation(
     assert not Product.objects.get(product_id="BAG-1").is_active
 
 
+@pytest.mark.parametrize(
+    ("special", "expected"),
+    [
+        ({"special_price": "30.0000"}, "30.0000"),
+        ({"special_price": "30.0000", "special_from_date": "2026-11-24 00:00:00"}, "30.0000"),
+        ({"special_price": "30.0000", "special_to_date": "2026-11-24 00:00:00"}, "30.0000"),
+        ({"special_price": "30.0000", "special_to_date": "2026-11-23 00:00:00"}, "40"),
+        ({"special_price": "30.0000", "special_from_date": "2026-11-25 00:00:00"}, "40"),
+        ({"special_price": "50.0000"}, "40"),
+        ({}, "40"),
+    ],
+)
+def test_a_special_price_applies_in_its_period_and_if_it_is_lower(special: dict[str, str], expected: str) -> None:
+    attributes = {} if expected == "40" else {"regular_price": "40"}
+    found = magento.find_prices(40, special, now=NOW)
+    assert found == {"price": expected, "attributes": attributes}, "the attribute is removed after the sale"
+
+
 def test_credit_memos_become_returns(server: MagentoServer, bags: ShopConnection) -> None:
     item = {"order_item_id": 20, "sku": "BAG-2", "name": "Bag", "qty": 1, "base_price": 40, "base_discount_amount": 4}
     part = {**item, "order_item_id": 21, "base_price": 0}
