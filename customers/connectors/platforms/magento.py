@@ -306,7 +306,7 @@ def find_prices(price: Any, custom: Mapping[str, Any], *, now: datetime) -> dict
 
     The dates of a period are days of the store, the last of which belongs to the period. Magento keeps them after the sale.
     """
-    prices = {"price": str(price) if price is not None else None, "attributes": {}}
+    prices: dict[str, Any] = {"price": str(price) if price is not None else None, "attributes": {}}
     special = custom.get("special_price")
     if not special or (price is not None and read_amount(special) >= read_amount(price)):
         return prices
@@ -380,9 +380,15 @@ def map_credit_memo(order_id: str, memo: Mapping[str, Any], sold: Collection[Any
 
 
 def map_line(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a line; the row of a configurable product has the SKU of the variant that was bought."""
+    """Return a line; the row of a configurable product has the SKU of the variant that was bought.
+
+    In shops whose prices include tax, the discount does, too; the compensation is the tax in it. The price of a line is without tax.
+    """
     quantity = read_amount(item.get("qty_ordered") or 0)
-    price, discount = read_amount(item.get("base_price") or 0), read_amount(item.get("base_discount_amount") or 0)
+    price = read_amount(item.get("base_price") or 0)
+    gross = read_amount(item.get("base_discount_amount") or 0)
+    tax = read_amount(item.get("base_discount_tax_compensation_amount") or 0)
+    discount = min(gross - tax, price * quantity)
     return {
         "product_id": str(item.get("sku") or item.get("product_id") or item.get("name"))[:200],
         "title": item.get("name") or "",

@@ -137,6 +137,15 @@ def test_credit_memos_become_returns(server: MagentoServer, bags: ShopConnection
     assert returned.lines.values_list("quantity", "total").get() == (-1, -36)
 
 
+@pytest.mark.parametrize(
+    ("discount", "tax", "total"), [(20, 3.19, "67.22"), (100, 15.97, "0.00"), (100, 15.96, "0.00")]
+)
+def test_the_tax_in_a_discount_is_not_taken_off_a_price_without_tax(discount: float, tax: float, total: str) -> None:
+    item = {"sku": "BAG-1", "qty_ordered": 1, "base_price": 84.03}
+    line = magento.map_line({**item, "base_discount_amount": discount, "base_discount_tax_compensation_amount": tax})
+    assert line["total"] == total
+
+
 def test_changes_are_read_every_ten_minutes(server: MagentoServer, bags: ShopConnection) -> None:
     run_all(bags)
     ShopConnection.objects.update(next_run_at=NOW + timedelta(minutes=10))
