@@ -372,6 +372,9 @@ def map_order(row: Mapping[str, Any], refunds: Sequence[Mapping[str, Any]] = ())
     if status == "placed" and refunded > 0:
         status = "refunded" if refunded >= total else "partly_refunded"
     coupons = row.get("coupon_lines") or ()
+    lines, deduction = map_lines(row)
+    if not lines:  # an empty order, such as one that was created by hand and never filled
+        return MappedRecord(order_id, updated_at, is_skipped=True)
     item = {
         "order_id": order_id,
         "user_id": str(row["customer_id"]) if row.get("customer_id") else "",
@@ -379,6 +382,7 @@ def map_order(row: Mapping[str, Any], refunds: Sequence[Mapping[str, Any]] = ())
         "placed_at": f"{row.get('date_created_gmt')}Z",
         "currency": row.get("currency"),
         "status": status,
+        "discount": str(deduction),
         "shipping": str(row.get("shipping_total") or 0),
         "tax": str(row.get("total_tax") or 0),
         "total": str(total),
@@ -386,10 +390,29 @@ def map_order(row: Mapping[str, Any], refunds: Sequence[Mapping[str, Any]] = ())
         "coupon": str(coupons[0].get("code") or "") if coupons else "",
         "channel": row.get("created_via") or "",
         "country": dig(row, "shipping", "country") or dig(row, "billing", "country") or "",
-        "lines": [map_line(line) for line in row.get("line_items") or () if line.get("quantity")],
+        "lines": lines,
     }
     returns = [goods for refund in refunds if (goods := map_refund(order_id, refund)).lines]
     return MappedRecord(order_id, updated_at, add_returns(item, returns))
+
+
+def map_lines(row: Mapping[str, Any]) -> tuple[list[dict[str, Any]], Decimal]:
+    """Return the lines of an order, and what its negative lines, which stand for discounts, take off.
+
+    An order without products, such as a donation, has the lines of its fees; one with only shipping has a free line for it.
+    """
+    products = [line for line in row.get("line_items") or () if line.get("quantity")]
+    fees = [{**fee, "quantity": 1, "subtotal": fee.get("total")} for fee in row.get("fee_lines") or ()]
+    shipping = [
+        {"quantity": 1, "subtotal": 0, "total": 0, "name": line.get("method_title") or line.get("method_id")}
+        for line in row.get("shipping_lines") or ()
+    ]
+    for lines in (products, fees, shipping):
+        sold = [line for line in lines if read_amount(line.get("total")) >= 0]
+        if sold:
+            deductions = (read_amount(line.get("total")) for line in lines)
+            return [map_line(line) for line in sold], -sum((amount for amount in deductions if amount < 0), Decimal(0))
+    return [], Decimal(0)
 
 
 def map_refund(order_id: str, refund: Mapping[str, Any]) -> ReturnedGoods:
@@ -406,13 +429,14 @@ def map_refund(order_id: str, refund: Mapping[str, Any]) -> ReturnedGoods:
 def map_line(line: Mapping[str, Any]) -> dict[str, Any]:
     quantity = read_amount(line.get("quantity"))
     subtotal, total = read_amount(line.get("subtotal")), read_amount(line.get("total"))
+    listed = max(subtotal, total)  # the total of a line can be raised by hand
     product_id = line.get("variation_id") or line.get("product_id") or line.get("sku") or line.get("name")
     return {
         "product_id": str(product_id)[:200],
         "title": line.get("name") or "",
         "quantity": str(quantity),
-        "unit_price": str((subtotal / quantity).quantize(Decimal("0.0001"))),
-        "discount": str(max(subtotal - total, Decimal(0)).quantize(Decimal("0.01"))),
+        "unit_price": str((listed / quantity).quantize(Decimal("0.0001"))),
+        "discount": str((listed - total).quantize(Decimal("0.01"))),
         "total": str(total.quantize(Decimal("0.01"))),
     }
 

@@ -164,6 +164,29 @@ def test_refunds_with_lines_become_returns(server: WooCommerceServer, mugs: Shop
     assert Order.objects.count() == 3
 
 
+def test_orders_that_were_edited_by_hand_count(server: WooCommerceServer, mugs: ShopConnection) -> None:
+    line = {"id": 1, "name": "Mug", "product_id": 1, "variation_id": 0, "quantity": 2, "sku": "MUG-1"}
+    raised = {**line, "subtotal": "10.00", "total": "15.00"}
+    deduction = {**line, "name": "Manual discount", "quantity": 1, "subtotal": "-5.00", "total": "-5.00"}
+    server.records["orders"] = [
+        make_order(201, line_items=[raised], total="15.00"),
+        make_order(202, line_items=[raised, deduction], total="10.00"),
+        make_order(203, line_items=[], fee_lines=[{"id": 2, "name": "Donation", "total": "20.00"}], total="20.00"),
+        make_order(204, line_items=[], shipping_lines=[{"method_title": "Post", "total": "5.00"}], total="5.00"),
+        make_order(205, line_items=[], total="0.00"),
+    ]
+    run = run_all(mugs)
+    assert (run.counts["orders"].get("rejected"), run.counts["orders"]["skipped"]) == (None, 1)
+    lines = "lines__product__product_id", "lines__unit_price", "lines__total"
+    found = Order.objects.order_by("order_id").values_list("order_id", "total", "discount", *lines)
+    assert [tuple(map(str, row)) for row in found] == [
+        ("201", "15.00", "0.00", "1", "7.5000", "15.00"),
+        ("202", "10.00", "5.00", "1", "7.5000", "15.00"),
+        ("203", "20.00", "0.00", "Donation", "20.0000", "20.00"),
+        ("204", "5.00", "0.00", "Post", "0.0000", "0.00"),
+    ]
+
+
 def test_keys_and_addresses_are_explained(server: WooCommerceServer, mugs: ShopConnection) -> None:
     with open_connector(mugs) as connector:
         assert (connector.authorise().name, connector.count_records("orders")) == ("Mug shop", 3)
