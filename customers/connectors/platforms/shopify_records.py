@@ -4,6 +4,7 @@ Source: shopify.dev, GraphQL Admin API 2026-10, objects Product, ProductVariant,
 (``shopMoney``). A line of the JSONL of a bulk operation is an object; those of nested connections follow their parent and name it in ``__parentId``.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
@@ -185,7 +186,12 @@ def map_order(
     updated_at = read_time(node.get("updatedAt"))
     if node.get("test") is True:
         return MappedRecord(order_id, updated_at, is_skipped=True)
-    mapped = [map_line(line) for line in lines if line.get("quantity")]
+    refunded = count_refunded(node, refund_lines)
+    sold = [line for line in lines if line.get("quantity")]
+    # units that were removed from the order without a refund were never bought
+    bought = [remove_units(line, refunded) for line in sold]
+    mapped = [map_line(line) for line in bought if line["quantity"]] or [map_line(line) for line in sold]
+    is_empty = bool(sold) and not any(line["quantity"] for line in bought)
     line_discounts = sum((Decimal(line["discount"]) for line in mapped), Decimal(0))
     discount = max(read_money(node, "totalDiscountsSet") - line_discounts, Decimal(0))
     status = STATUSES.get(str(node.get("displayFinancialStatus")), "placed")
@@ -195,7 +201,7 @@ def map_order(
         "email": node.get("email") or "",
         "placed_at": node.get("processedAt") or node.get("createdAt"),
         "currency": dig(node, "totalPriceSet", "shopMoney", "currencyCode"),
-        "status": "cancelled" if node.get("cancelledAt") and status == "placed" else status,
+        "status": "cancelled" if is_empty or is_cancelled(node, status, lines) else status,
         "discount": str(discount),
         "shipping": str(read_money(node, "totalShippingPriceSet")),
         "tax": str(read_money(node, "totalTaxSet")),
@@ -210,15 +216,54 @@ def map_order(
 
 
 def list_open_refunds(node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the IDs of the refunds of an order whose lines have to be fetched: if there are several, any may have the returned goods.
+    """Return the IDs of the refunds of an order whose lines have to be fetched, because any may have the returned goods.
 
-    Bulk operations do not return the lines of refunds (a connection within a list). The goods of a single refund are those that the order's
-    lines no longer have.
+    Bulk operations do not return the lines of refunds (a connection within a list). The goods of a single refund that paid back at least
+    their value are those that the order's lines no longer have; otherwise, some of these were removed from the order.
     """
     refunds = node.get("refunds") or ()
-    if node.get("cancelledAt") or len(refunds) < 2 or not list_missing(lines):
+    missing = list_missing(lines)
+    if node.get("cancelledAt") or not refunds or not missing:
+        return []
+    value = sum((find_share(line, number) for line, number in missing), Decimal(0))
+    if len(refunds) == 1 and read_money(refunds[0], "totalRefundedSet") >= value:
         return []
     return [str(refund.get("id")) for refund in refunds]
+
+
+def is_cancelled(node: Mapping[str, Any], status: str, lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether an order was canceled; a paid one is refunded by this. A partly refunded one may keep goods."""
+    if not node.get("cancelledAt"):
+        return False
+    return status != "partly_refunded" or not any(line.get("currentQuantity", line.get("quantity")) for line in lines)
+
+
+def count_refunded(node: Mapping[str, Any], refund_lines: RefundLines) -> Counter[str] | None:
+    """Return how many units of each line were refunded; None if this is all that the lines no longer have."""
+    refunds = node.get("refunds") or ()
+    if node.get("cancelledAt") or (refunds and not any(str(refund.get("id")) in refund_lines for refund in refunds)):
+        return None
+    counts = Counter[str]()
+    for refund in refunds:
+        for line in refund_lines.get(str(refund.get("id")), ()):
+            counts[str(dig(line, "lineItem", "id"))] += int(line.get("quantity") or 0)
+    return counts
+
+
+def remove_units(line: Mapping[str, Any], refunded: Counter[str] | None) -> Mapping[str, Any]:
+    """Return a line without the units that were removed by editing the order; Shopify's quantity includes them."""
+    if refunded is None or line.get("currentQuantity") is None:
+        return line
+    left = int(line["currentQuantity"]) + refunded[str(line.get("id"))]
+    if left >= int(line["quantity"]):
+        return line
+    return {**line, "quantity": left, "discountedTotalSet": {"shopMoney": {"amount": str(find_share(line, left))}}}
+
+
+def find_share(line: Mapping[str, Any], number: int) -> Decimal:
+    """Return what some units of a line cost after its discounts."""
+    share = read_money(line, "discountedTotalSet") * number / int(line["quantity"])
+    return share.quantize(Decimal("0.01"))
 
 
 def list_missing(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
@@ -235,7 +280,7 @@ def list_returns(
     refunds: Sequence[Mapping[str, Any]] = node.get("refunds") or ()
     if node.get("cancelledAt"):
         return []
-    if len(refunds) == 1:
+    if len(refunds) == 1 and str(refunds[0].get("id")) not in refund_lines:
         goods = [map_returned_line(line, number) for line, number in list_missing(lines)]
         amount = read_money(refunds[0], "totalRefundedSet")
         return [build_returned_goods(refunds[0], item, amount, goods)] if goods else []
@@ -260,9 +305,7 @@ def build_returned_goods(
 
 
 def map_returned_line(line: Mapping[str, Any], number: int) -> dict[str, Any]:
-    share = Decimal(number) / Decimal(int(line["quantity"]))
-    amount = read_money(line, "discountedTotalSet") * share
-    return build_returned_line(map_line(line), quantity=Decimal(number), amount=amount)
+    return build_returned_line(map_line(line), quantity=Decimal(number), amount=find_share(line, number))
 
 
 def map_refund_line(line: Mapping[str, Any], refunded: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from catalog.models import Product
 from config.foundation.circuit_breakers.breaker import CircuitBreaker, list_breakers
 from customers.connectors.models import ReceivedWebhook, ShopConnection, SyncDifference, SyncedRecord, SyncRun
+from customers.connectors.platforms import shopify_records
 from customers.connectors.platforms.base import Connector, PlatformError, RecordPage, TemporaryError
 from customers.connectors.sync import runs, writing
 from customers.connectors.sync.access import open_connector
@@ -336,6 +337,42 @@ def test_goods_of_a_single_refund_become_a_return(full: ShopifyServer, shop: Sho
     former = Order.objects.get(order_id="1001-returns")
     assert (list_returns(), former.status) == (expected, "cancelled")
     assert OrderChange.objects.filter(order_number=former.pk, kind="cancelled").count() == 1
+
+
+def test_units_that_were_removed_by_editing_are_not_sold() -> None:
+    """Shopify's quantities include removed and refunded units: two of each line were ordered, at 12.50."""
+    node = make_order(1001)
+    refund = make_refund(1, "2026-10-20T09:00:00Z", "5.00", {10012: (1, "12.50")})  # minus a fee for the return
+
+    def map_order(refunds: list[dict[str, Any]], left: tuple[int, int]) -> list[Any]:
+        refund_line(node, refunds, "5.00", left)
+        lines = node["lineItems"]
+        fetched = shopify_records.list_open_refunds(node, lines)
+        refund_lines = dict.fromkeys(fetched, refund["refundLineItems"])
+        items = shopify_records.map_record("orders", node, {"lineItems": lines}, refund_lines).items
+        return [(item.get("status"), [(line["quantity"], line["total"]) for line in item["lines"]]) for item in items]
+
+    assert map_order([], (1, 2)) == [("partly_refunded", [("1", "12.50"), ("2", "25.00")])]
+    assert map_order([], (0, 2)) == [("partly_refunded", [("2", "25.00")])]
+    assert map_order([], (0, 0)) == [("cancelled", [("2", "25.00"), ("2", "25.00")])]
+    sale, (_status, returned) = map_order([refund], (1, 1))
+    assert (sale[1], returned) == ([("1", "12.50"), ("2", "25.00")], [("-1", "-12.50")])
+
+
+@pytest.mark.parametrize(
+    ("financial", "left", "expected"),
+    [
+        ("REFUNDED", 0, "cancelled"),
+        ("PAID", 2, "cancelled"),
+        ("PARTIALLY_REFUNDED", 0, "cancelled"),
+        ("PARTIALLY_REFUNDED", 1, "partly_refunded"),
+    ],
+)
+def test_a_canceled_order_is_no_purchase(financial: str, left: int, expected: str) -> None:
+    node = make_order(1, displayFinancialStatus=financial, cancelledAt="2026-10-06T00:00:00Z")
+    node["lineItems"][0]["currentQuantity"] = left
+    (item,) = shopify_records.map_record("orders", node, {"lineItems": node["lineItems"]}).items
+    assert item["status"] == expected
 
 
 def test_each_of_several_refunds_becomes_its_own_return(
