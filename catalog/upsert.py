@@ -31,7 +31,7 @@ from catalog.field_cleaning import (
 )
 from catalog.models import Availability, Product
 
-MAX_DESCRIPTION = 50_000
+MAX_TITLE, MAX_DESCRIPTION = 500, 50_000
 
 AVAILABILITY_WORDS = {
     "instock": Availability.IN_STOCK,
@@ -70,7 +70,7 @@ CLEANERS: dict[str, Cleaner] = {
     "product_id": partial(clean_id, max_length=200),
     "parent_id": partial(clean_id, max_length=200),
     "sku": partial(clean_text, max_length=200),
-    "title": partial(clean_text, max_length=500),
+    "title": partial(clean_text, max_length=MAX_TITLE),
     "description": partial(clean_text, max_length=MAX_DESCRIPTION),
     "category": clean_path,
     "brand": partial(clean_text, max_length=200),

@@ -46,6 +46,7 @@ COUNTED = {
     "created": gettext_lazy("added"),
     "updated": gettext_lazy("updated"),
     "unchanged": gettext_lazy("unchanged"),
+    "adjusted": gettext_lazy("adjusted"),
     "rejected": gettext_lazy("rejected"),
     "deleted": gettext_lazy("deleted"),
 }

@@ -16,6 +16,7 @@ from catalog.upsert import get_change_time, upsert_products
 from config.foundation.shop.profile import get_shop
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncDifference, SyncedRecord
 from customers.connectors.platforms.base import MappedRecord
+from customers.connectors.sync.product_adjustments import adjust_product
 from customers.identity.consent.ledger import record_changed_consents
 from customers.identity.consent.proofs import ConsentProof
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
@@ -83,10 +84,30 @@ def write_products(
     items, owners = flatten_items(records)
     before = read_products([str(item.get("product_id", "")) for item in items]) if result.compares else {}
     written = upsert_products(items=items, at=at, currency=get_currency(connection))
+    written = retry_adjusted(items, written, result, at=at, currency=get_currency(connection))
     deactivate_lost_variants(records, at=at)
     collect_outcomes(
         result, ShopRecordKind.PRODUCTS, written, owners, lambda index: describe_product(items[index], before)
     )
+
+
+def retry_adjusted(
+    items: list[Mapping[str, Any]], written: BulkResult, result: WriteResult, *, at: datetime, currency: str
+) -> BulkResult:
+    """Write the products again that were rejected for fields that can be adjusted or left out."""
+    adjusted = {
+        row.index: item
+        for row in written.results
+        if row.problems and (item := adjust_product(items[row.index], row.problems))
+    }
+    if not adjusted:
+        return written
+    second = upsert_products(items=list(adjusted.values()), at=at, currency=currency)
+    results = list(written.results)
+    for (index, item), row in zip(adjusted.items(), second.results, strict=True):
+        items[index], results[index] = item, replace(row, index=index)
+    result.counts["adjusted"] += sum(row.status is not ItemStatus.REJECTED for row in second.results)
+    return BulkResult(tuple(results))
 
 
 def read_products(product_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
