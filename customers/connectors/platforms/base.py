@@ -53,6 +53,7 @@ class MappedRecord:
         items: the fields of ``upsert_products`` (one per variant), of customers, or of ``upsert_orders``.
         consents: purpose to whether it was given, of a customer.
         is_skipped: a record that is no sale, such as a test order.
+        is_group: the items are all the variants of a product, whose ID is their ``parent_id``; others were removed from it.
     """
 
     external_id: str
@@ -60,6 +61,7 @@ class MappedRecord:
     items: Sequence[Mapping[str, Any]] = ()
     consents: Mapping[str, bool] = field(default_factory=dict)
     is_skipped: bool = False
+    is_group: bool = False
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def map_product(
         "is_active": node.get("status") == "ACTIVE" and node.get("publishedAt") is not None,
     }
     items = [map_variant(node, variant, shared, names) for variant in variants]
-    return MappedRecord(product_id, read_time(node.get("updatedAt")), items)
+    return MappedRecord(product_id, read_time(node.get("updatedAt")), items, is_group=True)
 
 
 def map_variant(

@@ -40,7 +40,11 @@ PAGE_SIZE = 100
 SAMPLE_SIZE = 10
 PARENT_TYPES = frozenset({"variable", "grouped"})
 RESOURCES = {"product": ShopRecordKind.PRODUCTS, "customer": ShopRecordKind.CUSTOMERS, "order": ShopRecordKind.ORDERS}
-TOPICS = tuple(f"{resource}.{event}" for resource in RESOURCES for event in ("created", "updated", "deleted"))
+TOPICS = (
+    *(f"{resource}.{event}" for resource in RESOURCES for event in ("created", "updated", "deleted")),
+    "product.restored",
+    "order.restored",
+)
 AVAILABILITY = {
     "instock": Availability.IN_STOCK,
     "outofstock": Availability.OUT_OF_STOCK,
@@ -199,7 +203,9 @@ class WooCommerceConnector(Connector):
         payload = read_body_object(body)
         if not isinstance(payload.get("id"), int):
             raise ValueError("id is not a number.")
-        changed_at = read_time(payload.get("date_modified_gmt"))
+        # what is restored from the trash may keep the time of a change before its deletion, so it is fetched
+        is_restored = event == "restored"
+        changed_at = None if is_restored else read_time(payload.get("date_modified_gmt"))
         is_deletion = event == "deleted" or payload.get("status") == "trash"
         is_whole = "date_modified_gmt" in payload and payload.get("type") not in PARENT_TYPES
         return WebhookNotice(
@@ -209,7 +215,7 @@ class WooCommerceConnector(Connector):
             external_id=str(payload.get("parent_id") or payload["id"]) if resource == "product" else str(payload["id"]),
             is_deletion=is_deletion and not (resource == "product" and payload.get("parent_id")),
             changed_at=changed_at,
-            has_record=is_whole and not is_deletion and payload.get("type") != "variation",
+            has_record=is_whole and not is_deletion and not is_restored and payload.get("type") != "variation",
         )
 
     def map_record(self, kind: str, payload: Mapping[str, Any]) -> MappedRecord:
@@ -308,7 +314,7 @@ def map_product(row: Mapping[str, Any], variations: Sequence[Mapping[str, Any]],
         items = []
     else:
         items = [map_variation(row, row, shared)]
-    return MappedRecord(product_id, read_time(row.get("date_modified_gmt")), items)
+    return MappedRecord(product_id, read_time(row.get("date_modified_gmt")), items, is_group=True)
 
 
 def map_variation(row: Mapping[str, Any], variation: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:

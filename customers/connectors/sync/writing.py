@@ -158,7 +158,7 @@ def are_equal_numbers(first: str, second: str) -> bool:
 
 def deactivate_lost_variants(records: Sequence[MappedRecord], *, at: datetime) -> int:
     """Deactivate the variants in the catalog that their product no longer has."""
-    parents = [record.external_id for record in records if any(item.get("parent_id") for item in record.items)]
+    parents = [record.external_id for record in records if record.is_group]
     known = [str(item["product_id"]) for record in records for item in record.items if item.get("product_id")]
     lost = Product.objects.active().filter(parent_id__in=parents).exclude(product_id__in=known)
     return lost.update(is_active=False, updated_at=at) if parents else 0
