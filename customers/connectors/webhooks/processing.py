@@ -120,12 +120,15 @@ def name_records(connector: Connector, kind: str, rows: Sequence[ReceivedWebhook
 def choose_current(
     connection: ShopConnection, kind: str, rows: Sequence[ReceivedWebhook]
 ) -> dict[str, ReceivedWebhook]:
-    """Return the webhooks that are newer than the stored records, by record ID."""
+    """Return the webhooks that are not older than the stored records, by record ID.
+
+    The times of WooCommerce have seconds, so two changes can have the same; writing the same version again changes nothing.
+    """
     times = read_times(connection=connection, kind=kind, external_ids={row.external_id for row in rows})
     return {
         external_id: row
         for external_id, row in choose_latest(rows).items()
-        if row.changed_at is None or (known := times.get(external_id)) is None or row.changed_at > known
+        if row.changed_at is None or (known := times.get(external_id)) is None or row.changed_at >= known
     }
 
 

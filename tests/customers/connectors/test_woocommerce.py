@@ -187,6 +187,25 @@ def test_orders_that_were_edited_by_hand_count(server: WooCommerceServer, mugs: 
     ]
 
 
+def test_an_odd_field_does_not_reject_a_product(server: WooCommerceServer, mugs: ShopConnection) -> None:
+    odd = {
+        "price": "12.345",
+        "stock_quantity": 1.5,
+        "images": [{"src": "/mug.jpg"}],
+        "sku": "S" * 300,
+        "name": "M" * 600,
+    }
+    server.records["products"] = [make_product(1, description="d" * 60_000, **odd), make_product(4, name="")]
+    run = run_all(mugs)
+    assert {name: run.counts["products"].get(name) for name in ("adjusted", "rejected")} == {
+        "adjusted": 1,
+        "rejected": 1,
+    }
+    mug = Product.objects.get(product_id="1")
+    assert (str(mug.price), mug.stock, mug.image_url, mug.sku) == ("12.35", 1, "", "")
+    assert (len(mug.title), len(mug.description)) == (500, 50_000)
+
+
 def test_keys_and_addresses_are_explained(server: WooCommerceServer, mugs: ShopConnection) -> None:
     with open_connector(mugs) as connector:
         assert (connector.authorise().name, connector.count_records("orders")) == ("Mug shop", 3)
@@ -227,7 +246,7 @@ def test_webhooks_carry_the_record_and_are_registered_once(
         assert send("order.updated", changed, "a") == 200
     assert send("order.updated", make_order(101, date_modified_gmt="2026-11-10T10:00:00"), "b") == 200
     assert send("product.deleted", {"id": 1}, "c") == 200
-    server.variations[2].pop()
+    server.variations[2].clear()
     assert (
         send("product.updated", make_product(2, type="variable", date_modified_gmt="2026-11-21T10:00:00"), "d") == 200
     )
@@ -236,8 +255,15 @@ def test_webhooks_carry_the_record_and_are_registered_once(
     assert "/orders" not in {call.path.removeprefix("/wp-json/wc/v3") for call in server.calls[calls:]}
     assert str(Order.objects.get(order_id="101").total) == "30.00"
     assert not Product.objects.get(product_id="1").is_active
-    assert not Product.objects.get(product_id="22").is_active, "a variation that its product has no more"
+    assert not Product.objects.filter(parent_id="2", is_active=True).exists(), (
+        "variations that their product has no more"
+    )
     assert sorted(ReceivedWebhook.objects.values_list("status", "content")) == [("done", "")] * 3 + [("outdated", "")]
+    assert send("product.restored", make_product(1), "e") == 200
+    assert send("order.updated", {**changed, "status": "failed"}, "f") == 200
+    assert process_shop(mugs, at=datetime.now(UTC)) == 2
+    assert Product.objects.get(product_id="1").is_active
+    assert Order.objects.get(order_id="101").status == "cancelled", "a later change in the same second"
 
 
 def test_a_malformed_webhook_fails_alone_and_stops_no_other_of_any_shop(mugs: ShopConnection) -> None:
