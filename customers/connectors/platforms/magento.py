@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, ClassVar
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils import timezone
@@ -47,6 +48,16 @@ ID_FIELDS = {
 PARENT_TYPES = frozenset({"configurable", "grouped", "bundle"})
 STATUSES = {"canceled": "cancelled", "closed": "refunded", "fraud": "cancelled"}
 VISIBLE = frozenset({"2", "3", "4"})
+BRAND_ATTRIBUTES = ("brand", "manufacturer")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The configurable product of variants, on whose page they are sold."""
+
+    product_id: str
+    url_key: str
+    is_shown: bool
 
 
 class MagentoConnector(Connector):
@@ -77,7 +88,9 @@ class MagentoConnector(Connector):
         token = str(access.credentials.get("access_token", ""))
         self.client = http_client.PlatformClient(access.address, headers={"Authorization": f"Bearer {token}"})
         self._category_paths: dict[str, str] | None = None
-        self._parents: dict[str, str] | None = None
+        self._parents: dict[str, Parent] | None = None
+        self._url_suffix: str | None = None
+        self._brands: dict[str, str] | None = None
         self._store: dict[str, Any] | None = None
         self._has_sources = True
 
@@ -164,6 +177,9 @@ class MagentoConnector(Connector):
             media_url=str(
                 store.get("secure_base_media_url") or store.get("base_media_url") or f"{self.access.address}/media/"
             ),
+            link_url=str(store.get("secure_base_link_url") or store.get("base_link_url") or f"{self.access.address}/"),
+            url_suffix=self._read_url_suffix(),
+            brands=self._read_brands(rows),
             now=timezone.now().astimezone(find_timezone(store.get("timezone"))),
         )
         return [map_product(row, context) for row in rows]
@@ -210,20 +226,41 @@ class MagentoConnector(Connector):
             stock[str(item.get("sku"))] = stock.get(str(item.get("sku")), Decimal(0)) + amount
         return stock
 
-    def _read_parents(self) -> dict[str, str]:
-        """Return the ID of the configurable product of each variant, by the variant's ID."""
+    def _read_parents(self) -> dict[str, Parent]:
+        """Return the configurable product of each variant, by the variant's ID."""
         if self._parents is None:
             self._parents, last = {}, 0
             while rows := self._read_configurable(last):
                 for row in rows:
                     links = dig(row, "extension_attributes", "configurable_product_links") or ()
-                    self._parents |= {str(child): str(row.get("id")) for child in links}
+                    self._parents |= dict.fromkeys(map(str, links), map_parent(row))
                 last = max(int(row.get("id") or 0) for row in rows)
         return self._parents
 
     def _read_configurable(self, last: int) -> Sequence[Mapping[str, Any]]:
         filters = [("type_id", "configurable", "eq"), ("entity_id", str(last), "gt")]
         return self._search(ShopRecordKind.PRODUCTS, filters, page_size=PAGE_SIZE).get("items") or ()
+
+    def _read_url_suffix(self) -> str:
+        """Return what the addresses of products end with; only GraphQL has this setting, and .html is its default."""
+        if self._url_suffix is None:
+            query = {"query": "{ storeConfig { product_url_suffix } }"}
+            answer = self.client.send("POST", "/graphql", content=query)
+            config = dig(answer.read_json(), "data", "storeConfig") if answer.status == 200 else None
+            self._url_suffix = str(config.get("product_url_suffix") or "") if isinstance(config, Mapping) else ".html"
+        return self._url_suffix
+
+    def _read_brands(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Return the names of brands by the ID that products have; none if the integration may not read them."""
+        if self._brands is None and any(find_brand(read_attributes(row)) for row in rows):
+            self._brands = {}
+            for code in BRAND_ATTRIBUTES:
+                answer = self.client.send("GET", f"{API}/products/attributes/{code}/options")
+                if answer.status == 200:
+                    self._brands |= {
+                        str(option.get("value")): str(option.get("label")) for option in answer.read_json()
+                    }
+        return self._brands or {}
 
     def _read_paths(self) -> dict[str, str]:
         if self._category_paths is None:
@@ -244,9 +281,12 @@ class ProductContext:
     """What the products of a page need besides their own rows. now: the time in the time zone of the store."""
 
     stock: Mapping[str, Decimal]
-    parents: Mapping[str, str]
+    parents: Mapping[str, Parent]
     paths: Mapping[str, str]
     media_url: str
+    link_url: str
+    url_suffix: str
+    brands: Mapping[str, str]
     now: datetime
 
 
@@ -273,9 +313,7 @@ def map_product(row: Mapping[str, Any], context: ProductContext) -> MappedRecord
     updated_at = read_time(row.get("updated_at"))
     if row.get("type_id") in PARENT_TYPES:
         return MappedRecord(product_id, updated_at)
-    custom = {
-        str(attribute.get("attribute_code")): attribute.get("value") for attribute in row.get("custom_attributes") or ()
-    }
+    custom = read_attributes(row)
     links = dig(row, "extension_attributes", "category_links") or ()
     categories = [str(link.get("category_id")) for link in links] or [
         str(number) for number in custom.get("category_ids") or ()
@@ -288,17 +326,48 @@ def map_product(row: Mapping[str, Any], context: ProductContext) -> MappedRecord
         "title": row.get("name") or "",
         "description": strip_html(custom.get("description") or custom.get("short_description")),
         "category": max(paths, key=lambda path: (path.count(">"), path), default=""),
+        **map_page(row, context.parents.get(product_id), context),
         **find_prices(row.get("price"), custom, now=context.now),
         "stock": int(stock) if stock is not None else None,
         "availability": (
             Availability.OUT_OF_STOCK if stock is not None and stock <= 0 else Availability.IN_STOCK
         ).value,
         "image_url": f"{context.media_url.rstrip('/')}/catalog/product{custom['image']}" if custom.get("image") else "",
-        "is_active": str(row.get("status")) == "1",
+        "brand": context.brands.get(brand := find_brand(custom), "" if brand.isdecimal() else brand),
     }
-    if product_id in context.parents:
-        item["parent_id"] = context.parents[product_id]
     return MappedRecord(product_id, updated_at, [item])
+
+
+def map_page(row: Mapping[str, Any], parent: Parent | None, context: ProductContext) -> dict[str, Any]:
+    """Return the link of a product and whether it is shown: on a page of its own, or on that of its configurable product."""
+    has_page = is_visible(row)
+    url_key = str(read_attributes(row).get("url_key") or "") if has_page else parent.url_key if parent else ""
+    is_shown = has_page or (parent is not None and parent.is_shown)
+    return {
+        "url": f"{context.link_url.rstrip('/')}/{quote(url_key)}{context.url_suffix}" if url_key else "",
+        "is_active": str(row.get("status")) == "1" and is_shown,
+        **({"parent_id": parent.product_id} if parent else {}),
+    }
+
+
+def map_parent(row: Mapping[str, Any]) -> Parent:
+    url_key = str(read_attributes(row).get("url_key") or "")
+    return Parent(str(row.get("id")), url_key, str(row.get("status")) == "1" and is_visible(row))
+
+
+def is_visible(row: Mapping[str, Any]) -> bool:
+    return row.get("visibility") is None or str(row["visibility"]) in VISIBLE
+
+
+def read_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        str(attribute.get("attribute_code")): attribute.get("value") for attribute in row.get("custom_attributes") or ()
+    }
+
+
+def find_brand(custom: Mapping[str, Any]) -> str:
+    """Return the brand of a product: the ID of an option, or a text."""
+    return next((str(custom[code]) for code in BRAND_ATTRIBUTES if custom.get(code)), "")
 
 
 def find_prices(price: Any, custom: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:

@@ -77,6 +77,10 @@ def test_backfill_and_reconciliation(
         "40.00",
         "Gear > Bags",
     )
+    assert (bag.url, bag.brand, bag.is_active) == (f"{server.url}/bag-3.html", "Acme", True), (
+        "sold on its product's page"
+    )
+    assert Product.objects.get(product_id="BAG-1").url == f"{server.url}/bag-1.html"
     assert bag.image_url == f"{server.url}/media/catalog/product/b/a/bag.jpg"
     assert Product.objects.get(product_id="BAG-1").availability == "out_of_stock"
     assert not Product.objects.filter(product_id="BAG-3").exists(), "a configurable product cannot be bought"
@@ -114,6 +118,19 @@ def test_a_special_price_applies_in_its_period_and_if_it_is_lower(special: dict[
     attributes = {} if expected == "40" else {"regular_price": "40"}
     found = magento.find_prices(40, special, now=NOW)
     assert found == {"price": expected, "attributes": attributes}, "the attribute is removed after the sale"
+
+
+def test_products_without_a_page_are_inactive(server: MagentoServer, bags: ShopConnection) -> None:
+    server.url_suffix = ""
+    server.records["/products"][2]["status"] = 2
+    server.records["/products"].append(make_product(4, visibility=1))
+    run_all(bags)
+    found = Product.objects.order_by("product_id").values_list("product_id", "is_active", "url")
+    assert list(found) == [
+        ("BAG-1", True, f"{server.url}/bag-1"),
+        ("BAG-2", False, f"{server.url}/bag-3"),
+        ("BAG-4", False, ""),
+    ]
 
 
 def test_credit_memos_become_returns(server: MagentoServer, bags: ShopConnection) -> None:

@@ -30,6 +30,8 @@ def make_product(
         "custom_attributes": [
             {"attribute_code": "description", "value": "<p>A bag</p>"},
             {"attribute_code": "image", "value": "/b/a/bag.jpg"},
+            {"attribute_code": "url_key", "value": f"bag-{number}"},
+            {"attribute_code": "manufacturer", "value": "7"},
         ],
         **fields,
     }
@@ -93,10 +95,13 @@ class MagentoServer(PlatformServer):
         leaf = {"id": 4, "name": "Bags", "level": 3, "children_data": []}
         self.categories: list[dict[str, Any]] = [{"id": 3, "name": "Gear", "level": 2, "children_data": [leaf]}]
         self.denied = ""
+        self.url_suffix: str | None = None  # of GraphQL, which a shop may block
 
     def respond(self, call: Call) -> Answer:
         if call.headers.get("authorization") != f"Bearer {TOKEN}":
             return Answer(401, {"message": "The consumer isn't authorized to access %resources."})
+        if call.path == "/graphql" and self.url_suffix is not None:
+            return Answer(200, {"data": {"storeConfig": {"product_url_suffix": self.url_suffix}}})
         path = call.path.removeprefix("/rest/V1")
         if path == self.denied:
             return Answer(403, {"message": "The consumer isn't authorized to access %resources."})
@@ -105,6 +110,8 @@ class MagentoServer(PlatformServer):
             return Answer(
                 200, [{"id": 1, "code": "default", "base_currency_code": "USD", "secure_base_media_url": media}]
             )
+        if path == "/products/attributes/manufacturer/options":
+            return Answer(200, [{"label": " ", "value": ""}, {"label": "Acme", "value": "7"}])
         if path == "/categories":
             return Answer(200, {"id": 2, "name": "Default Category", "level": 1, "children_data": self.categories})
         if path == "/inventory/source-items":
