@@ -111,7 +111,7 @@ class SyncDifference(models.Model):
     """A record that differed from the shop when a run compared it, or that could not be imported.
 
     Attributes:
-        detail: the fields that differed, or the reason of a rejection; for customers without values.
+        detail: the fields that differed, or the reasons of a rejection as JSON (field, code, message); for customers without values.
     """
 
     class Code(models.TextChoices):

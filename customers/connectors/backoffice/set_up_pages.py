@@ -1,6 +1,7 @@
 """Connecting a shop: address and keys, which are checked immediately, the preview, and disconnecting."""
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from customers.connectors.backoffice.access import find_shop, require_change
+from customers.connectors.backoffice.detail_texts import translate_detail
 from customers.connectors.backoffice.steps import build_steps
 from customers.connectors.models import ShopConnection
 from customers.connectors.platforms.base import Connector, PlatformError, ShopAccess, ShopFacts
@@ -210,7 +212,10 @@ def show_preview(request: HttpRequest, shop_id: int) -> HttpResponse:
     previews, problem = [], ""
     try:
         with open_connector(shop) as connector:
-            previews = preview_shop(shop, connector, at=timezone.now())
+            previews = [
+                replace(preview, reasons=tuple(map(translate_detail, preview.reasons)))
+                for preview in preview_shop(shop, connector, at=timezone.now())
+            ]
     except PlatformError as error:
         problem = str(error)
     return render_page(

@@ -1,5 +1,6 @@
 """Writes the records of a shop into catalog, customers and orders in sets, with the functions that imports and the REST API use."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ PRODUCT_COMPARED = ("title", "price", "stock", "availability", "category", "is_a
 ORDER_COMPARED = ("status", "total", "refunded")
 AMOUNTS = frozenset({"price", "total", "refunded"})
 ERASED = "erased"
+MAX_REASONS = 10  # of one rejected record
 
 
 @dataclass
@@ -335,9 +337,12 @@ def reject(result: WriteResult, kind: ShopRecordKind, external_id: str, problems
         return
     result.counts["rejected"] += 1
     result.problems.update(f"{kind.value}: {problem.field}: {problem.code}" for problem in problems[:1])
-    # messages about customers contain personal values
-    texts = [problem.code if kind is ShopRecordKind.CUSTOMERS else problem.message for problem in problems]
-    detail = "; ".join(f"{problem.field}: {text}" for problem, text in zip(problems, texts, strict=True))[:1000]
+    # the page shows a reason in the language of its reader; messages about customers contain personal values
+    has_text = kind is not ShopRecordKind.CUSTOMERS
+    reasons = [
+        (problem.field, problem.code, problem.message[:300] if has_text else "") for problem in problems[:MAX_REASONS]
+    ]
+    detail = json.dumps(reasons, ensure_ascii=False)
     result.differences.append(
         SyncDifference(kind=kind, external_id=external_id, code=SyncDifference.Code.REJECTED, detail=detail)
     )

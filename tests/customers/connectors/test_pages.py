@@ -8,13 +8,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from catalog.bulk_results import FieldProblem
 from catalog.models import Product
 from config.foundation.job_runs import JobStatus
 from customers.connectors import tasks
 from customers.connectors.backoffice import set_up_pages
 from customers.connectors.backoffice.detail_texts import translate_detail
-from customers.connectors.models import ShopConnection, SyncRun
+from customers.connectors.models import ShopConnection, ShopRecordKind, SyncRun
 from customers.connectors.platforms.registry import CONNECTORS
+from customers.connectors.sync.writing import WriteResult, reject
 from customers.events.models import Source
 from customers.orders.models import Order
 from tests.customers.connectors.makers import make_connection
@@ -37,6 +39,20 @@ def test_differences_name_their_fields_in_the_language_of_the_reader() -> None:
             translate_detail("status: cancelled → placed; is_active: False → True")
             == "状态：已取消 → 已下单; 启用：否 → 是"
         )
+
+
+def test_reasons_are_in_the_language_of_the_reader() -> None:
+    result = WriteResult()
+    message = "The price is negative; use a negative quantity for returned items."
+    problems = [FieldProblem("lines[0].total", "negative_price", message), FieldProblem("title", "odd", "Odd title.")]
+    reject(result, ShopRecordKind.ORDERS, "7", problems)
+    reject(result, ShopRecordKind.CUSTOMERS, "8", [FieldProblem("user_id", "required", "About ada@example.com")])
+    order, customer = (item.detail for item in result.differences)
+    assert translate_detail(order) == f"line 1, total: {message}; title: Odd title."
+    assert "ada@example.com" not in customer
+    with translation.override("zh-hans"):
+        assert "The price" not in translate_detail(order)
+        assert translate_detail("title: written before reasons had codes") == "标题：written before reasons had codes"
 
 
 @pytest.fixture
