@@ -197,6 +197,8 @@ class FeedImport(FileImport):
         db_default=0,
         help_text=_("Products of the feed that are inactive and stay hidden."),
     )
+    # the next start or end of a sale in the feed: from then on, the same file has other prices
+    prices_change_at = models.DateTimeField(null=True, editable=False)
 
     class Meta(FileImport.Meta):
         verbose_name = _("feed import")

@@ -20,7 +20,7 @@ from catalog.feeds.error_file import ErrorFile
 from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format
 from catalog.feeds.preset_reader import PresetReader
 from catalog.feeds.presets.registry import DEFAULT_PRESET
-from catalog.feeds.row_mapping import FeedRow, build_item
+from catalog.feeds.row_mapping import FeedRow, build_item, find_price_change
 from catalog.field_cleaning import shorten_value
 from catalog.models import FeedImport, Product
 from catalog.upsert import build_duplicate_problem, clean_product, count_inactive, get_change_time, write_products
@@ -106,6 +106,7 @@ def reset_record(record: FeedImport) -> None:
     record.rows = record.created = record.updated = record.unchanged = record.rejected = 0
     record.deactivated = record.inactive = 0
     record.problems, record.error_file, record.error, record.finished_at = {}, "", "", None
+    record.prices_change_at = None
     record.save()
 
 
@@ -191,11 +192,14 @@ class FeedImporter:
 
     def import_batch(self, batch: tuple[FeedRow, ...], seen_ids: "SeenIds", errors: ErrorFile) -> None:
         result = self.write_batch(batch, seen_ids)
+        record = self.record
+        changes = [record.prices_change_at]
         for row, item in zip(batch, result.results, strict=True):
             if item.problems:
                 errors.write(row.line, item.problems)
+            changes.append(find_price_change(row.fields, after=record.started_at))
+        record.prices_change_at = min((change for change in changes if change is not None), default=None)
         self.problems.update(result.count_problems())
-        record = self.record
         record.rows += len(batch)
         record.created += result.created
         record.updated += result.updated

@@ -252,6 +252,22 @@ def is_sale_active(period: Any, *, at: datetime) -> bool:
     """
     if is_empty(period):
         return True
+    starts_at, ends_at = read_sale_period(period)
+    return starts_at <= at < ends_at
+
+
+def find_price_change(fields: Mapping[str, Any], *, after: datetime) -> datetime | None:
+    """Return when the sale of a row starts or ends next; None if its price does not depend on the time any more."""
+    period = fields.get("sale_price_effective_date")
+    if is_empty(period) or is_empty(fields.get("sale_price")):
+        return None
+    try:
+        return next((moment for moment in read_sale_period(period) if moment > after), None)
+    except FieldValueError:
+        return None  # the row is rejected
+
+
+def read_sale_period(period: Any) -> tuple[datetime, datetime]:
     start, slash, end = shorten_value(period).partition("/")
     try:
         starts_at, ends_at = clean_moment(start), clean_moment(end)
@@ -260,4 +276,4 @@ def is_sale_active(period: Any, *, at: datetime) -> bool:
     if not slash or starts_at is None or ends_at is None:
         message = _("Use two times separated by a slash, such as 2026-05-01T00:00Z/2026-05-08T00:00Z.")
         raise FieldValueError("sale_price_effective_date", "bad_time", message, period)
-    return starts_at <= at <= ends_at
+    return starts_at, ends_at

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
+from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, is_gzip, open_bytes
 from config.foundation.files.safe_download import CHUNK_BYTES, DownloadError, check_url, download_file
@@ -97,6 +98,8 @@ def save_result(feed: ScheduledFeed, *, at: datetime) -> None:
             return
         interval = timedelta(hours=stored.interval_hours)  # a user may have changed it
         feed.checked_at, feed.due_at = at, at + (min(RETRY, interval) if feed.error else interval)
+        if not feed.error and (price_change := find_price_change(feed)) is not None:
+            feed.due_at = min(feed.due_at, max(price_change, at + RETRY))
         values = {name: getattr(feed, name) for name in RESULT_FIELDS}
         ScheduledFeed.objects.filter(pk=stored.pk).update(**values)
 
@@ -107,13 +110,15 @@ def query_unchanged(feed: ScheduledFeed) -> QuerySet[ScheduledFeed]:
 
 
 def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | None:
+    price_change = find_price_change(feed)
+    is_due = price_change is not None and price_change <= at  # then even the same file has other prices
     path = runs.UPLOADS.path / f"{uuid.uuid4().hex}-{get_valid_filename(name_file(feed.url))}"
     download = download_file(
         url=feed.url,
         path=path,
         max_bytes=settings.FEED_MAX_MB * 1024 * 1024,
-        etag=feed.etag,
-        last_modified=feed.last_modified,
+        etag="" if is_due else feed.etag,
+        last_modified="" if is_due else feed.last_modified,
         private_hosts=settings.FEED_PRIVATE_HOSTS,
     )
     if download.is_unchanged:
@@ -121,7 +126,7 @@ def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | Non
     unpack_file(path, max_bytes=settings.FEED_MAX_MB * 1024 * 1024)
     with path.open("rb") as file:
         content_hash = file_digest(file, "sha256").hexdigest()
-    if content_hash == feed.content_hash:
+    if content_hash == feed.content_hash and not is_due:
         path.unlink()
         feed.etag, feed.last_modified = download.etag, download.last_modified
         return None
@@ -135,6 +140,19 @@ def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | Non
     # only now: a feed that could not be imported is imported again even if it has not changed
     feed.etag, feed.last_modified, feed.content_hash = download.etag, download.last_modified, content_hash
     return run
+
+
+def find_price_change(feed: ScheduledFeed) -> datetime | None:
+    """Return when the next sale that was in an imported file of the source starts or ends, after the last import."""
+    imported = ImportRun.objects.filter(kind=PRODUCTS.key, source=feed.source, state=ImportState.IMPORTED)
+    records = FeedImport.objects.filter(pk__in=imported.order_by().values("record_id"))
+    last = records.aggregate(last=Max("started_at"))["last"]
+    if last is None:
+        return None
+    change: datetime | None = records.filter(prices_change_at__gt=last).aggregate(change=Min("prices_change_at"))[
+        "change"
+    ]
+    return change
 
 
 def unpack_file(path: Path, *, max_bytes: int) -> None:

@@ -63,6 +63,39 @@ def test_changed_feed_is_imported_and_an_unchanged_one_is_not(serve: Callable[..
     assert str(Product.objects.get().price) == "5.00"
 
 
+def test_unchanged_feed_is_imported_again_when_a_sale_in_it_starts_or_ends(serve: Callable[..., None]) -> None:
+    serve(
+        "id,title,price,sale_price,sale_price_effective_date\n"
+        "tea,Green tea,20,15,2026-11-23T00:00Z/2026-11-24T15:00Z\n"
+        "pot,Teapot,40,30,2026-11-26T00:00Z/2026-11-27T00:00Z\n"
+        "mug,Mug,8,,2026-11-24T13:00Z/2026-11-24T14:00Z\n"
+    )
+    feed = make_feed()
+    products = Product.objects.exclude(product_id="mug").order_by("product_id")
+    prices = []
+    for at in (
+        NOW,
+        NOW + timedelta(hours=2),
+        NOW + timedelta(hours=3),
+        NOW + timedelta(days=2),
+        NOW + timedelta(days=4),
+    ):
+        run = fetch_feed(feed=feed, at=at)
+        prices.append((run is not None, *map(int, products.values_list("price", flat=True))))
+    assert prices == [(True, 40, 15), (False, 40, 15), (True, 40, 20), (True, 30, 20), (True, 40, 20)]
+    assert fetch_feed(feed=feed, at=NOW + timedelta(days=5)) is None
+
+
+def test_feed_is_fetched_when_a_sale_ends_but_not_more_often_than_every_hour(serve: Callable[..., None]) -> None:
+    text = "id,title,price,sale_price,sale_price_effective_date\ntea,Tea,20,15,2026-11-23T00:00Z/2026-11-24T15:00Z\n"
+    serve(text)
+    feed = make_feed()
+    fetch_feed(feed=feed, at=NOW)
+    assert feed.due_at == NOW + timedelta(hours=3)
+    fetch_feed(feed=feed, at=NOW + timedelta(hours=2, minutes=30))
+    assert feed.due_at == NOW + timedelta(hours=3, minutes=30)
+
+
 def test_compressed_feed_is_unpacked_and_a_damaged_one_is_refused(boss: Client, tmp_path: Path) -> None:
     path = tmp_path / "feed.csv.gz"
     path.write_bytes(gzip.compress(FEED.encode()))
