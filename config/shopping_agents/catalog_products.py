@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
@@ -20,6 +21,7 @@ MAX_VARIANTS = 500  # of one product; further ones are left out, so that no prod
 COLUMNS = (
     "product_id", "parent_id", "sku", "title", "description", "category__path", "brand", "price", "currency",
     "availability", "stock", "image_url", "url", "attributes", "tags", "is_active", "is_draft",
+    "published_at",
 )  # fmt: skip
 
 
@@ -31,6 +33,7 @@ class LeftOut(StrEnum):
     """Why a product of the catalog is not published."""
 
     INACTIVE = "inactive"
+    NOT_YET_PUBLISHED = "not_yet_published"
     NO_PRICE = "no_price"
     NO_PAGE = "no_page"
     SOLD_OUT = "sold_out"
@@ -39,6 +42,10 @@ class LeftOut(StrEnum):
 
 LEFT_OUT_LABELS = {
     LeftOut.INACTIVE: (_("Inactive products and drafts"), _("Activate the products that the shop sells.")),
+    LeftOut.NOT_YET_PUBLISHED: (
+        _("Before their publication date"),
+        _("Nothing: they are published on that date."),
+    ),
     LeftOut.NO_PRICE: (
         _("Without a price"),
         _("Provide the price and the currency in the product feed or through the REST API."),
@@ -75,6 +82,7 @@ class CatalogVariant(NamedTuple):
     tags: list[str]
     is_active: bool
     is_draft: bool
+    published_at: datetime | None
 
     @property
     def group(self) -> str:
@@ -109,9 +117,14 @@ class CatalogProduct:
 
 @dataclass
 class ProductReader:
-    """Reads products in the order of their IDs, and counts what is left out while it reads."""
+    """Reads products in the order of their IDs, and counts what is left out while it reads.
+
+    Attributes:
+        now: products with a later publication date are left out.
+    """
 
     feed_settings: AgentFeedSettings
+    now: datetime
     left_out: Counter[str] = field(default_factory=Counter)
 
     def read_all(self) -> Iterator[CatalogProduct]:
@@ -152,6 +165,8 @@ class ProductReader:
         """Return why a variant is left out; None if it is published. before: how many variants of its product precede it."""
         if not variant.is_active or variant.is_draft:
             return LeftOut.INACTIVE
+        if variant.published_at is not None and variant.published_at > self.now:
+            return LeftOut.NOT_YET_PUBLISHED
         if variant.price is None:
             return LeftOut.NO_PRICE
         if not variant.page:

@@ -17,8 +17,10 @@ from typing import IO
 
 import msgspec
 from django.conf import settings
+from django.db.models import Min
 
 from catalog.fingerprint import read_catalog_fingerprint
+from catalog.models import Product
 from config.foundation.files.mirrored_file import MirroredFile
 from config.foundation.shop.profile import get_shop
 from config.shopping_agents.catalog_products import ProductReader
@@ -27,7 +29,7 @@ from config.shopping_agents.product_documents import build_acp_product
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # raised when the documents change, so that an upgrade builds the feed again
+FORMAT = 2  # raised when the documents change, so that an upgrade builds the feed again
 PRODUCTS, METADATA = "products.jsonl.gz", "metadata.json"
 COMPRESSION = 6
 
@@ -56,7 +58,7 @@ def build_feed(*, now: datetime) -> FeedBuild:
     if not feed_settings.is_enabled:
         delete_feed()
         return FeedBuild(False)
-    fingerprint = compute_fingerprint(feed_settings)
+    fingerprint = compute_fingerprint(feed_settings, now=now)
     published = load_feed_file()
     folder = get_feed_folder()
     for name in (PRODUCTS, METADATA):
@@ -68,7 +70,7 @@ def build_feed(*, now: datetime) -> FeedBuild:
         draft.unlink(missing_ok=True)
     products = variants = 0
     seller = get_shop().name
-    reader = ProductReader(feed_settings)
+    reader = ProductReader(feed_settings, now)
     encoder = msgspec.json.Encoder()
     with replace_file(folder / PRODUCTS) as file, gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0) as compressed:
         for product in reader.read_all():
@@ -100,11 +102,13 @@ def build_metadata(feed_settings: AgentFeedSettings, *, now: datetime) -> dict[s
     return {"id": f"feed_{name}", **country, "updated_at": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def compute_fingerprint(feed_settings: AgentFeedSettings) -> str:
-    """Return a value that changes whenever the feed would; computing it takes one query instead of reading each product's texts."""
+def compute_fingerprint(feed_settings: AgentFeedSettings, *, now: datetime) -> str:
+    """Return a value that changes whenever the feed would; computing it takes two queries instead of reading each product's texts."""
+    # when a publication date passes, no product changes, but the next date does
+    upcoming = Product.objects.active().filter(published_at__gt=now).aggregate(next=Min("published_at"))
     parts = [
         FORMAT, get_shop().name, feed_settings.includes_sold_out, feed_settings.target_country, settings.PRODUCT_URL,
-        settings.PUBLIC_URL, ",".join(sorted(settings.PUBLIC_ATTRIBUTES)), *read_catalog_fingerprint(),
+        settings.PUBLIC_URL, ",".join(sorted(settings.PUBLIC_ATTRIBUTES)), *read_catalog_fingerprint(), upcoming["next"],
     ]  # fmt: skip
     return sha256(repr(parts).encode()).hexdigest()
 

@@ -70,7 +70,7 @@ def search_catalog(body: CatalogSearchBody, *, feed_settings: AgentFeedSettings,
     ids = [page.snapshot.catalog.product_ids[hit.row] for hit in page.hits]
     by_variant = {
         variant.product_id: product
-        for product in ProductReader(feed_settings).read(ids)
+        for product in ProductReader(feed_settings, now).read(ids)
         for variant in product.variants
     }
     matched = {by_variant[each].id: (by_variant[each], each) for each in reversed(ids) if each in by_variant}
@@ -93,10 +93,10 @@ def search_catalog(body: CatalogSearchBody, *, feed_settings: AgentFeedSettings,
     return result
 
 
-def look_up(body: CatalogLookupBody, *, feed_settings: AgentFeedSettings) -> Json:
+def look_up(body: CatalogLookupBody, *, feed_settings: AgentFeedSettings, now: datetime) -> Json:
     """Return the products of IDs of products or variants; unknown ones are named in a message."""
     ids = list(dict.fromkeys(body.ids))
-    products = ProductReader(feed_settings).read(ids)
+    products = ProductReader(feed_settings, now).read(ids)
     ratings = read_ratings(products)
     found: set[str] = set()
     documents = []
@@ -129,9 +129,9 @@ def list_inputs(product: CatalogProduct, ids: Iterable[str]) -> dict[str, list[J
     return inputs
 
 
-def get_product(body: CatalogProductBody, *, feed_settings: AgentFeedSettings) -> Json:
+def get_product(body: CatalogProductBody, *, feed_settings: AgentFeedSettings, now: datetime) -> Json:
     """Return one product with the variants of the chosen options; an unknown ID is an application error, as UCP requires."""
-    products = ProductReader(feed_settings).read([body.id])
+    products = ProductReader(feed_settings, now).read([body.id])
     if not products:
         message = f"There is no product or variant {body.id!r}; search the catalog for its ID."
         return {

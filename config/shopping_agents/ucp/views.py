@@ -63,7 +63,7 @@ def look_up(request: HttpRequest) -> HttpResponse:
     """Answer `POST /catalog/lookup`."""
 
     def run(data: bytes, feed_settings: AgentFeedSettings) -> dict[str, Any]:
-        return catalog.look_up(parse_body(data, CatalogLookupBody), feed_settings=feed_settings)
+        return catalog.look_up(parse_body(data, CatalogLookupBody), feed_settings=feed_settings, now=timezone.now())
 
     return answer(request, LOOKUP, "lookup", run)
 
@@ -74,7 +74,9 @@ def get_product(request: HttpRequest) -> HttpResponse:
     """Answer `POST /catalog/product`."""
 
     def run(data: bytes, feed_settings: AgentFeedSettings) -> dict[str, Any]:
-        return catalog.get_product(parse_body(data, CatalogProductBody), feed_settings=feed_settings)
+        return catalog.get_product(
+            parse_body(data, CatalogProductBody), feed_settings=feed_settings, now=timezone.now()
+        )
 
     return answer(request, LOOKUP, "product", run)
 

@@ -91,6 +91,19 @@ def test_feed_is_built_again_only_after_a_change() -> None:
     assert list(get_feed_folder().iterdir()) == []
 
 
+def test_product_is_published_on_its_publication_date() -> None:
+    AgentFeedSettings(is_enabled=True).save()
+    make_product("cup", **URL)
+    make_product("lamp", published_at=NOON + timedelta(days=1), **URL)
+    build_feed(now=NOON)
+    assert [product["id"] for product in read_feed()] == ["cup"]
+    file = load_feed_file()
+    assert file is not None
+    assert file.left_out == {"not_yet_published": 1}
+    assert not build_feed(now=NOON + timedelta(hours=23)).is_new
+    assert build_feed(now=NOON + timedelta(days=1)).products == 2
+
+
 def test_feed_is_built_again_after_a_change_with_an_earlier_time_and_after_a_new_category_path() -> None:
     AgentFeedSettings(is_enabled=True).save()
     make_product("cup", category="Kitchen", **URL)

@@ -1,12 +1,14 @@
 """The discovery document and the catalog queries of UCP."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import jsonschema
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from config.shopping_agents import public_access
 from config.shopping_agents.models import AgentFeedSettings
@@ -57,7 +59,8 @@ def test_lookup_says_which_id_led_to_which_variant_and_which_are_unknown() -> No
     make_shirts()
     make_product("cup", **URL)
     make_product("hidden", is_active=False, **URL)
-    found = post("lookup", {"ids": ["shirt", "shirt-1", "cup", "hidden", "nothing", "cup"]}).json()
+    make_product("future", published_at=timezone.now() + timedelta(days=30), **URL)
+    found = post("lookup", {"ids": ["shirt", "shirt-1", "cup", "hidden", "nothing", "cup", "future"]}).json()
     jsonschema.validate(found, UCP_LOOKUP)
     inputs = {variant["id"]: variant["inputs"] for product in found["products"] for variant in product["variants"]}
     assert inputs == {
@@ -65,7 +68,8 @@ def test_lookup_says_which_id_led_to_which_variant_and_which_are_unknown() -> No
         "shirt-1": [{"id": "shirt-1", "match": "exact"}],
         "cup": [{"id": "cup", "match": "exact"}],
     }
-    assert [message["content"] for message in found["messages"]] == ["hidden", "nothing"]
+    assert [message["content"] for message in found["messages"]] == ["hidden", "nothing", "future"]
+    assert "product" not in post("product", {"id": "future"}).json()
     shirt = next(product for product in found["products"] if product["id"] == "shirt")
     assert [price["amount"] for price in shirt["price_range"].values()] == [1000, 1200]
     cheap = post("lookup", {"ids": ["cup", "shirt-2"], "filters": {"price": {"max": 1100}}}).json()
