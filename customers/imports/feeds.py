@@ -208,9 +208,9 @@ def create_feed_run(feed: ScheduledFeed, *, stored_name: str, at: datetime) -> I
 
 
 def find_options(feed: ScheduledFeed) -> dict[str, Any]:
-    """Return the options of the last import of the feed's source."""
+    """Return the options of the last import of the feed's source, without the force option: it is a decision about one file."""
     last = ImportRun.objects.filter(kind=PRODUCTS.key, source=feed.source, finished_at__isnull=False).first()
-    return dict(last.options) if last is not None else {}
+    return {name: value for name, value in last.options.items() if name != "force"} if last is not None else {}
 
 
 def import_feed_run(run: ImportRun, *, at: datetime) -> ImportRun:

@@ -185,13 +185,14 @@ def build_options_form(
 
 
 def find_last_options(run: ImportRun) -> dict[str, Any]:
+    """Return the options of the last import of this source that apply to more than one file."""
     last = (
         ImportRun.objects.filter(kind=run.kind, source=run.source, finished_at__isnull=False)
         .exclude(pk=run.pk)
         .order_by("-created_at", "-id")
         .first()
     )
-    return {name: value for name, value in last.options.items() if name != "encoding"} if last else {}
+    return {name: value for name, value in last.options.items() if name not in ("encoding", "force")} if last else {}
 
 
 def read_posted_choices(request: HttpRequest, sample: FileSample) -> dict[str, str]:

@@ -126,6 +126,23 @@ def test_feed_uses_the_columns_of_the_last_import_and_can_be_undone(
     assert not Product.objects.exists()
 
 
+def test_force_option_of_a_manual_import_does_not_apply_to_later_files(
+    boss: Client, upload: Upload, serve: Callable[..., None]
+) -> None:
+    text = "id,title,price\n" + "".join(f"p{number},Product {number},5\n" for number in range(10))
+    upload("products", text, missing="deactivate", force="on")
+    next_file = upload("products", text, check=False)
+    form = boss.get(reverse("imports:columns", args=[next_file.pk])).context["options"]
+    assert (form["missing"].value(), form["force"].value()) == ("deactivate", None)
+    serve(text)
+    feed = make_feed()
+    assert fetch_feed(feed=feed, at=NOW) is not None
+    serve(text[: text.index("p4")])
+    assert fetch_feed(feed=feed, at=NOW + timedelta(days=1)) is None
+    assert "6 of 10" in feed.error
+    assert Product.objects.active().count() == 10
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
