@@ -20,7 +20,7 @@ from catalog.feeds.error_file import ErrorFile
 from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format
 from catalog.feeds.preset_reader import PresetReader
 from catalog.feeds.presets.registry import DEFAULT_PRESET
-from catalog.feeds.row_mapping import FeedRow, build_item, find_price_change
+from catalog.feeds.row_mapping import REGULAR_PRICE, FeedRow, build_item, find_price_change
 from catalog.field_cleaning import shorten_value
 from catalog.models import FeedImport, Product
 from catalog.upsert import build_duplicate_problem, clean_product, count_inactive, get_change_time, write_products
@@ -248,6 +248,7 @@ class FeedImporter:
         if not rows:
             return {}
         with transaction.atomic():
+            remove_regular_prices(rows)
             written = write_products(rows, at=get_change_time(self.record.started_at))
             self.record.inactive += count_inactive(rows)
             if self.record.dry_run:
@@ -280,6 +281,20 @@ class FeedImporter:
             self.record.deactivated = seen_ids.count_absent()
         else:
             self.record.deactivated = seen_ids.deactivate_absent(at=get_change_time(self.record.started_at))
+
+
+def remove_regular_prices(rows: Mapping[str, dict[str, Any]]) -> None:
+    """Have rows with a price and without attributes remove the price before an earlier sale; other attributes are kept.
+
+    A row of a sale has this attribute, and a row with attributes replaces all of them.
+    """
+    product_ids = [key for key, row in rows.items() if "price" in row and "attributes" not in row]
+    reduced = Product.objects.filter(product_id__in=product_ids, attributes__has_key=REGULAR_PRICE)
+    # locked, so that no attribute changes before it is written back
+    for key, attributes in (
+        reduced.order_by("product_id").select_for_update().values_list("product_id", "attributes") if product_ids else ()
+    ):
+        rows[key]["attributes"] = {name: value for name, value in attributes.items() if name != REGULAR_PRICE}
 
 
 @contextmanager

@@ -41,6 +41,7 @@ FIELD_NAMES = {
     "published_at": ("published_at",),
     "is_active": ("is_active", "active"),
 }
+REGULAR_PRICE = "regular_price"  # the attribute with the price before a sale
 SALE_NAMES = frozenset({"sale_price", "sale_price_effective_date"})
 KNOWN_NAMES = frozenset(name for names in FIELD_NAMES.values() for name in names) | SALE_NAMES
 NUMBER_CHARACTERS = frozenset("0123456789.,")
@@ -161,7 +162,7 @@ def read_prices(
     if sale == price:
         return regular
     if price is not None:
-        attributes["regular_price"] = str(price)
+        attributes[REGULAR_PRICE] = str(price)
     return regular | {"price": sale}
 
 

@@ -181,6 +181,17 @@ def test_a_sale_price_above_the_price_is_rejected_and_an_equal_one_is_no_sale(wr
     assert (products["c"].price, products["c"].attributes) == (Decimal(15), {"regular_price": "20.00"})
 
 
+@pytest.mark.parametrize("text", ["id,title,price,sale_price\na,A,18,\n", "id,title,price\na,A,18\n"])
+def test_the_regular_price_is_removed_when_a_sale_has_ended(write: Callable[..., Path], text: str) -> None:
+    load(write("id,title,price,sale_price\na,A,20,15\n"))
+    Product.objects.update(attributes={"regular_price": "20.00", "color": "red"})
+    load(write("id,title\na,A\n"))
+    assert Product.objects.get().attributes == {"regular_price": "20.00", "color": "red"}  # no price in this file
+    assert counts(load(write(text))) == (1, 0, 1, 0, 0)
+    assert (Product.objects.get().price, Product.objects.get().attributes) == (Decimal(18), {"color": "red"})
+    assert counts(load(write(text))) == (1, 0, 0, 1, 0)
+
+
 def test_an_atom_feed_is_imported(write: Callable[..., Path]) -> None:
     load(write(ATOM, "feed.xml"))
     kettle = Product.objects.get()
