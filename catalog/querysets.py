@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Case, IntegerField, Q, Value, When
 
+from catalog.sold_out import SOLD_OUT
+
 if TYPE_CHECKING:
     from catalog.models import Product
 
@@ -16,8 +18,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.filter(is_active=True)
 
     def buyable(self) -> Self:
-        """Return active products that are not sold out; where stock is tracked it must be positive."""
-        return self.active().exclude(availability="out_of_stock").filter(Q(stock__isnull=True) | Q(stock__gt=0))
+        """Return active products that are not sold out."""
+        return self.active().exclude(SOLD_OUT)
 
     def find(self, reference: str) -> "Product | None":
         """Return the product with this ID, else the only product with this SKU."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from catalog.models import Availability, Product
+from catalog.models import Product
 from catalog.placeholder_images.drawing import build_placeholder_url, choose_image_url
+from catalog.sold_out import is_sold_out
 from config.foundation.number_formats import format_money
 
 MAX_OPTIONS = 12
@@ -66,10 +67,7 @@ def describe_product(product: Product) -> PickerProduct:
 def describe_availability(product: Product) -> str:
     if not product.is_active:
         return _("Inactive, so it is not shown")
-    is_sold_out = product.availability == Availability.OUT_OF_STOCK or (
-        product.stock is not None and product.stock <= 0
-    )
-    if is_sold_out:
+    if is_sold_out(availability=product.availability, stock=product.stock):
         return _("Out of stock")
     return "" if product.price else _("Without a price, so it is not recommended")
 

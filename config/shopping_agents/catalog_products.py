@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from django.db.models import Case, F, QuerySet, When
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import Availability, Product
+from catalog.models import Product
 from catalog.product_links import resolve_product_url
+from catalog.sold_out import is_sold_out
 from config.shopping_agents.models import AgentFeedSettings
 
 CHUNK = 2000
@@ -91,7 +92,7 @@ class CatalogVariant(NamedTuple):
 
     @property
     def is_sold_out(self) -> bool:
-        return self.availability == Availability.OUT_OF_STOCK or (self.stock is not None and self.stock <= 0)
+        return is_sold_out(availability=self.availability, stock=self.stock)
 
     @property
     def page(self) -> str:

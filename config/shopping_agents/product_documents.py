@@ -138,9 +138,8 @@ def build_offer(variant: CatalogVariant) -> Json:
 
 
 def build_availability(variant: CatalogVariant) -> Json:
-    """Return whether a variant can be bought; a tracked stock of zero means sold out, except for preorders and backorders."""
-    on_order = variant.availability in (Availability.PREORDER, Availability.BACKORDER)
-    if variant.is_sold_out and not on_order:
+    """Return whether a variant can be bought."""
+    if variant.is_sold_out:
         return {"available": False, "status": "out_of_stock"}
     return {"available": True, "status": STATUSES[Availability(variant.availability)]}
 

@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 
 from catalog.models import Product
+from catalog.sold_out import is_sold_out
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.demand.forecasting.restocking import estimate_return_rates
 from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
@@ -227,7 +228,7 @@ def add_catalog(
     category_of = np.array([value[1] or NO_CATEGORY for value in values], np.int64)
     categories, group = np.unique(np.concatenate([category_of, others.category]), return_inverse=True)
     stock = np.array([np.nan if value[4] is None else float(value[4]) for value in values])
-    is_out = (stock <= 0) | np.array([value[5] == "out_of_stock" for value in values])
+    is_out = np.array([is_sold_out(availability=value[5], stock=value[4]) for value in values], np.bool_)
     after_last = np.arange(panel.n_periods)[None, :] > last_sale(panel.quantity)[:, None]
     is_out = np.append(is_out, np.zeros(len(others.category), bool))
     is_unknown = (after_last & is_out[:, None]) | find_closed_days(panel.quantity)[None, :]

@@ -15,7 +15,8 @@ from django.db import connection
 from django.db.models.fields.json import KeyTransform
 
 from catalog.fingerprint import read_catalog_fingerprint
-from catalog.models import Product
+from catalog.models import Availability, Product
+from catalog.sold_out import is_sold_out
 from config.foundation.array_types import Rows
 
 type Mask = npt.NDArray[np.bool_]
@@ -103,7 +104,7 @@ def find_products_with_attribute(name: str, value: str) -> list[str]:
 # Numbers as floats: loading decimals and times as Python objects takes twice as long as the query.
 READ_PRODUCTS = """
     SELECT p.product_id, p.price::float8, p.cost::float8, p.stock::float8, p.brand, COALESCE(c.path, ''),
-           p.availability = 'out_of_stock', p.is_active, extract(epoch FROM p.published_at)::float8
+           p.availability, p.is_active, extract(epoch FROM p.published_at)::float8
     FROM catalog_product p LEFT JOIN catalog_category c ON c.id = p.category_id
     ORDER BY p.id
 """
@@ -151,15 +152,17 @@ def read_records() -> list[tuple[Any, ...]]:
 def make_columns(records: Sequence[tuple[Any, ...]]) -> RuleProductColumns:
     """Return the columns of rows of READ_PRODUCTS; ``visible`` ignores the products' publication times."""
     columns = tuple(zip(*records, strict=True)) or ((),) * N_COLUMNS
-    ids, prices, costs, stocks, brand_names, paths, sold_out, active, published = columns
+    ids, prices, costs, stocks, brand_names, paths, availability, active, published = columns
     price, cost, stock, published_at = (to_floats(values) for values in (prices, costs, stocks, published))
     brand, brands = encode_names(brand_names)
     category, categories = encode_names(paths)
     row_of_id = dict(zip(ids, range(len(ids)), strict=True))
     return RuleProductColumns(
         visible=np.array(active, np.bool_),
-        in_stock=~np.array(sold_out, np.bool_)
-        & ~(stock <= 0),  # NaN is not <= 0: products without stock tracking are in stock
+        in_stock=~np.array(
+            [is_sold_out(availability=own, stock=units) for own, units in zip(availability, stocks, strict=True)],
+            np.bool_,
+        ),
         price=price,
         margin=compute_margin(price=price, cost=cost),
         stock=stock,
@@ -174,7 +177,7 @@ def make_columns(records: Sequence[tuple[Any, ...]]) -> RuleProductColumns:
 
 def make_missing_product(product_id: str) -> tuple[Any, ...]:
     """Return the row of a deleted product, which is never shown."""
-    return (product_id, None, None, None, "", "", True, False, None)
+    return (product_id, None, None, None, "", "", Availability.OUT_OF_STOCK, False, None)
 
 
 def compute_margin(*, price: npt.NDArray[np.float64], cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

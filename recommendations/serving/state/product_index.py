@@ -16,8 +16,9 @@ import numpy.typing as npt
 from django.db.models import FloatField, Func, QuerySet
 
 from catalog.fingerprint import UNKNOWN_CHANGES, RecentChanges, summarize_changes
-from catalog.models import Availability, Product
+from catalog.models import Product
 from catalog.product_links import resolve_product_url
+from catalog.sold_out import is_sold_out
 from recommendations.engine import IdMap
 from recommendations.serving.expressions.expression import BoundBoost, BoundExpression
 from recommendations.serving.expressions.product_masks import compute_boosts, compute_mask
@@ -375,7 +376,7 @@ class ProductIndex:
             self.skus[number] = sku
             self._has_new_skus = True
         self.active[number] = active
-        self.in_stock[number] = availability != Availability.OUT_OF_STOCK and (stock is None or stock > 0)
+        self.in_stock[number] = not is_sold_out(availability=availability, stock=stock)
         self.stock[number] = np.nan if stock is None else stock
         self.published[number] = np.nan if published is None else published
         self.price[number] = np.nan if price is None else float(price)

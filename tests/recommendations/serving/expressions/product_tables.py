@@ -81,7 +81,8 @@ def list_values(attribute: str, product: Mapping[str, Any]) -> list[Any]:
         value = fields["attributes"].get(attribute.removeprefix("attributes."))
         return [inner for inner in (value if isinstance(value, list) else [value]) if inner not in (None, "")]
     if attribute == "in_stock":
-        return [fields["availability"] != "out_of_stock" and (fields["stock"] is None or fields["stock"] > 0)]
+        is_tracked_out = fields["availability"] == "in_stock" and fields["stock"] is not None and fields["stock"] <= 0
+        return [fields["availability"] != "out_of_stock" and not is_tracked_out]
     if attribute == "margin":
         price, cost = fields["price"], fields["cost"]
         return [float((price - cost) / price)] if price and cost is not None else []
