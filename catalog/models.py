@@ -145,6 +145,25 @@ class Product(models.Model):
         return self.title
 
 
+class ProductSource(models.Model):
+    """The source whose file a product is from: of its last complete import that contained the product, or else of the first import.
+
+    A complete import deactivates the missing products of its own source only. Products of a connected shop or of the REST API have none.
+    """
+
+    product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="import_source")
+    source = models.CharField(max_length=100, db_index=True)
+    feed_import = models.ForeignKey("FeedImport", models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("product source")
+        verbose_name_plural = _("product sources")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.product_id}"
+
+
 class ProductVector(models.Model):
     """A vector that a model computed for a product, such as an image embedding.
 

@@ -50,6 +50,7 @@ class FeedOptions:
     """How to read a feed; None means detect.
 
     Attributes:
+        source: missing products are deactivated only if they are from this source; without one, in the whole catalog.
         preset: the shop system that exported the file.
         mapping: field → its columns; takes precedence over the preset, which supplies the columns of the other fields.
         is_complete_mapping: fields that are not in ``mapping`` have no column, even if the preset knows one.
@@ -61,6 +62,7 @@ class FeedOptions:
     encoding: str | None = None
     missing: MissingProducts = MissingProducts.KEEP
     force: bool = False
+    source: str = ""
     preset: str = DEFAULT_PRESET
     mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
     is_complete_mapping: bool = False
@@ -184,6 +186,8 @@ class FeedImporter:
                 self.progress(record.rows, total)
             if deactivates:
                 self.deactivate(seen_ids)
+            if self.options.source and not record.dry_run:
+                seen_ids.assign_source(self.options.source, record=record, is_complete=deactivates)
 
     @property
     def error_path(self) -> Path:
@@ -265,7 +269,10 @@ class FeedImporter:
             for batch in batched(reader.read(stream), BATCH):
                 seen_ids.add([key for key, _cleaned, _problems in map(self.clean, batch) if key])
                 self.progress(0, total)
-        active, absent = Product.objects.active().count(), seen_ids.count_absent()
+        products = Product.objects.active()
+        if source := self.options.source:
+            products = products.filter(import_source__source=source)
+        active, absent = products.count(), seen_ids.count_absent(source)
         if absent > active * MAX_DEACTIVATED_SHARE:
             raise TooManyMissingError(
                 _(
@@ -278,9 +285,10 @@ class FeedImporter:
     def deactivate(self, seen_ids: "SeenIds") -> None:
         """Deactivate the products that are missing from the feed, in a dry run only count them."""
         if self.record.dry_run:
-            self.record.deactivated = seen_ids.count_absent()
+            self.record.deactivated = seen_ids.count_absent(self.options.source)
         else:
-            self.record.deactivated = seen_ids.deactivate_absent(at=get_change_time(self.record.started_at))
+            at = get_change_time(self.record.started_at)
+            self.record.deactivated = seen_ids.deactivate_absent(self.options.source, at=at)
 
 
 def remove_regular_prices(rows: Mapping[str, dict[str, Any]]) -> None:
@@ -292,7 +300,9 @@ def remove_regular_prices(rows: Mapping[str, dict[str, Any]]) -> None:
     reduced = Product.objects.filter(product_id__in=product_ids, attributes__has_key=REGULAR_PRICE)
     # locked, so that no attribute changes before it is written back
     for key, attributes in (
-        reduced.order_by("product_id").select_for_update().values_list("product_id", "attributes") if product_ids else ()
+        reduced.order_by("product_id").select_for_update().values_list("product_id", "attributes")
+        if product_ids
+        else ()
     ):
         rows[key]["attributes"] = {name: value for name, value in attributes.items() if name != REGULAR_PRICE}
 
@@ -315,6 +325,14 @@ def track_seen_ids() -> Iterator["SeenIds"]:
                 cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")
 
 
+# active products that the file does not contain, of one source if there is one
+ABSENT = """
+    p.is_active AND NOT EXISTS (SELECT 1 FROM catalog_feed_seen s WHERE s.product_id = p.product_id) AND (
+        %(source)s = '' OR EXISTS (SELECT 1 FROM catalog_productsource o WHERE o.product_id = p.id AND o.source = %(source)s)
+    )
+"""
+
+
 class SeenIds:
     """The ids that a file has contained so far, and those of them that a valid row has claimed."""
 
@@ -334,19 +352,32 @@ class SeenIds:
             )
             return {product_id for (product_id,) in cursor.fetchall()}
 
-    def count_absent(self) -> int:
+    def count_absent(self, source: str) -> int:
+        """Return the number of active products of a source, or of the catalog, that the file does not contain."""
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM catalog_product p WHERE p.is_active AND NOT EXISTS"
-                " (SELECT 1 FROM catalog_feed_seen s WHERE s.product_id = p.product_id)"
-            )
+            cursor.execute(f"SELECT count(*) FROM catalog_product p WHERE {ABSENT}", {"source": source})  # noqa: S608
             return cursor.fetchone()[0]
 
-    def deactivate_absent(self, *, at: datetime) -> int:
+    def deactivate_absent(self, source: str, *, at: datetime) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE catalog_product p SET is_active = false, updated_at = %s WHERE p.is_active AND NOT EXISTS"
-                " (SELECT 1 FROM catalog_feed_seen s WHERE s.product_id = p.product_id)",
-                [at],
+                f"UPDATE catalog_product p SET is_active = false, updated_at = %(at)s WHERE {ABSENT}",  # noqa: S608
+                {"source": source, "at": at},
             )
             return cursor.rowcount
+
+    def assign_source(self, source: str, *, record: FeedImport, is_complete: bool) -> None:
+        """Store the source of the products of the file; an incomplete one, such as a file of stock, only of those without a source."""
+        change = (
+            "UPDATE SET source = EXCLUDED.source, feed_import_id = EXCLUDED.feed_import_id"
+            " WHERE catalog_productsource.source <> EXCLUDED.source"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                INSERT INTO catalog_productsource (product_id, source, feed_import_id)
+                SELECT p.id, %s, %s FROM catalog_feed_seen s JOIN catalog_product p ON p.product_id = s.product_id
+                ORDER BY p.id ON CONFLICT (product_id) DO {change if is_complete else "NOTHING"}
+                """,  # noqa: S608
+                [source, record.pk],
+            )

@@ -7,6 +7,7 @@ register_impersonal(
     table("catalog.Category"),
     table("catalog.Product"),
     table("catalog.ProductVector"),
+    table("catalog.ProductSource"),
     table("catalog.FeedImport"),
     reason="Products, and imports of product feeds.",
 )

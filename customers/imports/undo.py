@@ -13,6 +13,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from catalog.models import Product, ProductSource
 from customers.identity.consent.append_only import allow_ledger_changes
 from customers.imports.models import ImportChange, ImportedEvents, ImportRun, ImportState
 
@@ -115,6 +116,10 @@ def undo_changes(*, run: ImportRun, main_table: str, is_forced: bool = False) ->
             result.deleted[table], result.kept[table] = delete_created_rows(cursor, model)
         for table, model in reversed(tables.items()):
             result.restored[table] += insert_deleted_rows(cursor, model)
+        if (
+            main_table == Product._meta.db_table
+        ):  # later imports of the source must not deactivate what this one contained
+            ProductSource.objects.filter(feed_import=run.record_id).delete()
         ImportChange.objects.filter(run=run).delete()
         ImportedEvents.objects.filter(run=run).delete()
     return result

@@ -396,6 +396,27 @@ def test_products_missing_from_the_feed_are_deactivated_and_reactivated(write: C
     assert Product.objects.active().count() == 3
 
 
+def test_an_import_deactivates_only_products_of_its_own_source(write: Callable[..., Path]) -> None:
+    def send(source: str, ids: str, missing: MissingProducts = MissingProducts.DEACTIVATE, **options: Any) -> int:
+        path = write("id,title\n" + "".join(f"{each},T\n" for each in ids))
+        return load(path, source=source, missing=missing, **options).deactivated
+
+    def list_active() -> str:
+        return "".join(Product.objects.active().order_by("product_id").values_list("product_id", flat=True))
+
+    Product.objects.create(product_id="r", title="Of the REST API")
+    assert send("mugs", "abcd") == 0
+    assert send("pots", "xy") == 0
+    assert send("stock", "abcdxyr", MissingProducts.KEEP) == 0  # a file of stock takes no product from another source
+    assert send("mugs", "abc", dry_run=True) == 1
+    assert (send("mugs", "abc"), list_active()) == (1, "abcrxy")
+    assert (send("pots", "xyd"), list_active()) == (0, "abcdrxy")  # d has changed its source
+    assert (send("mugs", "abc"), list_active()) == (0, "abcdrxy")
+    with pytest.raises(TooManyMissingError, match="2 of 3"):
+        send("mugs", "a")
+    assert (send("mugs", "a", force=True), list_active()) == (2, "adrxy")
+
+
 def test_changes_have_the_time_of_their_batch_so_that_serving_reads_them(write: Callable[..., Path]) -> None:
     load(write("id,title\na,A\nb,B\n"))
     now = timezone.now()

@@ -66,6 +66,9 @@ class ProductOptionsForm(forms.Form):
             (MissingProducts.KEEP.value, gettext_lazy("Keep unchanged")),
             (MissingProducts.DEACTIVATE.value, gettext_lazy("Deactivate")),
         ],
+        help_text=gettext_lazy(
+            "Only products from this source are deactivated, not those of other sources, of a connected shop or of the REST API."
+        ),
     )
     force = forms.BooleanField(
         label=gettext_lazy("Deactivate even if more than half of the products are missing"), required=False
@@ -78,13 +81,16 @@ class ProductOptionsForm(forms.Form):
         return code
 
 
-def build_feed_options(options: Mapping[str, Any], *, preset: str, mapping: Mapping[str, list[str]]) -> FeedOptions:
+def build_feed_options(
+    options: Mapping[str, Any], *, source: str, preset: str, mapping: Mapping[str, list[str]]
+) -> FeedOptions:
     """Return the options of a feed; ``mapping`` has the columns that a user chose, "-" the columns to leave out."""
     return FeedOptions(
         currency=options.get("currency") or get_shop().currency,
         encoding=options.get("encoding") or None,
         missing=MissingProducts(options.get("missing") or MissingProducts.KEEP),
         force=bool(options.get("force")),
+        source=source,
         preset=preset,
         mapping={name: own for name, own in mapping.items() if name in FIELDS},
         is_complete_mapping=True,
@@ -102,7 +108,7 @@ def import_product_file(task: ImportTask) -> ImportOutcome:
         record.save()
         run.record_id = record.pk
         run.save(update_fields=["record_id"])  # before the import: an attempt after a crash finds its record
-        options = build_feed_options(run.options, preset=run.preset, mapping=run.mapping)
+        options = build_feed_options(run.options, source=run.source, preset=run.preset, mapping=run.mapping)
         try:
             with translate_file_errors(task, record):
                 import_feed(

@@ -143,6 +143,19 @@ def test_force_option_of_a_manual_import_does_not_apply_to_later_files(
     assert Product.objects.active().count() == 10
 
 
+def test_undone_import_no_longer_decides_which_products_its_source_has(boss: Client, upload: Upload) -> None:
+    text = "id,title,price\ntea,Tea,5\npot,Pot,40\n"
+    Product.objects.create(product_id="tea", title="Tea")
+    wrong = post(boss, "start", upload("products", text, source="mugs"))
+    ImportRun.objects.update(undo_until=datetime(2100, 1, 1, tzinfo=UTC))
+    assert post(boss, "undo", wrong).state == "undone"
+    run = post(
+        boss, "start", upload("products", "id,title\nmug,Mug\n", source="mugs", missing="deactivate", force="on")
+    )
+    assert run.counts["deactivated"] == 0
+    assert set(Product.objects.active().values_list("product_id", flat=True)) == {"tea", "mug"}
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [

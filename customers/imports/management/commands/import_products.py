@@ -29,7 +29,7 @@ class Command(ImportCommand):
             "--missing",
             choices=[choice.value for choice in MissingProducts],
             default=MissingProducts.KEEP.value,
-            help="what to do with products that are missing from the file",
+            help="what to do with products of the catalog, from any source, that are missing from the file",
         )
         parser.add_argument(
             "--force", action="store_true", help="deactivate even if more than half of the products are missing"
