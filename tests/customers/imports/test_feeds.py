@@ -152,7 +152,7 @@ def test_undone_import_no_longer_decides_which_products_its_source_has(boss: Cli
     run = post(
         boss, "start", upload("products", "id,title\nmug,Mug\n", source="mugs", missing="deactivate", force="on")
     )
-    assert run.counts["deactivated"] == 0
+    assert "deactivated" not in run.counts
     assert set(Product.objects.active().values_list("product_id", flat=True)) == {"tea", "mug"}
 
 
