@@ -158,18 +158,20 @@ def measure_groups(rows: TrainingRows, chosen: ChosenLearner, effect: Floats, th
 
 def measure_figures(rows: TrainingRows, chosen: ChosenLearner, effect: Floats) -> dict[str, Any]:
     """Return the Qini curve of the chosen learner, and the figures of all learners, on the customers set aside."""
-    curve = compute_qini_curve(rows.treated, rows.outcome, effect)
+    propensity = rows.propensity  # campaigns differ in their holdout shares and in how much their customers order
+    curve = compute_qini_curve(rows.treated, rows.outcome, effect, propensity)
     points = np.unique(np.linspace(0, len(curve.count) - 1, CURVE_POINTS).astype(np.int64))
     learners = {}
     for name, learner in chosen.learners.items():
         score = learner.predict(rows.matrix)
-        qini = bootstrap_qini(rows.treated, rows.outcome, score, seed=7, draws=choose_draws(len(rows)))
+        test = rows.treated, rows.outcome, score, propensity
+        qini = bootstrap_qini(*test, seed=7, person=rows.person, draws=choose_draws(len(rows)))
         learners[name] = {
             "qini": to_json(qini.value),
             "low": to_json(qini.low),
             "high": to_json(qini.high),
-            "auuc": to_json(compute_auuc(rows.treated, rows.outcome, score)),
-            "uplift_30": to_json(compute_uplift_at(rows.treated, rows.outcome, score)),
+            "auuc": to_json(compute_auuc(*test)),
+            "uplift_30": to_json(compute_uplift_at(*test)),
         }
     treated = int(rows.treated.sum())
     return {

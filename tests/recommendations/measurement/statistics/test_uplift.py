@@ -39,6 +39,42 @@ def test_uplift_at_a_share_counts_only_the_top() -> None:
     assert compute_uplift_at(TREATED, OUTCOME, SCORE, share=1.0) == pytest.approx(2 / 3 - 1 / 3)
 
 
+def test_several_campaigns_without_an_effect_show_none() -> None:
+    # of 40 and 200 customers, 50% and 10% were held out; 20% and 5% of both groups ordered
+    propensity = np.repeat([0.5, 0.9], [40, 200])
+    treated = np.repeat([True, False, True, False], [20, 20, 180, 20])
+    outcome = np.concatenate(
+        [np.arange(n) < round(n * rate) for n, rate in [(20, 0.2), (20, 0.2), (180, 0.05), (20, 0.05)]]
+    )
+    score = np.where(propensity < 0.9, 1.0, 0.0)
+    test = treated, outcome.astype(np.float64), score, propensity
+    assert compute_qini_curve(*test).gain.tolist() == pytest.approx([0, 0, 0])
+    assert compute_qini_coefficient(*test) == pytest.approx(0)
+    assert compute_auuc(*test) == pytest.approx(0)
+    assert compute_uplift_at(*test, share=1.0) == pytest.approx(0)
+    without = treated, outcome.astype(np.float64), score
+    assert compute_qini_coefficient(*without) > 0.05
+    assert compute_uplift_at(*without, share=1.0) == pytest.approx(-0.06)
+
+
+def test_the_same_propensity_everywhere_changes_nothing() -> None:
+    propensity = np.full(6, 0.8)
+    assert compute_qini_curve(TREATED, OUTCOME, SCORE, propensity).gain.tolist() == pytest.approx([0, 1, 1, 2, 2, 2, 1])
+    assert compute_uplift_at(TREATED, OUTCOME, SCORE, propensity, share=1.0) == pytest.approx(1 / 3)
+    assert compute_auuc(TREATED, OUTCOME, SCORE, propensity) == pytest.approx(compute_auuc(TREATED, OUTCOME, SCORE))
+
+
+def test_all_rows_of_a_person_are_drawn_together() -> None:
+    rng = np.random.default_rng(1)
+    treated, outcome, score = rng.random(60) < 0.5, (rng.random(60) < 0.3).astype(np.float64), rng.random(60)
+    once = bootstrap_qini(treated, outcome, score, seed=1, draws=200)
+    four = [np.repeat(values, 4) for values in (treated, outcome, score)]
+    alone = bootstrap_qini(*four, seed=1, draws=200)
+    together = bootstrap_qini(*four, seed=1, draws=200, person=np.repeat(np.arange(60), 4))
+    assert together.high - together.low == pytest.approx(once.high - once.low, rel=0.01)
+    assert alone.high - alone.low < 0.7 * (together.high - together.low)
+
+
 def test_irr_and_nir_follow_the_published_formulas() -> None:
     treated = np.repeat([True, False], 4)
     outcome = np.array([1, 1, 0, 0, 1, 0, 0, 0], dtype=np.float64)
