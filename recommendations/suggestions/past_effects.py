@@ -68,5 +68,12 @@ def expect_effect(template_key: str, past: list[PastEffect]) -> ExpectedEffect |
     same = [effect for effect in past if effect.template_key == template_key]
     if not same:
         return None
-    conversion = predict_effect([effect.effect for effect in same], [effect.standard_error for effect in same])
+    others = sorted({effect.template_key for effect in past} - {template_key})
+    conversion = predict_effect(*list_effects(past, template_key), others=[list_effects(past, key) for key in others])
     return ExpectedEffect(len(same), conversion)
+
+
+def list_effects(past: list[PastEffect], template_key: str) -> tuple[list[float], list[float]]:
+    """Return effects and standard errors of the campaigns with a message."""
+    same = [effect for effect in past if effect.template_key == template_key]
+    return [effect.effect for effect in same], [effect.standard_error for effect in same]
