@@ -1,6 +1,6 @@
 """Who has been in which variant since when, as the members of the outcome counting."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg import sql
 
@@ -30,21 +30,35 @@ MEMBERS = sql.SQL(
 
 # The shares with which a person was assigned: the newest ones that have the logged propensity, because workers learn of a change seconds later.
 BANDIT_MEMBERS = sql.SQL("""
-SELECT p.customer_id, p.variant_id || ':' || batch.id AS member_group, p.since, %(until)s::timestamptz AS until
+SELECT p.customer_id, p.variant_id || ':' || batch.id AS member_group, p.since, p.since + %(window)s AS until
 FROM ({people}) AS p CROSS JOIN LATERAL (
     SELECT a.id FROM experiments_banditallocation a
     WHERE a.experiment_id = %(experiment)s AND a.decided_at <= p.since
       AND abs((a.shares->>p.variant_id::text)::float8 - p.propensity) < 0.001
     ORDER BY a.decided_at DESC LIMIT 1
 ) AS batch
+WHERE p.since + %(window)s <= %(until)s
 """)
+LONGEST_WINDOW = timedelta(days=7)
+SHORTEST_WINDOW = timedelta(days=1)
 
 
 def build_members(experiment: Experiment, *, as_of: datetime) -> Members:
     """Return the people of an experiment by variant, of a bandit by variant and allocation.
 
-    Their outcomes count from the first exposure until the experiment was stopped.
+    Their outcomes count from the first exposure until the experiment was stopped; those of a bandit in a window after it, and only
+    people whose window is over count.
     """
-    until = experiment.stopped_at or as_of
-    statement = BANDIT_MEMBERS if experiment.method == Experiment.Method.BANDIT else MEMBERS
-    return Members(statement.format(people=PEOPLE), {"experiment": experiment.pk, "until": until})
+    parameters = {"experiment": experiment.pk, "until": experiment.stopped_at or as_of}
+    if experiment.method == Experiment.Method.BANDIT:
+        return Members(BANDIT_MEMBERS.format(people=PEOPLE), {**parameters, "window": compute_window(experiment)})
+    return Members(MEMBERS.format(people=PEOPLE), parameters)
+
+
+def compute_window(experiment: Experiment) -> timedelta:
+    """Return how long the outcomes of a person of a bandit count: a quarter of the planned days, from 1 to 7 days.
+
+    It is the same for everyone: most people of the variant with the larger share come later, so with all orders since the first exposure,
+    the better variant would look worse because its people had less time to order.
+    """
+    return min(max(timedelta(days=experiment.planned_days // 4), SHORTEST_WINDOW), LONGEST_WINDOW)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from math import isfinite
 
 from config.foundation.statistics import ConfidenceInterval
-from recommendations.experiments.members import build_members
+from recommendations.experiments.members import build_members, compute_window
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.subjects import find_subject
 from recommendations.measurement.outcomes.columns import COVARIATES, OutcomeColumn
@@ -159,7 +159,7 @@ def measure_variants(
     counted = count_outcomes(build_members(experiment, as_of=as_of), as_of=as_of)
     clicks = count_clicks(experiment, as_of=as_of) if is_ratio_fixed else {}
     fraction = compute_fraction(experiment, as_of=as_of)
-    compare = comparer(experiment, variants, counted, clicks, fraction)
+    compare = comparer(experiment, variants, counted, clicks, compute_information(experiment, as_of=as_of))
     results = tuple(compare.build(variant) for variant in variants)
     shares = [float(variant.share) for variant in variants]
     p = compute_sample_ratio_p([result.units for result in results], shares) if is_ratio_fixed else 1.0
@@ -178,6 +178,20 @@ def compute_fraction(experiment: Experiment, *, as_of: datetime) -> float:
     assert experiment.started_at is not None
     elapsed = (experiment.stopped_at or as_of) - experiment.started_at
     return max(elapsed / timedelta(days=experiment.planned_days), 1e-6)
+
+
+def compute_information(experiment: Experiment, *, as_of: datetime) -> float:
+    """Return the share of the planned information that there is, above 0: the clock on which the intervals may be looked at daily.
+
+    The people of a bandit count when their window is over, so the first information comes after one window.
+    """
+    if experiment.method != Experiment.Method.BANDIT:
+        return compute_fraction(experiment, as_of=as_of)
+    assert experiment.started_at is not None
+    window = compute_window(experiment)
+    counted = (experiment.stopped_at or as_of) - experiment.started_at - window
+    planned = max(timedelta(days=experiment.planned_days) - window, timedelta(days=1))
+    return max(counted / planned, 1e-6)
 
 
 def count_clicks(experiment: Experiment, *, as_of: datetime) -> Mapping[str, GroupMoments]:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
@@ -30,6 +30,7 @@ from recommendations.experiments.backoffice.result_texts import (
     format_relative,
     get_verdict_kind,
 )
+from recommendations.experiments.members import compute_window
 from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
@@ -77,6 +78,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         others=build_others(experiment, results, currency),
         settings=list_settings(experiment),
         is_bandit=experiment.method == Experiment.Method.BANDIT,
+        window_days=compute_window(experiment).days,
         may_change=may_change,
         is_running=experiment.status == Experiment.Status.RUNNING,
         may_undo=experiment.status == Experiment.Status.PROMOTED and may_promote(request, experiment),
@@ -118,17 +120,23 @@ def describe_elapsed(experiment: Experiment, results: ExperimentResults, now: An
 
 
 def build_figures(experiment: Experiment, results: ExperimentResults) -> list[dict[str, str]]:
-    is_customer = experiment.unit == Experiment.Unit.CUSTOMER
+    is_customer, is_bandit = experiment.unit == Experiment.Unit.CUSTOMER, experiment.method == Experiment.Method.BANDIT
+    days = compute_window(experiment).days
+    exposed = ngettext("first exposed at least %(days)s day ago", "first exposed at least %(days)s days ago", days)
     p = results.sample_ratio_p
     ratio = "–" if not results.units else _("even") if p >= SUSPICIOUS else _("uneven")
     best = results.get_best()
     metric = best.get_metric(experiment.metric) if best is not None else None
     figures = [
-        {"label": _("Customers") if is_customer else _("Visitors"), "value": format_count(results.units), "note": ""},
+        {
+            "label": _("Customers") if is_customer else _("Visitors"),
+            "value": format_count(results.units),
+            "note": exposed % {"days": days} if is_bandit and experiment.stopped_at is None else "",
+        },
         {
             "label": _("Group sizes"),
             "value": ratio,
-            "note": f"p = {p:.3f}" if results.units and experiment.method != Experiment.Method.BANDIT else "",
+            "note": f"p = {p:.3f}" if results.units and not is_bandit else "",
         },
     ]
     if metric is not None and metric.removed > 0:

@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.number_formats import format_change, format_count, format_decimals, format_money, join_sentences
+from recommendations.experiments.members import compute_window
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
     RETURNS,
@@ -71,6 +72,19 @@ def get_verdict_kind(results: ExperimentResults) -> str:
     return kinds.get(results.verdict, "neutral")
 
 
+def describe_wait(experiment: Experiment) -> str:
+    """Return when the people of a running bandit are counted; "" for other experiments."""
+    if experiment.method != Experiment.Method.BANDIT or experiment.stopped_at is not None:
+        return ""
+    days = compute_window(experiment).days
+    text = ngettext(
+        "People count %(days)s day after their first exposure.",
+        "People count %(days)s days after their first exposure.",
+        days,
+    )
+    return text % {"days": days}
+
+
 def describe_results(experiment: Experiment, results: ExperimentResults, currency: str) -> str:
     """Return what the experiment has shown, in one sentence."""
     match results.verdict:
@@ -85,7 +99,7 @@ def describe_results(experiment: Experiment, results: ExperimentResults, currenc
             few = _("Too few people to tell: %(count)s so far.")
             if experiment.stopped_at is not None:
                 few = _("Too few people to tell: %(count)s in total.")
-            return few % {"count": format_count(results.units)}
+            return join_sentences([few % {"count": format_count(results.units)}, describe_wait(experiment)])
     best = results.get_best()
     metric = best.get_metric(experiment.metric) if best is not None else None
     if best is None or metric is None or metric.effect is None:

@@ -82,7 +82,12 @@ class VariantResultSerializer(serializers.Serializer[Any]):
     is_promoted = serializers.BooleanField()
     share = serializers.FloatField()
     allocation = serializers.FloatField()
-    units = serializers.IntegerField(help_text=_("Customers or visitors who were exposed to this variant first."))
+    units = serializers.IntegerField(
+        help_text=_(
+            "Customers or visitors who were exposed to this variant first; of a bandit, those whose time to order is over: a quarter of "
+            "the planned days, at most 7 days."
+        )
+    )
     buyers = serializers.IntegerField()
     metrics = VariantMetricSerializer(many=True)
     best_probability = serializers.FloatField(

@@ -43,32 +43,39 @@ def estimate_means(batches: Sequence[BanditBatch]) -> list[WeightedMean]:
 
     Plain means of a bandit are biased: a variant with a bad start by chance gets few people, so its mean stays too low. Here each person counts with
     the inverse of the logged propensity, Γ = m + 1{A = a}·(x − m)/e, where m is the variant's mean in earlier batches, and batches count
-    with the weight h = √e, which evens out their variances: Q = Σ h·Γ / Σ h with the variance Σ h²(Γ − Q)² / (Σ h)². Adaptively
-    weighted AIPW; source: Hadad, Hirshberg, Zhan, Wager and Athey, PNAS 2021.
+    with the weight h = 1/√Σ(1/e), which evens out the variances of the differences: Q = Σ h·Γ / Σ h with the variance Σ h²(Γ − Q)² / (Σ h)².
+    The weights are the same for all variants, so that a day with many orders raises all means alike. The outcomes of all batches must have
+    been counted for the same time. Adaptively weighted AIPW; source: Hadad, Hirshberg, Zhan, Wager and Athey, PNAS 2021.
     """
     return [_estimate_mean(batches, variant) for variant in range(len(batches[0].samples))] if batches else []
 
 
 def _estimate_mean(batches: Sequence[BanditBatch], variant: int) -> WeightedMean:
     earlier_n, earlier_sum = 0, 0.0
-    parts: list[tuple[int, Sample, float, float]] = []
+    parts: list[tuple[int, Sample, float, float, float]] = []
     for batch in batches:
         sample, share = batch.samples[variant], batch.shares[variant]
         if batch.n and share > 0:
             # of earlier batches only, so that Γ is unbiased; the first batch predicts nothing
-            parts.append((batch.n, sample, share, earlier_sum / earlier_n if earlier_n else 0.0))
+            mean = earlier_sum / earlier_n if earlier_n else 0.0
+            parts.append((batch.n, sample, share, mean, compute_batch_weight(batch.shares)))
         earlier_n, earlier_sum = earlier_n + sample.n, earlier_sum + sample.total
-    weight = sum(n * sqrt(share) for n, _sample, share, _mean in parts)
+    weight = sum(n * h for n, _sample, _share, _mean, h in parts)
     if not weight:
         return WeightedMean(nan, nan)
-    value = sum(sqrt(share) * (n * mean + (s.total - s.n * mean) / share) for n, s, share, mean in parts) / weight
+    value = sum(h * (n * mean + (s.total - s.n * mean) / share) for n, s, share, mean, h in parts) / weight
     variance = 0.0
-    for n, s, share, mean in parts:
+    for n, s, share, mean, h in parts:
         # Γ − Q = (m − Q) + (x − m)/e for the people of the variant, and m − Q for the others
         offset, residual = mean - value, s.total - s.n * mean
         squares = s.squares - 2 * mean * s.total + s.n * mean**2
-        variance += share * (n * offset**2 + 2 * offset * residual / share + squares / share**2)
+        variance += h**2 * (n * offset**2 + 2 * offset * residual / share + squares / share**2)
     return WeightedMean(value, sqrt(max(variance, 0.0)) / weight)
+
+
+def compute_batch_weight(shares: Sequence[float]) -> float:
+    """Return h = 1/√Σ(1/e) over the variants with a share."""
+    return 1 / sqrt(sum(1 / share for share in shares if share > 0))
 
 
 def compare_weighted_means(first: WeightedMean, second: WeightedMean) -> WeightedMean:

@@ -17,6 +17,7 @@ from config.access.grants import Grant
 from config.foundation.statistics import ConfidenceInterval
 from recommendations.experiments.backoffice.draft_page import describe_plan, describe_power
 from recommendations.experiments.backoffice.preference_texts import describe_preference
+from recommendations.experiments.backoffice.result_page import describe_verdict
 from recommendations.experiments.backoffice.result_texts import describe_results
 from recommendations.experiments.editing import (
     ExperimentNotReadyError,
@@ -24,12 +25,19 @@ from recommendations.experiments.editing import (
     replace_variants,
     start_experiment,
 )
+from recommendations.experiments.members import compute_window
 from recommendations.experiments.methods.bandit import update_allocations
 from recommendations.experiments.methods.interleaving import assess_counts, choose_verdict, make_result
 from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.experiments.planning import ExperimentPower
-from recommendations.experiments.results import ExperimentResults, ExperimentVerdict, VariantMetric, VariantResult
+from recommendations.experiments.results import (
+    ExperimentResults,
+    ExperimentVerdict,
+    VariantMetric,
+    VariantResult,
+    compute_information,
+)
 from recommendations.experiments.running import read_running_experiments
 from recommendations.experiments.subjects import PreferenceCounts
 from recommendations.serving.models import PlacementSettings
@@ -229,21 +237,24 @@ def test_the_result_page_says_which_variant_is_better(admin_client: Client) -> N
 def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> None:
     now = timezone.now()
     experiment = make_experiment(method="bandit", status=Experiment.Status.DRAFT)
-    start_experiment(experiment=experiment, user=None, now=now - timedelta(days=4))
+    start_experiment(experiment=experiment, user=None, now=now - timedelta(days=12))
+    experiment.refresh_from_db()
     product = make_product("tea")
     control, better = experiment.variants.all()
-    for number in range(200):
+    for number in range(210):
         customer = make_customer(f"u{number}")
         ExperimentExposure.objects.create(
             experiment=experiment,
             variant=better if number % 2 else control,
             unit_key=f"user_id:u{number}",
             customer=customer,
-            exposed_at=now - timedelta(days=3),
+            exposed_at=now - timedelta(days=10 if number < 200 else 6),
             propensity=0.5,
         )
         if number % 4 == 1 or number % 20 == 0:
-            make_order(customer, products=[product], placed_at=now - timedelta(days=2))
+            make_order(customer, products=[product], placed_at=now - timedelta(days=9 if number < 200 else 1))
+        elif number % 4 == 0:
+            make_order(customer, products=[product], placed_at=now - timedelta(days=2))  # after the 7 days
     assert update_allocations(at=now) == 1
     better.refresh_from_db()
     assert better.allocation == 0.9
@@ -253,15 +264,34 @@ def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> 
     page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
     assert "“Variant 1” is better than the control" in page.text
     assert "Probability of being the best" in page.text
-    assert "adjusted mean" not in page.text, "a bandit adjusts no mean"
+    assert "adjusted" not in page.text, "a bandit adjusts no mean"
     assert "100%" in page.text
+    results = measure_experiment(experiment, as_of=now)
+    assert [(variant.units, variant.buyers) for variant in results.variants] == [(100, 10), (100, 50)]
+    assert "first exposed at least 7 days ago" in page.text
+    assert "with the orders of the 7 days after it" in page.text
+    early = measure_experiment(experiment, as_of=now - timedelta(days=4))
+    assert describe_verdict(experiment, early, "EUR") == (
+        "Too few people to tell: 0 so far. People count 7 days after their first exposure."
+    )
 
 
-@pytest.mark.parametrize("method", ["fixed", "bandit"])
-def test_the_relative_change_is_as_certain_as_the_difference(method: str) -> None:
+@pytest.mark.parametrize(("planned", "window"), [(7, 1), (14, 3), (28, 7), (180, 7)])
+def test_the_orders_of_a_bandit_count_for_a_quarter_of_the_planned_days(planned: int, window: int) -> None:
+    experiment = Experiment(
+        method="bandit", planned_days=planned, started_at=NOON, stopped_at=NOON + timedelta(days=planned)
+    )
+    assert compute_window(experiment) == timedelta(days=window)
+    assert compute_information(experiment, as_of=NOON) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("method", "days"), [("fixed", 1), ("bandit", 8)])
+def test_the_relative_change_is_as_certain_as_the_difference(method: str, days: int) -> None:
     now = timezone.now()
+    started = now - timedelta(days=days)
     experiment = make_experiment(method=method, status=Experiment.Status.DRAFT)
-    start_experiment(experiment=experiment, user=None, now=now - timedelta(days=1))
+    start_experiment(experiment=experiment, user=None, now=started)
+    experiment.refresh_from_db()
     product = make_product("tea")
     control, variant = experiment.variants.all()
     for number in range(200):
@@ -271,11 +301,11 @@ def test_the_relative_change_is_as_certain_as_the_difference(method: str) -> Non
             variant=variant if number % 2 else control,
             unit_key=f"user_id:u{number}",
             customer=customer,
-            exposed_at=now - timedelta(hours=9),
+            exposed_at=started + timedelta(hours=9),
             propensity=0.5,
         )
         if number % 10 in (0, 2, 1, 3, 5):  # 40% and 60%: 2.9 standard errors, of a bandit 2.3
-            make_order(customer, products=[product], placed_at=now - timedelta(hours=8))
+            make_order(customer, products=[product], placed_at=started + timedelta(hours=10))
     orders = measure_experiment(experiment, as_of=now).variants[1].get_metric("orders")
     assert orders is not None
     assert orders.effect is not None

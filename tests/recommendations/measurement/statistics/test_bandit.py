@@ -53,3 +53,13 @@ def test_shares_sum_to_one_and_nothing_known_means_equal_shares() -> None:
     assert choose_shares(np.array([0.0, 1.0])) == [0.1, 0.9]
     unknown = estimate_means([BanditBatch([Sample(0, 0, 0)] * 3, [0.4, 0.3, 0.3])])
     assert compute_best_probabilities(unknown, seed=1).tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_a_day_with_many_orders_raises_all_means_alike() -> None:
+    # 10% of both variants order at first, then 30%
+    batches = [
+        BanditBatch([Sample(200, 20, 20), Sample(200, 20, 20)], [0.5, 0.5]),
+        BanditBatch([Sample(40, 12, 12), Sample(360, 108, 108)], [0.1, 0.9]),
+    ]
+    first, second = estimate_means(batches)
+    assert first.value == pytest.approx(second.value)
