@@ -7,7 +7,8 @@ days before, and a prediction (the true rate × amount, with noise), help to exp
 
 false_alarm_share: share of the campaigns without an effect whose 95% interval of the conversion rate excludes 0 at the end;
 …_revenue, …_cuped and …_bootstrap: the same for revenue per customer, by Welch, CUPED and bootstrap. sequential_false_alarm_share: share
-whose always-valid interval of CUPED's revenue excludes 0 on any of 90 days; …_arriving: with customers who arrive over the 90 days;
+whose always-valid interval of CUPED's revenue excludes 0 on any of 90 days; …_arriving: with customers who arrive over the 90 days, with
+one complete outcome each; …_accumulating: with customers who arrive over the 90 days and whose orders count from then on;
 sequential_or_final_…: these, and those whose usual interval excludes 0 at the end. looked_daily_share: the usual interval on any of 90
 days. coverage: share of 500 campaigns with an effect whose headline interval (CUPED) contains the true additional revenue per customer;
 coverage_…: for the other intervals. cuped_narrower: how much narrower CUPED makes the interval of revenue, .2 for 20%. power: share of
@@ -148,7 +149,7 @@ def compare(campaign: SimulatedCampaign, seed: int) -> dict[str, ConfidenceInter
 
 def measure_false_alarms(campaigns: int, customers: int) -> dict[str, Any]:
     alarms = dict.fromkeys(
-        ("conversion", "revenue", "cuped", "bootstrap", "daily", "sequential", "arriving", "either"), 0
+        ("conversion", "revenue", "cuped", "bootstrap", "daily", "sequential", "arriving", "accumulating", "either"), 0
     )
     for number, campaign in enumerate(simulate_campaigns(campaigns, customers, effect=0.0, seed=SEED)):
         final = {name: not interval.low <= 0 <= interval.high for name, interval in compare(campaign, number).items()}
@@ -159,6 +160,7 @@ def measure_false_alarms(campaigns: int, customers: int) -> dict[str, Any]:
         alarms["daily"] += usual
         alarms["sequential"] += sequential
         alarms["arriving"] += look_at_arrivals(campaign)
+        alarms["accumulating"] += look_at_accumulation(campaign)
         if number % 200 == 199:
             log(f"{number + 1} campaigns without an effect: {alarms}")
     shares = {name: round(count / campaigns, 4) for name, count in alarms.items()}
@@ -169,6 +171,7 @@ def measure_false_alarms(campaigns: int, customers: int) -> dict[str, Any]:
         "false_alarm_share_bootstrap": shares["bootstrap"],
         "sequential_false_alarm_share": shares["sequential"],
         "sequential_false_alarm_share_arriving": shares["arriving"],
+        "sequential_false_alarm_share_accumulating": shares["accumulating"],
         "sequential_or_final_false_alarm_share": shares["either"],
         "looked_daily_share": shares["daily"],
     }
@@ -193,6 +196,22 @@ def look_at_arrivals(campaign: SimulatedCampaign) -> bool:
     return judge_looks(list(zip(*groups, strict=True)))[1]
 
 
+def look_at_accumulation(campaign: SimulatedCampaign) -> bool:
+    """Return whether an always-valid interval excluded 0 on any day; each customer counts from the day of arrival until the look."""
+    groups = []
+    for flags in (campaign.treated, ~campaign.treated):
+        order = np.argsort(campaign.arrival[flags])
+        covariates = np.column_stack([campaign.earlier, campaign.predicted])[flags][order]
+        daily, arrival = campaign.daily[flags][order], campaign.arrival[flags][order]
+        before = np.where(arrival > 0, daily[np.arange(len(daily)), arrival - 1], 0.0)
+        moments = []
+        for day in range(DAYS):
+            n = int(np.searchsorted(arrival, day, side="right"))
+            moments.append(make_moments(np.column_stack([daily[:n, day] - before[:n], covariates[:n]])))
+        groups.append(moments)
+    return judge_looks(list(zip(*groups, strict=True)), power=2)[1]
+
+
 def sum_days(daily: Floats, covariates: Floats) -> list[GroupMoments]:
     """Return the moments of (spend until the day, covariates) of each day."""
     n, k = covariates.shape
@@ -211,7 +230,8 @@ def sum_days(daily: Floats, covariates: Floats) -> list[GroupMoments]:
     return moments
 
 
-def judge_looks(looks: list[tuple[GroupMoments, GroupMoments]]) -> tuple[bool, bool]:
+def judge_looks(looks: list[tuple[GroupMoments, GroupMoments]], *, power: int = 1) -> tuple[bool, bool]:
+    """Return whether a usual and an always-valid interval excluded 0; power: 2 if customers arrive and their outcomes add up."""
     usual = sequential = False
     for day, (treated, control) in enumerate(looks):
         result = compare_adjusted_means(treated, control, outcome=0, covariates=[1, 2])
@@ -219,7 +239,7 @@ def judge_looks(looks: list[tuple[GroupMoments, GroupMoments]]) -> tuple[bool, b
             continue
         usual |= not result.low <= 0 <= result.high
         interval = compute_always_valid_interval(
-            value=result.value, standard_error=result.standard_error, fraction=(day + 1) / DAYS
+            value=result.value, standard_error=result.standard_error, fraction=((day + 1) / DAYS) ** power
         )
         sequential |= not interval.low <= 0 <= interval.high
     return usual, sequential

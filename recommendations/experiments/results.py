@@ -183,10 +183,11 @@ def compute_fraction(experiment: Experiment, *, as_of: datetime) -> float:
 def compute_information(experiment: Experiment, *, as_of: datetime) -> float:
     """Return the share of the planned information that there is, above 0: the clock on which the intervals may be looked at daily.
 
-    The people of a bandit count when their window is over, so the first information comes after one window.
+    People arrive over time, and their orders add up after that, so the information grows with the square of the time. The people of a
+    bandit count when their window is over: the first information comes after one window, and it grows with the time.
     """
     if experiment.method != Experiment.Method.BANDIT:
-        return compute_fraction(experiment, as_of=as_of)
+        return max(compute_fraction(experiment, as_of=as_of) ** 2, 1e-6)
     assert experiment.started_at is not None
     window = compute_window(experiment)
     counted = (experiment.stopped_at or as_of) - experiment.started_at - window

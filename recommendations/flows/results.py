@@ -62,7 +62,8 @@ def compute_flow_results(flow: Flow, *, as_of: datetime) -> FlowResults:
     window = timedelta(days=flow.attribution_days)
     has_ended = flow.status == Flow.Status.ENDED
     end = span["last"] + window if has_ended else span["first"] + max(OPEN_ENDED, window)
-    timeline = Timeline(span["first"], as_of, end, is_final=has_ended and as_of >= end, ends=has_ended)
+    is_final = has_ended and as_of >= end
+    timeline = Timeline(span["first"], as_of, end, is_final=is_final, ends=has_ended, has_arrivals=True)
     members = build_assigned_members(kind=Kind.FLOW, scope_id=flow.pk, window=window, clicks=CLICKS)
     counted = count_outcomes(members, as_of=as_of, goal=goal)
     comparison = compare_groups(

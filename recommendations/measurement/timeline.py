@@ -17,6 +17,7 @@ class Timeline:
         planned_end: the end of the last window; for a test without an end, a duration to which the width of the intervals is tuned.
         is_final: nothing changes any more.
         ends: whether the test ends at ``planned_end``. Otherwise customers continue to arrive.
+        has_arrivals: whether customers arrive over time although it ends, and their outcomes add up after they arrived.
     """
 
     started_at: datetime
@@ -24,12 +25,18 @@ class Timeline:
     planned_end: datetime
     is_final: bool
     ends: bool = True
+    has_arrivals: bool = False
 
     @property
     def fraction(self) -> float:
-        """The elapsed share of the planned duration."""
+        """The share of the planned information that there is: the clock of `compute_always_valid_interval`.
+
+        The elapsed share of the planned duration; its square if customers arrive over time and their orders add up, because both the
+        customers and the time of each grow with the duration.
+        """
         planned = max((self.planned_end - self.started_at).total_seconds(), 1.0)
-        return max((self.as_of - self.started_at).total_seconds() / planned, 1e-3)
+        elapsed = (self.as_of - self.started_at).total_seconds() / planned
+        return max(elapsed**2 if self.has_arrivals or not self.ends else elapsed, 1e-3)
 
     def compute_critical_value(self, level: float = 0.95) -> float:
         """Return the half-width of its normal intervals in standard errors: of a single look when it is final, always valid before."""

@@ -145,7 +145,7 @@ def build_timeline(offer: Offer, *, first: datetime, as_of: datetime) -> Timelin
     if offer.ends_at is None:
         return Timeline(first, as_of, first + OPEN_ENDED, is_final=False, ends=False)
     end = offer.ends_at + WINDOW
-    return Timeline(first, as_of, end, is_final=as_of >= end)
+    return Timeline(first, as_of, end, is_final=as_of >= end, has_arrivals=True)
 
 
 def build_first_exposures(offer_ids: Sequence[int], *, until: datetime) -> sql.Composable:

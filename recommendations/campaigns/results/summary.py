@@ -84,8 +84,10 @@ def build_timeline(
             planned = datetime.combine(campaign.ends_on, time(23, 59), get_time_zone()) + window
         else:
             planned = starts[0] + OPEN_ENDED
-        return Timeline(starts[0], as_of, max(planned, end) if ends else planned, is_final=False, ends=ends)
-    return Timeline(starts[0], as_of, end, is_final=as_of >= end and not has_unfinished)
+        planned_end = max(planned, end) if ends else planned
+        return Timeline(starts[0], as_of, planned_end, is_final=False, ends=ends, has_arrivals=True)
+    is_final = as_of >= end and not has_unfinished
+    return Timeline(starts[0], as_of, end, is_final=is_final, has_arrivals=len(starts) > 1)
 
 
 def sum_counts(counts: Sequence[DeliveryCounts]) -> DeliveryCounts:

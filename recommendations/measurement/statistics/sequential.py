@@ -22,16 +22,18 @@ def compute_always_valid_interval(
     """Return an interval that may be looked at as often as one likes, up to LOOKS times in the planned duration.
 
     value ± standard_error·√((1 + r)·(log((1 + r)/r) + 2·log(1/α′))), r = MIXTURE/fraction: the boundary of Robbins' normal mixture
-    (Annals of Mathematical Statistics 1970), by the clock of the planned duration. Within it, α′ is such that the probability of ever
+    (Annals of Mathematical Statistics 1970), by the clock of the planned information. Within it, α′ is such that the probability of ever
     crossing is PLANNED_SHARE·(1 − level); Robbins' own α′ = α is valid forever, but gives 1% instead of 5% within the duration and wider
     intervals. After it, α′ is the rest of 1 − level. At the planned end, a 95% interval is 1.3 times as wide as that of a single look.
 
-    For customers who were all assigned at the start and whose outcomes add up, and for customers who arrive over time: in both cases the
-    differences at two looks are at least as correlated as the boundary supposes.
+    The differences at two looks must be at least as correlated as those of a Brownian motion, √(fraction₁/fraction₂). If the fraction is
+    the elapsed share of the planned duration, they are for customers who were all assigned at the start and whose outcomes add up, and for
+    customers who arrive over time with one complete outcome each. For customers who arrive over time and whose outcomes add up after that,
+    the correlation of two looks is t₁/t₂, so the fraction must be the square of the elapsed share.
 
     Args:
         standard_error: that of value now.
-        fraction: elapsed duration / planned duration, above 0.
+        fraction: present information / planned information, above 0.
 
     Raises:
         ValueError: fraction is not above 0, or level not between 0 and 1.

@@ -210,6 +210,7 @@ def build_timeline(result: GlobalHoldoutResult, experiment: Experiment | None) -
         planned_end=planned_end,
         is_final=is_final,
         ends=result.month is not None,
+        has_arrivals=experiment is not None,
     )
 
 

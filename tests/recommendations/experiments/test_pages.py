@@ -285,7 +285,12 @@ def test_the_orders_of_a_bandit_count_for_a_quarter_of_the_planned_days(planned:
     assert compute_information(experiment, as_of=NOON) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("method", "days"), [("fixed", 1), ("bandit", 8)])
+def test_the_information_grows_with_the_square_of_the_time_because_people_arrive() -> None:
+    experiment = Experiment(method="fixed", planned_days=28, started_at=NOON)
+    assert compute_information(experiment, as_of=NOON + timedelta(days=14)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("method", "days"), [("fixed", 6), ("bandit", 8)])
 def test_the_relative_change_is_as_certain_as_the_difference(method: str, days: int) -> None:
     now = timezone.now()
     started = now - timedelta(days=days)

@@ -1,6 +1,7 @@
 """Intervals that may be looked at every day."""
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from recommendations.measurement.statistics.sequential import (
     compute_always_valid_interval,
     compute_critical_value,
 )
+from recommendations.measurement.timeline import Timeline
 
 
 def simulate_customers(campaigns: int, customers: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,6 +39,28 @@ def test_90_daily_looks_at_nothing_raise_few_false_alarms() -> None:
     assert (np.abs(walks) > 1.96).any(axis=1).mean() == pytest.approx(
         0.36, abs=0.01
     )  # usual intervals, looked at daily
+
+
+def test_arriving_customers_whose_orders_add_up_need_the_square_of_the_time() -> None:
+    # the variance of the sum of the orders of everyone who has arrived grows with the square of the time
+    rng = np.random.default_rng(3)
+    times = np.arange(1, LOOKS + 1) / LOOKS
+    steps = np.sqrt(np.diff(times**2, prepend=0))
+    looks = np.abs(np.cumsum(rng.normal(size=(20_000, LOOKS)) * steps, axis=1) / times)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def count_alarms(*, has_arrivals: bool) -> float:
+        ends = [
+            Timeline(
+                start, start + timedelta(days=day), start + timedelta(days=LOOKS), False, has_arrivals=has_arrivals
+            )
+            for day in range(1, LOOKS + 1)
+        ]
+        limits = [compute_critical_value(timeline.fraction) for timeline in ends]
+        return float((looks > limits).any(axis=1).mean())
+
+    assert count_alarms(has_arrivals=True) < 0.05
+    assert count_alarms(has_arrivals=False) > 0.065
 
 
 def test_customers_with_habits_do_not_break_it() -> None:
