@@ -12,15 +12,16 @@ from customers.anomalies.facts.reviews import build_table
 from customers.anomalies.metrics import Format, Metric, MetricDimension
 
 # Events after the day of sending do not count, so that yesterday's figures are as complete as those of earlier days.
+# An email to a mailbox that the mail server refused has no time of sending: it counts on the day of the refusal.
 SELECT_EMAILS = """
-SELECT (d.sent_at AT TIME ZONE %(zone)s)::date - DATE '1970-01-01', t.name, d.origin_kind, count(*)::float8,
-    (count(*) FILTER (WHERE (d.bounced_at AT TIME ZONE %(zone)s)::date = (d.sent_at AT TIME ZONE %(zone)s)::date))::float8,
-    (count(*) FILTER (WHERE (d.unsubscribed_at AT TIME ZONE %(zone)s)::date = (d.sent_at AT TIME ZONE %(zone)s)::date))::float8
-FROM sending_delivery d
+SELECT (moment.at AT TIME ZONE %(zone)s)::date - DATE '1970-01-01', t.name, d.origin_kind, count(*)::float8,
+    (count(*) FILTER (WHERE (d.bounced_at AT TIME ZONE %(zone)s)::date = (moment.at AT TIME ZONE %(zone)s)::date))::float8,
+    (count(*) FILTER (WHERE (d.unsubscribed_at AT TIME ZONE %(zone)s)::date = (moment.at AT TIME ZONE %(zone)s)::date))::float8
+FROM sending_delivery d CROSS JOIN LATERAL (SELECT coalesce(d.sent_at, d.bounced_at) AS at) moment
 JOIN messaging_templateversion v ON v.id = d.template_version_id JOIN messaging_messagetemplate t ON t.id = v.template_id
-WHERE d.channel = 'email' AND d.origin_kind <> 'test' AND d.sent_at < %(as_of)s
-    AND d.sent_at >= (%(since)s::date)::timestamp AT TIME ZONE %(zone)s
-    AND d.sent_at < (%(until)s::date + 1)::timestamp AT TIME ZONE %(zone)s
+WHERE d.channel = 'email' AND d.origin_kind <> 'test' AND moment.at < %(as_of)s
+    AND moment.at >= (%(since)s::date)::timestamp AT TIME ZONE %(zone)s
+    AND moment.at < (%(until)s::date + 1)::timestamp AT TIME ZONE %(zone)s
 GROUP BY 1, 2, 3
 """
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
+from recommendations.sending.bounces.refusals import record_refused_recipients
 from recommendations.sending.changes import announce, begin_announcing
 from recommendations.sending.checks.candidates import DueDelivery
 from recommendations.sending.transport.journal import SendResult
@@ -79,17 +80,26 @@ def write_choices(choices: Mapping[int, Mapping[str, Any]]) -> None:
 
 def write_results(results: Sequence[SendResult], *, now: datetime) -> int:
     """Record results of claimed deliveries; return how many were recorded. A result that is recorded already changes nothing."""
-    return write_rows([plan_row(result, now=now) for result in results], now=now)
+    with transaction.atomic():
+        written = write_rows([plan_row(result, now=now) for result in results], now=now)
+        refused = {
+            result.delivery_id: f"{result.code} {result.text}"
+            for result in results
+            if result.is_gone and result.delivery_id in written
+        }
+        record_refused_recipients(refused, now=now)
+    return len(written)
 
 
-def write_rows(rows: Sequence[ResultRow], *, now: datetime) -> int:
+def write_rows(rows: Sequence[ResultRow], *, now: datetime) -> set[int]:
+    """Write the rows of claimed deliveries; return the IDs of those that were written."""
     if not rows:
-        return 0
+        return set()
     with begin_announcing(), connection.cursor() as cursor:
         cursor.execute(WRITE_RESULTS, [now, *map(list, zip(*rows, strict=True))])
         written = cursor.fetchall()
         announce(written, at=now)
-    return len(written)
+    return {delivery_id for delivery_id, _status in written}
 
 
 def plan_row(result: SendResult, *, now: datetime) -> ResultRow:

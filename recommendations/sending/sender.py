@@ -193,7 +193,7 @@ class SendingWorker:
             understood.append(understand(result, CHANNELS[key]) if key else result)
             self.run.count(understood[-1].outcome)
             SENDS.labels(key or "unknown", understood[-1].outcome).inc()
-            if understood[-1].is_gone:
+            if understood[-1].is_gone and key == "push":
                 gone.append(recipient)
             if key and result.outcome == "unreachable":
                 self._unreachable.add(key)

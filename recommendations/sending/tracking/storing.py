@@ -42,7 +42,7 @@ SET opened_at = LEAST(d.opened_at, row.opened), machine_opened_at = LEAST(d.mach
     clicked_at = LEAST(d.clicked_at, row.clicked), delivered_at = LEAST(d.delivered_at, row.delivered),
     bounced_at = LEAST(d.bounced_at, row.bounced), complained_at = LEAST(d.complained_at, row.complained),
     unsubscribed_at = LEAST(d.unsubscribed_at, row.unsubscribed),
-    status = CASE WHEN row.bounced IS NOT NULL AND d.status IN ('sent', 'delivered', 'uncertain') THEN 'bounced'
+    status = CASE WHEN row.bounced IS NOT NULL AND d.status IN ('sent', 'delivered', 'uncertain', 'failed') THEN 'bounced'
                   WHEN row.delivered IS NOT NULL AND d.status IN ('sent', 'uncertain') THEN 'delivered' ELSE d.status END
 FROM row JOIN old ON old.id = row.delivery_id
 WHERE d.id = row.delivery_id

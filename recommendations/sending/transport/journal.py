@@ -22,7 +22,7 @@ class SendResult:
 
     outcome: "sent"; "temporary" (try again later); "permanent"; "unreachable" (the server could not be reached or refused the log-in:
     nothing was sent, and other messages would fail in the same way); "uncertain" (handed over, but the answer is missing).
-    is_gone: the address no longer exists and must be forgotten. recipient: the address, of a message of a batch. parts: the messages of
+    is_gone: the address does not exist (any more) and must not be used again. recipient: the address, of a message of a batch. parts: the messages of
     a batch as (delivery, attempt, recipient), which one answer is about.
     """
 

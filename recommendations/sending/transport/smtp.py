@@ -1,5 +1,6 @@
 """One connection to the mail server that many emails use. Standard library only."""
 
+import re
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from recommendations.sending.transport.journal import SendResult
 TEMPORARY = range(400, 500)
 TOTAL_SECONDS = 120.0  # of one message, however slowly the server answers
 MAX_MESSAGES = 1000  # many servers close a connection after some number of messages
+# The enhanced codes (RFC 3463) of a mailbox or domain that does not exist. Not 5.1.0 and 5.7.13, which servers also use for a sender or account
+# that they refuse: they would then suppress every customer.
+UNKNOWN_RECIPIENT = re.compile(rb"5\.(1\.(1|2|3|6|10)|2\.1|4\.4)\b")
 
 
 class MailServerDownError(Exception):
@@ -53,9 +57,14 @@ class SmtpConnection:
     def _send(
         self, delivery_id: int, attempt: int, sender: str, recipient: str, data: bytes, begin: Callable[[], None]
     ) -> SendResult:
-        def make(outcome: str, code: int, text: bytes | str) -> SendResult:
+        def make(outcome: str, code: int, text: bytes | str, *, is_gone: bool = False) -> SendResult:
             shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-            return SendResult(delivery_id, attempt, outcome, code, shown[:500])
+            return SendResult(delivery_id, attempt, outcome, code, shown[:500], is_gone=is_gone)
+
+        def refuse(command: str, code: int, text: bytes) -> SendResult:
+            if code in TEMPORARY:
+                return make("temporary", code, text)
+            return make("permanent", code, text, is_gone=command != "MAIL" and bool(UNKNOWN_RECIPIENT.match(text)))
 
         try:
             refused = self._start_message(sender, recipient)
@@ -68,9 +77,8 @@ class SmtpConnection:
                 self.close()
                 raise MailServerDownError(str(error) or type(error).__name__) from error
         if refused is not None:
-            code, text = refused
-            self._reset(code)
-            return make("temporary" if code in TEMPORARY else "permanent", code, text)
+            self._reset(refused[1])
+            return refuse(*refused)
         begin()
         assert self._server is not None
         try:
@@ -84,27 +92,28 @@ class SmtpConnection:
             self.close()
         if code == 250:
             return make("sent", code, answer)
-        return make("temporary" if code in TEMPORARY else "permanent", code, answer)
+        return refuse("DATA", code, answer)
 
-    def _start_message(self, sender: str, recipient: str) -> tuple[int, bytes] | None:
-        """Send the envelope and DATA; return the answer that refuses it, or None."""
+    def _start_message(self, sender: str, recipient: str) -> tuple[str, int, bytes] | None:
+        """Send the envelope and DATA; return the command that the server refuses and its answer, or None."""
         server = self._open()
         if not server.has_extn("pipelining"):
             for command, accepted in (("MAIL", (250,)), ("RCPT", (250, 251)), ("DATA", (354,))):
                 code, text = server.docmd(*_build_command(command, sender, recipient))
                 if code not in accepted:
-                    return code, text
+                    return command, code, text
             return None
-        commands = [" ".join(_build_command(name, sender, recipient)).strip() for name in ("MAIL", "RCPT", "DATA")]
+        names = ("MAIL", "RCPT", "DATA")
+        commands = [" ".join(_build_command(name, sender, recipient)).strip() for name in names]
         server.send("".join(f"{command}\r\n" for command in commands))
-        answers = [server.getreply() for _command in commands]
-        refused = next((answer for answer in answers[:2] if answer[0] not in (250, 251)), None)
-        if refused is not None and answers[2][0] == 354:
+        answers = [(name, *server.getreply()) for name in names]
+        refused = next((answer for answer in answers[:2] if answer[1] not in (250, 251)), None)
+        if refused is not None and answers[2][1] == 354:
             server.send(
                 ".\r\n"
             )  # a server that accepts DATA without a recipient waits for the end of the email (RFC 2920)
             server.getreply()
-        if refused is None and answers[2][0] != 354:
+        if refused is None and answers[2][1] != 354:
             refused = answers[2]
         return refused
 

@@ -1,15 +1,17 @@
 """The suppression list: who is on it gets nothing; import, undo and export; bounces and complaints put addresses on it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from email import message_from_string
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from customers.anomalies.facts.base import FactDays
 from customers.identity.models import Consent, Customer
 from recommendations.sending.bounces.mailbox import read_messages
 from recommendations.sending.bounces.provider_webhooks import receive_tracking_event
+from recommendations.sending.daily_facts import read_emails
 from recommendations.sending.models import Delivery, SendingSettings, Suppression
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
@@ -21,7 +23,9 @@ from recommendations.sending.suppressions.suppression_list import (
 )
 from recommendations.sending.tracking.tokens import MESSAGE, UNSUBSCRIBE, make_token
 from tests.makers import NOON
+from tests.recommendations.messaging.makers import get_version, make_template
 from tests.recommendations.sending.fakes import make_subscriber
+from tests.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +106,57 @@ def test_hard_bounce_suppresses_the_address_of_the_customer_at_once() -> None:
     assert delivery.status == "bounced"
     assert Suppression.objects.get().reason == "hard_bounce"
     assert send_one(2).skip_reason == "suppressed"
+
+
+@pytest.mark.parametrize("is_pipelining", [True, False])
+@pytest.mark.parametrize(
+    ("command", "answer", "is_suppressed"),
+    [
+        ("RCPT", "550 5.1.1 No such user here", True),
+        ("RCPT", "550 5.1.0 Sender address rejected: User unknown", False),
+        ("RCPT", "550 5.7.1 Blocked", False),
+        ("RCPT", "450 4.1.1 Try again later", False),
+        ("MAIL", "550 5.1.1 No such user here", False),
+        (".", "550 5.1.1 No such user here", True),
+    ],
+)
+def test_a_recipient_that_the_mail_server_does_not_know_is_suppressed(
+    smtp_sink: SmtpSink, command: str, answer: str, is_suppressed: bool, is_pipelining: bool
+) -> None:
+    make_subscriber("a@shop.example")
+
+    def reply(line: str) -> str:
+        greeting = "" if is_pipelining else "250 sink"
+        return answer if line.startswith(command) else greeting if line.upper().startswith("EHLO") else ""
+
+    smtp_sink.answer = reply
+    delivery = send_one()
+    reasons = list(Suppression.objects.values_list("reason", flat=True))
+    assert reasons == (["hard_bounce"] if is_suppressed else [])
+    assert (delivery.status == "bounced") == (delivery.bounced_at is not None) == is_suppressed
+    assert delivery.error == answer
+    smtp_sink.answer = lambda line: ""
+    assert send_one(2).skip_reason == ("suppressed" if is_suppressed else "")
+
+
+def test_refused_and_bounced_emails_count_in_the_bounce_rate(smtp_sink: SmtpSink) -> None:
+    version_id = get_version(make_template()).pk
+    for name in ("sent", "refused"):
+        make_subscriber(f"{name}@shop.example")
+    smtp_sink.answer = lambda line: "550 5.1.1 Unknown" if "refused@" in line else ""
+    queue_audience(
+        origin_kind="campaign",
+        origin_id=1,
+        customers=Customer.objects.all(),
+        template_version_id=version_id,
+        channel="email",
+        due_at=NOON,
+    )
+    send_due(now=NOON)
+    tables: Any = SimpleNamespace(zone="UTC", as_of=NOON + timedelta(hours=1))
+    day = date(NOON.year, NOON.month, NOON.day)
+    [row] = read_emails(tables, FactDays(day, day, day)).to_pylist()
+    assert (row["sent"], row["bounced"]) == (2, 1)
 
 
 def test_soft_bounces_suppress_after_the_number_of_the_settings() -> None:
