@@ -26,7 +26,7 @@ from recommendations.sending.tracking.entries import MAX_AGENT, TrackedEntry, co
 from recommendations.sending.tracking.links import remove_token
 from recommendations.sending.tracking.opened_products import build_opened_link, choose_opened_product
 from recommendations.sending.tracking.storing import record_entry
-from recommendations.sending.tracking.subscriptions import unsubscribe
+from recommendations.sending.tracking.subscriptions import count_withdrawal, unsubscribe
 
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 PAGES_PER_MINUTE = 120  # per address; opens and clicks are not limited, because one proxy loads them for many people
@@ -147,7 +147,11 @@ def show_preferences_page(request: HttpRequest, token: str) -> HttpResponse:
     delivery = get_delivery(tokens.PREFERENCES, token)
     customer = Customer.objects.filter(pk=delivery.customer_id, erased_at__isnull=True).first()
     activate_language(request, delivery.language)
-    return answer_preferences(request, customer, kind="message", reference=f"delivery {delivery.pk}")
+    opened_at = timezone.now()
+    response = answer_preferences(request, customer, kind="message", reference=f"delivery {delivery.pk}")
+    if request.method == "POST":
+        count_withdrawal(delivery, since=opened_at)
+    return response
 
 
 @require_safe

@@ -246,6 +246,20 @@ def test_preference_page_writes_the_ledger_in_the_language_of_the_message(sent: 
     assert latest == {"email": "withdrawn", "sms": "granted"}
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_counted"), [({"action": "none"}, True), ({"sms": "on"}, True), ({"email": "on"}, False)]
+)
+def test_a_withdrawal_on_the_preference_page_of_a_message_counts_as_its_unsubscription(
+    sent: Delivery, client: Client, answer: dict[str, str], is_counted: bool
+) -> None:
+    url = f"/m/p/{tokens.make_token(tokens.PREFERENCES, sent.pk)}"
+    for _time in range(2):
+        client.post(url, answer)
+    sent.refresh_from_db()
+    assert (sent.unsubscribed_at is not None) == is_counted
+    assert DeliveryEvent.objects.filter(kind="unsubscribe").count() == is_counted
+
+
 def test_links_of_an_erased_customer_answer_without_error(sent: Delivery, client: Client) -> None:
     Customer.objects.update(erased_at=datetime(2026, 11, 25, tzinfo=UTC))
     assert client.get(f"/m/p/{tokens.make_token(tokens.PREFERENCES, sent.pk)}").status_code == 410
