@@ -36,7 +36,8 @@ GROUPS: Mapping[str, PeopleGroup] = {
     "unsubscribed": PeopleGroup(_("Unsubscribed"), Q(unsubscribed_at__isnull=False)),
     "complained": PeopleGroup(_("Complained"), Q(complained_at__isnull=False)),
     "bounced": PeopleGroup(_("Bounced"), Q(status=Status.BOUNCED)),
-    "failed": PeopleGroup(_("Failed"), Q(status__in=[Status.FAILED, Status.UNCERTAIN])),
+    "failed": PeopleGroup(_("Failed"), Q(status=Status.FAILED)),
+    "uncertain": PeopleGroup(_("Uncertain: not known whether it was sent"), Q(status=Status.UNCERTAIN)),
     "canceled": PeopleGroup(_("Canceled"), Q(status=Status.CANCELED)),
     **{
         f"skipped_{reason.value}": PeopleGroup(reason.label, Q(status=Status.SKIPPED, skip_reason=reason.value))

@@ -96,6 +96,7 @@ def build_skips(campaign: Campaign, results: CampaignResults) -> list[dict[str, 
     for status, group in (
         (Delivery.Status.BOUNCED, "bounced"),
         (Delivery.Status.FAILED, "failed"),
+        (Delivery.Status.UNCERTAIN, "uncertain"),
         (Delivery.Status.CANCELED, "canceled"),
     ):
         if number := results.deliveries.by_status.get(status, 0):

@@ -212,6 +212,30 @@ def test_the_people_behind_a_number_are_saved_as_a_segment(marketer: Client) -> 
     assert "already exists" in taken.content.decode()
 
 
+def test_uncertain_messages_have_their_own_row_and_people(marketer: Client) -> None:
+    customers = make_reachable(4)
+    campaign = make_campaign(holdout_share=0)
+    launch(campaign, by=None, now=timezone.now())
+    update_deliveries("status = 'sent', sent_at = now()")
+    update_deliveries("status = 'failed', sent_at = NULL WHERE customer_id = %s", customers[0].pk)
+    update_deliveries(
+        "status = 'uncertain', sent_at = NULL WHERE customer_id = ANY(%s)", [c.pk for c in customers[1:3]]
+    )
+    skips = {
+        skip["label"]: (skip["number"], skip["url"]) for skip in marketer.get(change_url(campaign)).context["skips"]
+    }
+    urls = {
+        group: reverse("admin:campaigns_campaign_people", args=[campaign.pk, group])
+        for group in ("failed", "uncertain")
+    }
+    assert skips == {
+        "Failed": ("1", urls["failed"]),
+        "Uncertain: not known whether it was sent": ("2", urls["uncertain"]),
+    }
+    assert "1 customer" in marketer.get(urls["failed"]).content.decode()
+    assert "2 customers" in marketer.get(urls["uncertain"]).content.decode()
+
+
 def test_an_analyst_reads_results_without_buttons_and_without_user_ids_that_are_addresses() -> None:
     customers = make_reachable(10)
     customers[0].identifiers.update(value="mia@shop.example")
