@@ -62,10 +62,22 @@ CHANGES = {
 }
 COUNT_DELIVERIES = """
 SELECT origin_id, status, skip_reason, count(*), count(opened_at), count(machine_opened_at), count(clicked_at),
-       count(unsubscribed_at), count(complained_at), count(sent_at), count(delivered_at)
+       count(unsubscribed_at), count(complained_at), count(sent_at), count(delivered_at),
+       count(machine_opened_at) FILTER (WHERE opened_at IS NULL)
 FROM sending_delivery WHERE origin_kind = %s AND origin_id = ANY(%s)
 GROUP BY origin_id, status, skip_reason
 """
+# The columns of COUNT_DELIVERIES after the number of deliveries, in this order.
+FEEDBACK_COUNTS = (
+    "opened",
+    "machine_opened",
+    "clicked",
+    "unsubscribed",
+    "complained",
+    "sent",
+    "delivered",
+    "machine_only",
+)
 
 
 @dataclass(frozen=True)
@@ -242,7 +254,10 @@ def query_cancellation(origin_kind: str | OuterRef, origin_id: int | OuterRef) -
 
 @dataclass
 class DeliveryCounts:
-    """The deliveries of an origin: by status, skips by reason, and how many had which feedback."""
+    """The deliveries of an origin: by status, skips by reason, and how many had which feedback.
+
+    machine_opened: also those that a person opened too; machine_only: without these.
+    """
 
     by_status: dict[str, int] = field(default_factory=dict)
     by_skip_reason: dict[str, int] = field(default_factory=dict)
@@ -254,6 +269,7 @@ class DeliveryCounts:
     clicked: int = 0
     unsubscribed: int = 0
     complained: int = 0
+    machine_only: int = 0
 
     @property
     def waiting(self) -> int:
@@ -273,7 +289,6 @@ def count_deliveries(origin_kind: str, origin_ids: Sequence[int]) -> dict[int, D
         entry.by_status[status] = entry.by_status.get(status, 0) + number
         if status == Delivery.Status.SKIPPED:
             entry.by_skip_reason[reason] = entry.by_skip_reason.get(reason, 0) + number
-        names = ("opened", "machine_opened", "clicked", "unsubscribed", "complained", "sent", "delivered")
-        for name, value in zip(names, feedback, strict=True):
+        for name, value in zip(FEEDBACK_COUNTS, feedback, strict=True):
             setattr(entry, name, getattr(entry, name) + value)
     return counts

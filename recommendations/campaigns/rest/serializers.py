@@ -156,7 +156,8 @@ class CampaignRunSerializer(serializers.ModelSerializer[CampaignRun]):
 
 
 class DeliveryCountsSerializer(serializers.Serializer[Any]):
-    """What happened to the messages. opened: by people; machine_opened: by programs of mail providers."""
+    """What happened to the messages. opened: by people; machine_opened: by programs of mail providers, also if a person opened
+    the message too."""
 
     total = serializers.IntegerField()
     sent = serializers.IntegerField()

@@ -17,7 +17,7 @@ from recommendations.measurement.comparison import (
 )
 from recommendations.measurement.outcomes.counting import count_outcomes, list_amounts
 from recommendations.measurement.timeline import OPEN_ENDED, Timeline
-from recommendations.sending.queue import DeliveryCounts, count_deliveries
+from recommendations.sending.queue import FEEDBACK_COUNTS, DeliveryCounts, count_deliveries
 from recommendations.sending.tracking.recommended_sales import count_recommended_sales
 
 UNFINISHED = (CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED)
@@ -94,7 +94,7 @@ def sum_counts(counts: Sequence[DeliveryCounts]) -> DeliveryCounts:
     """Return the deliveries of several runs together."""
     total = DeliveryCounts()
     for entry in counts:
-        for name in ("total", "sent", "delivered", "opened", "machine_opened", "clicked", "unsubscribed", "complained"):
+        for name in ("total", *FEEDBACK_COUNTS):
             setattr(total, name, getattr(total, name) + getattr(entry, name))
         for name in ("by_status", "by_skip_reason"):
             target = getattr(total, name)

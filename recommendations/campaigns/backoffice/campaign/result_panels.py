@@ -33,7 +33,7 @@ def build_figures(campaign: Campaign, results: CampaignResults) -> list[dict[str
 
     is_wecom = campaign.channel == "wecom"
     confirmed = _("confirmed by the employee and sent by WeCom") if is_wecom else ""
-    machine = _("and %(count)s by a machine only") % {"count": format_count(max(counts.machine_opened, 0))}
+    machine = _("and %(count)s by a machine only") % {"count": format_count(counts.machine_only)}
     return [
         make_figure(campaign, "sent", counts.sent, _("given to employees as tasks") if is_wecom else ""),
         make_figure(campaign, "delivered", counts.delivered, f"{share(counts.delivered)} · {confirmed}"),

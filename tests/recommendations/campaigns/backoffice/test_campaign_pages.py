@@ -212,6 +212,16 @@ def test_the_people_behind_a_number_are_saved_as_a_segment(marketer: Client) -> 
     assert "already exists" in taken.content.decode()
 
 
+def test_an_open_by_a_person_is_not_one_by_a_machine_only(marketer: Client) -> None:
+    customers = make_reachable(3)
+    campaign = make_campaign(holdout_share=0)
+    launch(campaign, by=None, now=timezone.now())
+    update_deliveries("status = 'sent', sent_at = now(), machine_opened_at = now()")
+    update_deliveries("opened_at = now() WHERE customer_id = %s", customers[0].pk)
+    figures = {figure["label"]: figure for figure in marketer.get(change_url(campaign)).context["figures"]}
+    assert (figures["Opened"]["value"], figures["Opened"]["note"]) == ("1", "33.3% · and 2 by a machine only")
+
+
 def test_uncertain_messages_have_their_own_row_and_people(marketer: Client) -> None:
     customers = make_reachable(4)
     campaign = make_campaign(holdout_share=0)
