@@ -156,8 +156,11 @@ class CampaignRunSerializer(serializers.ModelSerializer[CampaignRun]):
 
 
 class DeliveryCountsSerializer(serializers.Serializer[Any]):
-    """What happened to the messages. opened: by people; machine_opened: by programs of mail providers, also if a person opened
-    the message too."""
+    """What happened to the messages.
+
+    delivered: as reported, which mail servers do not do. opened: by people; machine_opened: by programs of mail providers, also if a person
+    opened the message too.
+    """
 
     total = serializers.IntegerField()
     sent = serializers.IntegerField()

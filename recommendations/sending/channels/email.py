@@ -28,6 +28,11 @@ LOCAL_BACKENDS = (
 )
 
 
+def has_delivery_reports() -> bool:
+    """Return whether emails are reported as delivered: only providers do so, at the address with the secret of the webhooks."""
+    return settings.EMAIL_BACKEND.startswith("anymail.") and bool(settings.ANYMAIL.get("WEBHOOK_SECRET"))
+
+
 class EmailChannel:
     """Sends emails with the sender of the shop settings."""
 

@@ -20,6 +20,7 @@ from recommendations.campaigns.backoffice.access import EXPORT
 from recommendations.campaigns.backoffice.campaign.people_groups import GROUPS
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import CampaignResults
+from recommendations.sending.channels.email import has_delivery_reports
 from recommendations.sending.models import Delivery, SkipReason
 from recommendations.sending.queue import DeliveryCounts, count_deliveries
 
@@ -36,7 +37,7 @@ def build_figures(campaign: Campaign, results: CampaignResults) -> list[dict[str
     machine = _("and %(count)s by a machine only") % {"count": format_count(counts.machine_only)}
     return [
         make_figure(campaign, "sent", counts.sent, _("given to employees as tasks") if is_wecom else ""),
-        make_figure(campaign, "delivered", counts.delivered, f"{share(counts.delivered)} · {confirmed}"),
+        make_delivered_figure(campaign, counts, f"{share(counts.delivered)} · {confirmed}"),
         make_figure(campaign, "opened", counts.opened, f"{share(counts.opened)} · {machine}"),
         make_figure(campaign, "clicked", counts.clicked, share(counts.clicked)),
         make_figure(campaign, "unsubscribed", counts.unsubscribed, share(counts.unsubscribed)),
@@ -51,6 +52,16 @@ def make_figure(campaign: Campaign, group: str, number: int, note: str = "") -> 
         "note": note.strip(" ·") if number or group == "opened" else "",
         "url": make_people_url(campaign, group) if number else "",
     }
+
+
+def make_delivered_figure(campaign: Campaign, counts: DeliveryCounts, note: str) -> dict[str, str]:
+    """Return how many messages were reported as delivered; unknown, which is not 0, if none was reported."""
+    figure = make_figure(campaign, "delivered", counts.delivered, note)
+    if counts.delivered or not counts.sent or campaign.channel == "wecom":
+        return figure
+    is_silent = campaign.channel == "email" and not has_delivery_reports()
+    unknown = _("your mail server reports no deliveries") if is_silent else _("no delivery has been reported")
+    return {**figure, "value": "–", "note": unknown}
 
 
 def make_people_url(campaign: Campaign, group: str) -> str:

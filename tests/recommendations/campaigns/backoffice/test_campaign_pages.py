@@ -222,6 +222,25 @@ def test_an_open_by_a_person_is_not_one_by_a_machine_only(marketer: Client) -> N
     assert (figures["Opened"]["value"], figures["Opened"]["note"]) == ("1", "33.3% · and 2 by a machine only")
 
 
+def test_without_delivery_reports_the_number_delivered_is_unknown(marketer: Client, settings: Any) -> None:
+    make_reachable(2)
+    campaign = make_campaign(holdout_share=0)
+    launch(campaign, by=None, now=timezone.now())
+
+    def read_delivered() -> tuple[str, str]:
+        figures = marketer.get(change_url(campaign)).context["figures"]
+        return next((figure["value"], figure["note"]) for figure in figures if figure["label"] == "Delivered")
+
+    assert read_delivered() == ("0", "")
+    update_deliveries("status = 'sent', sent_at = now()")
+    assert read_delivered() == ("–", "your mail server reports no deliveries")
+    settings.EMAIL_BACKEND = "anymail.backends.postmark.EmailBackend"
+    settings.ANYMAIL = {"WEBHOOK_SECRET": "user:password"}
+    assert read_delivered() == ("–", "no delivery has been reported")
+    update_deliveries("delivered_at = now() WHERE id = (SELECT min(id) FROM sending_delivery)")
+    assert read_delivered() == ("1", "50.0%")
+
+
 def test_uncertain_messages_have_their_own_row_and_people(marketer: Client) -> None:
     customers = make_reachable(4)
     campaign = make_campaign(holdout_share=0)
