@@ -99,6 +99,8 @@ def check_template(step: FlowStep, template: MessageTemplate | None, published: 
         return [DefinitionProblem(step.key, "template", "wrong_channel", values)]
     if key not in published:
         return [DefinitionProblem(step.key, "template", "unpublished_template", {"value": key})]
+    if step.kind == "message" and template.is_transactional and not step.settings.get("transactional"):
+        return [DefinitionProblem(step.key, "template", "transactional_template", {"value": key})]
     return []
 
 

@@ -55,6 +55,9 @@ MESSAGES: Mapping[str, str | Promise] = {
     "unknown_template": gettext_lazy("No template has the key %(value)s; choose another one."),
     "archived_template": gettext_lazy("The template %(value)s is archived; unarchive it or choose another one."),
     "unpublished_template": gettext_lazy("The template %(value)s is not published; publish it first."),
+    "transactional_template": gettext_lazy(
+        "The template %(value)s is transactional and may lack an unsubscribe link; choose a marketing template, or make the step transactional."
+    ),
     "wrong_channel": gettext_lazy("The template %(value)s is for another channel; choose one for %(valid)s."),
     "condition": gettext_lazy("%(value)s"),
     "reserved_trait": gettext_lazy("Flows cannot set %(value)s, because it is personal data; choose another trait."),

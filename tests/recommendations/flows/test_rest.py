@@ -45,6 +45,19 @@ def test_a_flow_is_created_published_paused_resumed_and_ended(api: Client) -> No
     assert post(api, "basket/end/", {"people": "remove"}).json()["status"] == "ended"
 
 
+def test_a_marketing_step_with_a_transactional_template_is_not_published(api: Client) -> None:
+    version = make_template()
+    version.template.is_transactional = True
+    version.template.save()
+    post(api, "", {"key": "basket", "name": "Basket", "definition": make_definition([message("hello")])})
+    refused = post(api, "basket/publish/")
+    assert refused.status_code in (400, 409, 422)
+    assert "may lack an unsubscribe link" in refused.content.decode()
+    definition = make_definition([message("hello", transactional=True)])
+    post(api, "", {"key": "receipts", "name": "Receipts", "definition": definition})
+    assert post(api, "receipts/publish/").json()["status"] == "live"
+
+
 def test_a_flow_that_is_paused_while_it_is_renamed_stays_paused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     make_template()
     post(api, "", {"key": "basket", "name": "Basket", "definition": make_definition([message("hello")])})
