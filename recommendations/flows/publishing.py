@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from recommendations.flows.capture.birthdays import skip_birthdays
 from recommendations.flows.capture.listeners import sync_listeners
 from recommendations.flows.capture.matches import is_matched_trigger
 from recommendations.flows.definition_checks import DefinitionError, check_definition
@@ -140,10 +141,11 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
         draft.is_current, draft.published_at = True, now
         draft.save(update_fields=["is_current", "published_at"])
         if before is None or before.definition["trigger"] != draft.definition["trigger"]:
-            reset_matches(flow, draft)
+            reset_matches(flow, draft, now=now)
         was_paused = flow.status == Flow.Status.PAUSED
         if was_paused:
             flow.matched_at = None  # see `resume_flow`
+            skip_birthdays(draft, now=now)
         flow.status, flow.published_at = Flow.Status.LIVE, now
         flow.save(update_fields=["status", "published_at", "matched_at"])
         sync_listeners(flow=flow)
@@ -153,10 +155,11 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
     return draft
 
 
-def reset_matches(flow: Flow, version: FlowVersion) -> None:
+def reset_matches(flow: Flow, version: FlowVersion, *, now: datetime) -> None:
     """Forget who matched the trigger before; customers who match at the next comparison do not count as new."""
     FlowMatch.objects.filter(flow=flow).delete()
     flow.days.all().delete()
+    skip_birthdays(version, now=now)
     flow.matched_at = None
     if is_matched_trigger(version.definition["trigger"]):
         return  # the next comparison writes who matches
@@ -173,15 +176,18 @@ def pause_flow(*, flow: Flow) -> int:
         return hold_messages(flow)
 
 
-def resume_flow(*, flow: Flow) -> int:
+def resume_flow(*, flow: Flow, now: datetime) -> int:
     """Continue a paused flow and release its messages; return their number. Waits that ended during the pause are over immediately.
 
-    Customers who began to match a date or score trigger during the pause do not enter: the next comparison triggers nobody.
+    Customers who began to match a date or score trigger during the pause do not enter: the next comparison triggers nobody, and birthdays of
+    this day are not searched any more.
     """
     with transaction.atomic():
         change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
         flow.matched_at = None
         flow.save(update_fields=["matched_at"])
+        if (current := get_current(flow)) is not None:
+            skip_birthdays(current, now=now)
         publish_flow_event("flow.resumed", flow)
         return release_messages(flow)
 

@@ -42,7 +42,7 @@ def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
                 held = pause_flow(flow=flow)
                 messages.success(request, join_sentences([_("The flow is paused."), describe_held(held)]))
             case "resume":
-                resume_flow(flow=flow)
+                resume_flow(flow=flow, now=now)
                 messages.success(request, _("The flow is live again."))
             case "end" | "end-now":
                 canceled = end_flow(flow=flow, now=now, removes_people=action == "end-now")

@@ -11,6 +11,7 @@ from customers.identity.models import Customer
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
 from recommendations.flows.models import Flow, FlowDay, FlowVersion
 
+BIRTHDAY = "birthday"
 BLOCK_SIZE = 2_000
 INSERT_SIGNALS = """
 INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
@@ -27,7 +28,7 @@ def find_birthdays(*, now: datetime, seconds: float) -> int:
     versions = FlowVersion.objects.filter(
         is_current=True, flow__status=Flow.Status.LIVE, definition__trigger__kind="date"
     )
-    for version in versions.filter(definition__trigger__date="birthday"):
+    for version in versions.filter(definition__trigger__date=BIRTHDAY):
         celebrated = today - timedelta(days=version.definition["trigger"]["days"])
         FlowDay.objects.get_or_create(flow_id=version.flow_id, day=today)
         while time.monotonic() < deadline:
@@ -36,6 +37,14 @@ def find_birthdays(*, now: datetime, seconds: float) -> int:
                 break
             signals += found
     return signals
+
+
+def skip_birthdays(version: FlowVersion, *, now: datetime) -> None:
+    """Do not search for the birthdays of this day: they began before the flow was published or resumed. A search that has begun goes on."""
+    trigger = version.definition["trigger"]
+    if trigger["kind"] == "date" and trigger["date"] == BIRTHDAY:
+        today = now.astimezone(get_time_zone()).date()
+        FlowDay.objects.get_or_create(flow_id=version.flow_id, day=today, defaults={"is_finished": True})
 
 
 def search_block(*, flow_id: int, day: date, celebrated: date, now: datetime) -> int | None:

@@ -164,7 +164,7 @@ class FlowResume(FlowStateView):
     @extend_schema(operation_id="flows_resume", request=None, responses=FlowSerializer)
     def post(self, request: Request, key: str) -> Response:
         try:
-            resume_flow(flow=self.flow)
+            resume_flow(flow=self.flow, now=timezone.now())
         except FlowStateError as error:
             raise FlowConflictError(str(error)) from error
         return self.respond()

@@ -280,7 +280,7 @@ def test_who_crosses_a_line_during_a_pause_does_not_enter_after_it(continues_by:
     now += 30 * DAY
     assert compare_due_matches(now=now) == 0
     if continues_by == "resume":
-        resume_flow(flow=flow)
+        resume_flow(flow=flow, now=now)
     else:
         version = get_current(flow)
         assert version is not None
@@ -300,11 +300,31 @@ def test_birthdays_are_found_once_a_day_and_the_search_can_be_interrupted(
     children = [make_customer(birthday=f"1990-{today:%m-%d}") for _number in range(3)]
     make_customer(birthday=f"1990-{today + 40 * DAY:%m-%d}")
     make_customer()
-    make_live_flow(STEPS, trigger={"kind": "date", "date": "birthday", "days": 0})
+    make_live_flow(STEPS, now=now - DAY, trigger={"kind": "date", "date": "birthday", "days": 0})
     assert find_birthdays(now=now, seconds=0) == 0
     assert find_birthdays(now=now, seconds=60) == 3
     assert find_birthdays(now=now, seconds=60) == 0
     assert list_entered(now) == [child.pk for child in children]
+
+
+@pytest.mark.parametrize("continues_by", ["resume", "publish"])
+def test_birthdays_of_the_day_of_publication_or_resumption_do_not_enter(continues_by: str, now: datetime) -> None:
+    later = [now + number * DAY for number in range(4)]
+    for day in later:
+        make_customer(birthday=f"1990-{day:%m-%d}")
+    flow = make_live_flow(STEPS, now=now, trigger={"kind": "date", "date": "birthday", "days": 0})
+    assert find_birthdays(now=now, seconds=60) == 0
+    assert find_birthdays(now=later[1], seconds=60) == 1
+    pause_flow(flow=flow)
+    if continues_by == "resume":
+        resume_flow(flow=flow, now=later[2])
+    else:
+        version = get_current(flow)
+        assert version is not None
+        save_draft(flow=flow, definition=version.definition, by=None)
+        publish_flow(flow=flow, now=later[2])
+    assert find_birthdays(now=later[2], seconds=60) == 0
+    assert find_birthdays(now=later[3], seconds=60) == 1
 
 
 @pytest.mark.parametrize(("day", "expected"), [("2027-02-28", True), ("2028-02-28", False), ("2028-02-29", True)])

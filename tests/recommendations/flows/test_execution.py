@@ -226,7 +226,7 @@ def test_a_paused_flow_does_nothing_until_it_is_resumed() -> None:
     signal(late.pk)
     run(NOON + 2 * HOUR)
     assert list_messages(flow) == []
-    resume_flow(flow=flow)
+    resume_flow(flow=flow, now=NOON + 2 * HOUR)
     run(NOON + 2 * HOUR)
     assert [customer_id for customer_id, _at in list_messages(flow)] == [inside.pk]
 
@@ -332,7 +332,7 @@ def test_a_pause_holds_queued_messages_and_the_end_of_the_flow_cancels_them() ->
     sent.filter(status="sending").update(status="pending")  # it could not be handed over and is tried again
     hold_returned_messages()
     assert set(sent.values_list("is_paused", flat=True)) == {True}
-    assert resume_flow(flow=flow) == 3
+    assert resume_flow(flow=flow, now=NOON) == 3
     assert set(Delivery.objects.values_list("status", "is_paused")) == {("pending", False)}
     pause_flow(flow=flow)
     assert end_flow(flow=flow, now=NOON, removes_people=True) == 3
@@ -352,7 +352,7 @@ def test_changes_of_the_state_are_published_to_the_endpoints_of_the_shop() -> No
     signal(make_customer().pk)
     run(NOON)
     pause_flow(flow=flow)
-    resume_flow(flow=flow)
+    resume_flow(flow=flow, now=NOON)
     end_flow(flow=flow, now=NOON, removes_people=False)
     run(NOON + HOUR)
     finish_ending_flows(now=NOON + HOUR)
