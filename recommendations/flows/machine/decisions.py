@@ -60,12 +60,12 @@ def _compare(value: Any, operator: str, expected: Any) -> bool:
 
 
 def _equals(value: Any, expected: Any) -> bool:
-    if isinstance(value, bool) or isinstance(expected, bool):
-        return value is expected
     number, other = _to_number(value), _to_number(expected)
     if number is not None and other is not None:
         return number == other
-    return str(value).casefold() == str(expected).casefold()
+    return (
+        str(value).casefold() == str(expected).casefold()
+    )  # so that true equals "true", which many shops send as a text
 
 
 def _to_number(value: Any) -> float | None:

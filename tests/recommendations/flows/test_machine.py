@@ -158,10 +158,19 @@ def test_a_split_follows_its_weights_and_keeps_each_customer_in_its_variant() ->
         ({"property": "coupon", "op": "is_not_set"}, True),
         ({"property": "gift", "op": "equals", "value": True}, True),
         ({"property": "gift", "op": "equals", "value": 1}, False),
+        ({"property": "gift", "op": "equals", "value": "true"}, True),
+        ({"property": "gift", "op": "equals", "value": False}, False),
+        ({"property": "wrapped", "op": "equals", "value": False}, True),
+        ({"property": "wrapped", "op": "not_equals", "value": False}, False),
     ],
 )
 def test_filters_compare_the_properties_of_an_event(part: dict[str, Any], expected: bool) -> None:
-    properties = {"price": "21.50", "products": [{"category": "Tea"}, {"category": "Coffee"}], "gift": True}
+    properties = {
+        "price": "21.50",
+        "products": [{"category": "Tea"}, {"category": "Coffee"}],
+        "gift": True,
+        "wrapped": "False",
+    }
     assert matches_filters(properties, [part]) is expected
 
 
