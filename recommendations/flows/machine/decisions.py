@@ -63,9 +63,8 @@ def _equals(value: Any, expected: Any) -> bool:
     number, other = _to_number(value), _to_number(expected)
     if number is not None and other is not None:
         return number == other
-    return (
-        str(value).casefold() == str(expected).casefold()
-    )  # so that true equals "true", which many shops send as a text
+    # As texts, so that true equals "true", which many shops send.
+    return str(value).casefold() == str(expected).casefold()
 
 
 def _to_number(value: Any) -> float | None:
