@@ -9,12 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.core import get_global
 from django.db import connection, transaction
 
 from customers.identity.consent.restrictions import restrict_processing
 from customers.identity.models import Consent, Customer
 from recommendations.sending import sender
-from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
+from recommendations.sending.checks.quiet_hours import COUNTRY_ZONES, choose_time_zone, find_quiet_end
 from recommendations.sending.models import Delivery, OriginState, SendingSettings
 from recommendations.sending.queue import cancel, count_deliveries, pause, queue_audience, resume
 from recommendations.sending.recording import write_results
@@ -63,6 +64,19 @@ def test_zone_is_that_of_the_trait_then_the_country_then_the_shop() -> None:
     assert choose_time_zone(trait="Asia/Tokyo", country="DE", shop_zone=SHANGHAI).key == "Asia/Tokyo"
     assert choose_time_zone(trait="nowhere", country="de", shop_zone=SHANGHAI) == BERLIN
     assert choose_time_zone(trait="", country="XX", shop_zone=SHANGHAI) == SHANGHAI
+
+
+def test_every_country_with_residents_has_a_time_zone() -> None:
+    no_countries = {"001", "AQ", "UM", "ZZ"}  # the world, unknown, and territories without residents
+    assert set(get_global("territory_zones")) - set(COUNTRY_ZONES) == no_countries
+    wanted = {
+        "AE": "Asia/Dubai",
+        "PH": "Asia/Manila",
+        "PK": "Asia/Karachi",
+        "ID": "Asia/Jakarta",
+        "CN": "Asia/Shanghai",
+    }
+    assert {country: COUNTRY_ZONES[country] for country in wanted} == wanted
 
 
 @pytest.mark.django_db
