@@ -23,14 +23,19 @@ def smooth_croston(quantity: Floats, alpha: float) -> Floats:
 
     Args:
         quantity: (n, T). alpha: weight of the newest demand, 0 to 1.
-    With a demand y > 0 after q periods: z ← z + α (y − z), p ← p + α (q − p); both start with the first demand. f = z ÷ p.
+    With a demand y > 0 after q periods: z ← z + α (y − z), p ← p + α (q − p). f = z ÷ p. The k-th size and the k-th interval have the
+    weight max(α, 1 ÷ k): z and p begin as means, because a single interval is a poor start. The periods before the first demand are no
+    interval: a product is known since its first sale. Until the second demand, p is the time since the first one.
     """
     n_series = len(quantity)
-    size, interval, gap = np.zeros(n_series), np.ones(n_series), np.ones(n_series)
+    size, interval, gap, count = np.zeros(n_series), np.ones(n_series), np.ones(n_series), np.zeros(n_series)
     for demand in quantity.T:
-        sold, is_first = demand > 0, (demand > 0) & (size == 0)
-        weight = np.where(is_first, 1.0, alpha)
-        size = np.where(sold, size + weight * (demand - size), size)
-        interval = np.where(sold, interval + weight * (gap - interval), interval)
+        sold = demand > 0
+        is_interval = sold & (count > 0)
+        interval = np.where(
+            is_interval, interval + np.maximum(alpha, 1 / np.maximum(count, 1)) * (gap - interval), interval
+        )
+        count = count + sold
+        size = np.where(sold, size + np.maximum(alpha, 1 / np.maximum(count, 1)) * (demand - size), size)
         gap = np.where(sold, 1.0, gap + 1)
-    return size / interval
+    return size / np.where(count == 1, gap, interval)

@@ -20,20 +20,20 @@ class Tsb:
 
 
 def smooth_tsb(quantity: Floats, alpha: float, beta: float) -> Floats:
-    """Return the demand per period of each series, (n,); 0 for a series without demand.
+    """Return the demand per period of each series, (n,); 0 for a series without a second demand.
 
     Args:
         quantity: (n, T). alpha: weight of the newest size. beta: weight of the newest period in the probability.
-    Every period: p ← p + β (1[y > 0] − p); with a demand: z ← z + α (y − z). Both start with the first demand (z = y, p = 1 ÷ periods
-    until it). f = p · z. Unlike Croston's, it falls while nothing is sold.
+    Every period: p ← p + β (1[y > 0] − p); with a demand: z ← z + α (y − z). f = p · z. Unlike Croston's, it falls while nothing is sold.
+    The k-th size has the weight max(α, 1 ÷ k), the k-th period after the first demand max(β, 1 ÷ k): z and p begin as means. The periods
+    up to the first demand say nothing about p: a product is known since its first sale.
     """
     n_series = len(quantity)
-    size, probability = np.zeros(n_series), np.zeros(n_series)
-    for period, demand in enumerate(quantity.T, start=1):
-        sold, is_first = demand > 0, (demand > 0) & (size == 0)
-        started = size > 0
-        probability = np.where(started, probability + beta * (sold - probability), probability)
-        probability = np.where(is_first, 1 / period, probability)
-        weight = np.where(is_first, 1.0, alpha)
-        size = np.where(sold, size + weight * (demand - size), size)
+    size, probability, count, age = np.zeros(n_series), np.ones(n_series), np.zeros(n_series), np.zeros(n_series)
+    for demand in quantity.T:
+        sold, started = demand > 0, count > 0
+        age, count = age + started, count + sold
+        moved = probability + np.maximum(beta, 1 / np.maximum(age, 1)) * (sold - probability)
+        probability = np.where(started, moved, probability)
+        size = np.where(sold, size + np.maximum(alpha, 1 / np.maximum(count, 1)) * (demand - size), size)
     return probability * size

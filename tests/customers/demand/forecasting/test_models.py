@@ -7,11 +7,11 @@ import pytest
 
 from customers.demand.forecasting.models.auto_ets import AutoEts
 from customers.demand.forecasting.models.chronos2 import Chronos2
-from customers.demand.forecasting.models.croston import smooth_croston
+from customers.demand.forecasting.models.croston import Croston, smooth_croston
 from customers.demand.forecasting.models.global_lag import GlobalLag
 from customers.demand.forecasting.models.lag_features import FeatureBuilder
 from customers.demand.forecasting.models.seasonal_naive import SeasonalNaive
-from customers.demand.forecasting.models.tsb import smooth_tsb
+from customers.demand.forecasting.models.tsb import Tsb, smooth_tsb
 from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
 from customers.demand.series_reading import find_closed_days
 
@@ -65,16 +65,31 @@ def test_features_know_nothing_after_the_origin():
 
 
 def test_croston_by_hand():
-    # size 4, interval 2 → with 8 after 3 periods at α = ½: size 6, interval 2.5
-    assert smooth_croston(np.array([[0.0, 4, 0, 0, 8, 0]]), 0.5)[0] == pytest.approx(6 / 2.5)
+    # sizes 4 and 8, interval 3 → with 2 after 1 period at α = ½: size 4, interval 2
+    assert smooth_croston(np.array([[0.0, 4, 0, 0, 8, 0]]), 0.5)[0] == pytest.approx(6 / 3)
+    assert smooth_croston(np.array([[0.0, 4, 0, 0, 8, 2]]), 0.5)[0] == pytest.approx(4 / 2)
+    assert smooth_croston(np.array([[0.0, 4, 0, 0]]), 0.5)[0] == pytest.approx(4 / 3)
     assert smooth_croston(np.zeros((1, 5)), 0.5)[0] == 0
 
 
 def test_tsb_by_hand():
-    # p: ½ at the first demand, ¼ after a period without; size 4
-    assert smooth_tsb(np.array([[0.0, 4, 0]]), 0.5, 0.5)[0] == pytest.approx(0.25 * 4)
-    # a further demand of 8: p = ¼ + ½ · ¾ = 0.625, size 6
-    assert smooth_tsb(np.array([[0.0, 4, 0, 8]]), 0.5, 0.5)[0] == pytest.approx(0.625 * 6)
+    # after the first demand, p: 0, then ½ with a demand of 8, which makes the size 6, then ¼ without
+    assert smooth_tsb(np.array([[0.0, 4, 0]]), 0.5, 0.5)[0] == 0
+    assert smooth_tsb(np.array([[0.0, 4, 0, 8]]), 0.5, 0.5)[0] == pytest.approx(0.5 * 6)
+    assert smooth_tsb(np.array([[0.0, 4, 0, 8, 0]]), 0.5, 0.5)[0] == pytest.approx(0.25 * 6)
+
+
+@pytest.mark.parametrize("days", [28, 56])
+@pytest.mark.parametrize("model", [Croston(), Tsb()], ids=lambda model: model.key)
+def test_the_time_before_the_first_sale_is_no_time_without_demand(model: Croston | Tsb, days: int):
+    # each product is known since its first sale and sells 4 units on about every fourth day: 1 a day
+    sold = np.random.default_rng(2).random((2000, days)) < 0.25
+    sold[:, 0] = True
+    known = 4.0 * sold[sold.sum(axis=1) >= 3]
+    forecast = model.forecast(make_panel(known), 1).mean
+    later = np.hstack([np.zeros((len(known), 400)), known])
+    np.testing.assert_allclose(model.forecast(make_panel(later), 1).mean, forecast)
+    assert forecast.mean() == pytest.approx(1, abs=0.2)
 
 
 def test_a_stock_out_is_filled_with_the_usual_weekday():
