@@ -34,13 +34,14 @@ class SortedEvents:
     """Events by person, then by time, then by code.
 
     Attributes:
-        customer: (events,) IDs. at: (events,) microseconds since the first moment of the question.
-        code: (events,) what the question knows of an event.
+        customer: (events,) IDs. at: (events,) microseconds since the first moment of the days; negative for events before them.
+        code: (events,) what the question knows of an event. length: of the days, in microseconds.
     """
 
     customer: Integers
     at: Integers
     code: Codes
+    length: int
 
     def find_session_starts(self, gap_minutes: int) -> Flags:
         """Return whether each event begins a session; two events exactly the gap apart are in one session."""
@@ -50,23 +51,31 @@ class SortedEvents:
 
     def select(self, chosen: Flags) -> "SortedEvents":
         """Return only the chosen events."""
-        return SortedEvents(self.customer[chosen], self.at[chosen], self.code[chosen])
+        return SortedEvents(self.customer[chosen], self.at[chosen], self.code[chosen], self.length)
+
+    def number_sessions(self, gap_minutes: int) -> Integers:
+        """Return the number of the session of each event, from 0; -1 for those of sessions that do not begin within the days."""
+        is_start = self.find_session_starts(gap_minutes)
+        started_at = self.at[is_start]
+        is_inside = (started_at >= 0) & (started_at < self.length)
+        number = np.where(is_inside, np.cumsum(is_inside) - 1, -1)
+        return number[np.cumsum(is_start) - 1]
 
 
 def number_visits(events: SortedEvents, is_order: Flags, gap_minutes: int) -> Integers:
-    """Return the number of the session of each event, from 0; -1 for orders without a session.
+    """Return the number of the session of each event, from 0; -1 for orders without a session, and for sessions outside the days.
 
     Only events make sessions: most orders of many shops are placed elsewhere. An order belongs to a session if it is placed between its
     beginning and the gap after its last event, which is the case if the person's event before it is at most the gap away. Of rows
     with the same time, orders come last.
     """
     if not is_order.any():
-        return np.cumsum(events.find_session_starts(gap_minutes)) - 1
+        return events.number_sessions(gap_minutes)
     visits = np.flatnonzero(~is_order)
     if not len(visits):
         return np.full(len(is_order), -1)
     before = np.maximum(np.cumsum(~is_order) - 1, 0)
-    number = (np.cumsum(events.select(~is_order).find_session_starts(gap_minutes)) - 1)[before]
+    number = events.select(~is_order).number_sessions(gap_minutes)[before]
     pause = events.at - events.at[visits[before]]
     belongs = (events.customer == events.customer[visits[before]]) & (pause >= 0) & (pause <= gap_minutes * 60 * SECOND)
     return np.where(belongs, number, -1)
@@ -80,15 +89,15 @@ def read_sorted_events(
     Args:
         events: with customer_id, at and code. bits: the bits of the largest code, at most 14, because ten years of microseconds take 49.
     """
-    low = tables.get_bounds(days)[0]
+    low, high = tables.get_bounds(days)
     rows = events.select("customer_id", key=(events["at"] - low) * (1 << bits) + events.code)
     parts = count_parts(tables, days)
     if parts == 1:
-        yield sort_events(tables, rows, bits)
+        yield sort_events(tables, rows, bits, high - low)
         return
     with tables.materialize(rows) as stored:
         for part in range(parts):
-            yield sort_events(tables, stored.filter(stored.customer_id % parts == part), bits)
+            yield sort_events(tables, stored.filter(stored.customer_id % parts == part), bits, high - low)
 
 
 def count_parts(tables: AnalyticsTables, days: DateRange) -> int:
@@ -100,7 +109,7 @@ def count_parts(tables: AnalyticsTables, days: DateRange) -> int:
     return -(-count // PART_EVENTS) or 1
 
 
-def sort_events(tables: AnalyticsTables, rows: ir.Table, bits: int) -> SortedEvents:
+def sort_events(tables: AnalyticsTables, rows: ir.Table, bits: int, length: int) -> SortedEvents:
     """Return the rows (customer_id, key) in order."""
     fetched = tables.backend.to_pyarrow(rows)
     customer, key = (fetched[name].to_numpy() for name in ("customer_id", "key"))
@@ -108,7 +117,7 @@ def sort_events(tables: AnalyticsTables, rows: ir.Table, bits: int) -> SortedEve
     customer, key = sort_by_customer(customer, key)
     code = (key & ((1 << bits) - 1)).astype(np.int16)
     key >>= bits
-    return SortedEvents(customer, key, code)
+    return SortedEvents(customer, key, code, length)
 
 
 def sort_by_customer(customer: Integers, key: Integers) -> tuple[Integers, Integers]:

@@ -25,6 +25,8 @@ EVENT_COLUMNS = (
 BEHAVIOR_TYPES = ("track", "page", "screen")
 # of orders as events: larger than any ID of an event, so that they sort after the events of the same moment
 ORDER_ID_OFFSET = 2**61
+# sessions that run over the end of the days are read for that long; what ends later is no visit of a person
+SESSION_TAIL = 24 * 3600 * SECOND
 FEEDBACK_SCHEMA = pa.schema(
     [
         ("number", pa.int64()),
@@ -84,9 +86,10 @@ class AnalyticsTables:
             days: None for all days up to now.
             matches: without one, every event but no order.
         """
-        rows = self._read_events(days)
+        bounds = self.get_bounds(days) if days else None
+        rows = self._read_events(bounds)
         if matches and uses_orders(*matches):
-            rows = rows.union(self._read_orders_as_events(days))
+            rows = rows.union(self._read_orders_as_events(bounds))
         if matches:
             condition = build_match(rows, matches[0], self.engine)
             for match in matches[1:]:
@@ -95,33 +98,36 @@ class AnalyticsTables:
         return self.keep_segment(rows, segment or (days.segment if days else ""))
 
     def select_visits(self, days: DateRange, gap_minutes: int, *matches: EventMatch) -> ir.Table:
-        """Return all events of the days, and the orders that match one of the descriptions.
+        """Return the events of all sessions that begin within the days, and the orders that match one of the descriptions.
 
-        Orders are read until ``gap_minutes`` after the days: they can still belong to the last session.
+        Midnight does not end a session: events are read from ``gap_minutes`` before the days, to recognize sessions that go on from the
+        day before, until a day after them, when the last sessions have ended. Sessions that begin outside the days have to be left out.
+        Orders are read until ``gap_minutes`` later: they can still belong to the last session.
         """
-        rows = self._read_events(days)
+        low, high = self.get_bounds(days)
+        gap = gap_minutes * 60 * SECOND
+        low, high = low - gap, min(high + SESSION_TAIL, self.known_until)
+        rows = self._read_events((low, high))
         if uses_orders(*matches):
-            orders = self._read_orders_as_events(None)
+            orders = self._read_orders_as_events((low, min(high + gap + 1, self.known_until)))
             condition = ibis.or_(*(build_match(orders, match, self.engine) for match in matches))
-            low, high = self.get_bounds(days)
-            orders = orders.filter(condition, orders["at"] >= low, orders["at"] <= high + gap_minutes * 60 * SECOND)
-            rows = rows.union(orders)
+            rows = rows.union(orders.filter(condition))
         return self.keep_segment(rows, days.segment)
 
     def keep_segment(self, rows: ir.Table, segment: str) -> ir.Table:
         """Return the rows of the customers of a segment; all without one."""
         return rows.semi_join(self.read_members(segment), "customer_id") if segment else rows
 
-    def _read_events(self, days: DateRange | None) -> ir.Table:
+    def _read_events(self, bounds: tuple[int, int] | None) -> ir.Table:
         events = self.events
         # if the clock of the device is ahead, the event counts as having happened when it was received
         moment = ibis.least(events.occurred_at, events.received_at)
         # identify, group and alias calls describe a person; they are not behavior
         events = events.filter(events.customer_id.notnull() & events.type.isin(BEHAVIOR_TYPES))
         rows = events.select(*EVENT_COLUMNS, "occurred_at", moment=moment)
-        return self._limit(rows, days).select(*EVENT_COLUMNS, "at")
+        return self._limit(rows, bounds).select(*EVENT_COLUMNS, "at")
 
-    def _read_orders_as_events(self, days: DateRange | None) -> ir.Table:
+    def _read_orders_as_events(self, bounds: tuple[int, int] | None) -> ir.Table:
         orders = self.orders
         orders = orders.filter(orders.customer_id.notnull() & (orders.kind == "sale") & (orders.status != "cancelled"))
         missing = {name: ibis.null("string") for name in ("path", "device", "locale")}
@@ -140,10 +146,10 @@ class AnalyticsTables:
             occurred_at=orders.placed_at,
             moment=orders.placed_at,
         )
-        return self._limit(rows, days).select(*EVENT_COLUMNS, "at")
+        return self._limit(rows, bounds).select(*EVENT_COLUMNS, "at")
 
-    def _limit(self, rows: ir.Table, days: DateRange | None) -> ir.Table:
-        low, high = self.get_bounds(days) if days else (None, self.known_until)
+    def _limit(self, rows: ir.Table, bounds: tuple[int, int] | None) -> ir.Table:
+        low, high = bounds or (None, self.known_until)
         at = self.engine.to_microseconds(rows.moment)
         rows = rows.mutate(at=at)
         if low is not None:
@@ -188,7 +194,8 @@ class AnalyticsTables:
             moment=rows.placed_at,
             occurred_at=rows.placed_at,
         )
-        return self._limit(rows, days).select("id", "customer_id", "at", "is_order", "channel", total="amount")
+        bounds = self.get_bounds(days) if days else None
+        return self._limit(rows, bounds).select("id", "customer_id", "at", "is_order", "channel", total="amount")
 
     def _keep_amount(self, amount: ir.NumericValue, currency: ir.StringValue) -> ir.NumericValue:
         return ibis.ifelse(currency == self.currency, amount, ibis.null(amount.type())) if self.currency else amount
@@ -208,7 +215,9 @@ class AnalyticsTables:
             moment=rows.placed_at,
             occurred_at=rows.placed_at,
         )
-        rows = self._limit(rows, days).select("customer_id", "product_id", "category", "quantity", "total")
+        rows = self._limit(rows, self.get_bounds(days)).select(
+            "customer_id", "product_id", "category", "quantity", "total"
+        )
         return self.keep_segment(rows, days.segment)
 
 

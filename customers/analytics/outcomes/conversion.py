@@ -106,8 +106,8 @@ def count_orders(tables: AnalyticsTables, parameters: OutcomeParameters) -> dict
 
 
 def build_sessions(tables: AnalyticsTables, days: DateRange, *, with_source: bool) -> ir.Table:
-    """Return customer_id, started_at, ended_at (of the last event) and channel, the traffic source of the first event."""
-    events = tables.select_events(days, EventMatch())
+    """Return customer_id, started_at, ended_at (of the last event) and channel (the source of the first one) of visits that begin in the days."""
+    events = tables.select_visits(days, SessionParameters.gap_minutes)
     source = build_property(events, TRAFFIC_SOURCE, tables.engine) if with_source else ibis.null("string")
     events = events.select("customer_id", "at", "id", source=ibis.coalesce(source, ""))
     order = [events["at"], events.id]
@@ -118,6 +118,8 @@ def build_sessions(tables: AnalyticsTables, days: DateRange, *, with_source: boo
     sessions = rows.group_by("customer_id", "number").agg(
         started_at=rows["at"].min(), ended_at=rows["at"].max(), channel=rows.source.argmax(rows.is_first)
     )
+    low, high = tables.get_bounds(days)
+    sessions = sessions.filter(sessions.started_at >= low, sessions.started_at < high)
     return sessions.mutate(channel=sessions.channel.nullif("")).drop("number")
 
 

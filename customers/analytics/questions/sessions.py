@@ -110,8 +110,9 @@ def read_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Ite
     for part in read_sorted_events(tables, parameters, events, bits=2):
         is_order, is_goal = part.code >= 2, (part.code & 1).astype(bool)
         session = number_visits(part, is_order, parameters.gap_minutes)
-        visits = part.select(~is_order)
-        starts = np.flatnonzero(mark_changes(session[~is_order]))
+        is_visit = ~is_order & (session >= 0)
+        visits = part.select(is_visit)
+        starts = np.flatnonzero(mark_changes(session[is_visit]))
         count = np.diff(starts, append=len(visits.at))
         seconds = (visits.at[starts + count - 1] - visits.at[starts]) / SECOND
         day = count_local_days(visits.at[starts] + low, tables.zone, parameters.since, parameters.until)

@@ -135,6 +135,36 @@ def test_a_session_over_midnight_and_the_change_of_clocks_is_one() -> None:
     assert fetch_ids(tables, select_session_people(tables, parameters, converted)) == [1]
 
 
+@pytest.mark.parametrize("goal", ["o", "$order"])
+def test_a_session_over_midnight_counts_once_and_whole_whatever_the_days(goal: str) -> None:
+    # 1 comes at 23:50 and reaches the goal after midnight, 2 comes back an hour after midnight, 3 stays for two hours
+    midnight = (datetime(2026, 3, 4, tzinfo=BERLIN) - START) / timedelta(minutes=1)
+    events = [
+        (1, "v", -10),
+        (1, "a", 5),
+        (2, "v", -10),
+        (2, "v", 60),
+        (2, "a", 62),
+        *((3, "v", m) for m in range(-60, 61, 20)),
+    ]
+    happenings = [Happening(customer, name, midnight + minute) for customer, name, minute in events]
+    orders = [make_order_row(1, midnight + 30)] if goal == "$order" else []
+    tables = make_tables([*happenings, *([] if orders else [Happening(1, "o", midnight + 30)])], orders=orders)
+    counts = {}
+    for since, until in ((3, 3), (4, 4), (3, 4)):
+        days: dict[str, Any] = {"since": date(2026, 3, since), "until": date(2026, 3, until)}
+        result = run_sessions(tables, SessionParameters(**days, goal=EventMatch(name=goal)))
+        visits = build_visits(tables, OutcomeParameters(**days, is_one_period=True))
+        assert tables.fetch(visits.agg(visits=visits.count()))[0]["visits"] == result.sessions
+        paths = run_paths(
+            tables,
+            make_paths(anchor=EventMatch(), goal=EventMatch(name=goal), since=days["since"], until=days["until"]),
+        )
+        assert (paths.paths, paths.people) == (result.sessions, result.people)
+        counts[since, until] = (result.sessions, result.people, result.conversions, result.bounces)
+    assert counts == {(3, 3): (3, 3, 1, 1), (4, 4): (1, 1, 0, 0), (3, 4): (4, 3, 1, 1)}
+
+
 def make_order_row(customer: int, minute: float) -> dict[str, Any]:
     return {"customer_id": customer, "placed_at": START + timedelta(minutes=minute), "total": 10}
 
