@@ -2,7 +2,9 @@
 
 Cohorts: first_time (the period of the first start event in all data), each_time (everyone who starts in a period, so a person can be
 in several cohorts) or first_order (the period of the first order). “On” counts the people of a cohort who return in exactly one
-period, “on or after” those who return in it or later. A cell whose period had not ended yet is incomplete; means leave it out.
+period, “on or after” those who return in it or later, up to the last period of the question, so that older cohorts do not have more time.
+A cell whose period had not ended yet is incomplete, for “on or after” one whose cohort has not been followed for all periods; means leave
+incomplete cells out.
 """
 
 from dataclasses import dataclass, field
@@ -59,8 +61,9 @@ class RetentionCell:
     """One cohort in one period.
 
     Attributes:
-        offset: the number of periods since the start. people: who return in it; people_or_after: in it or later.
-        revenue: of their orders in it. is_complete: whether the period has ended.
+        offset: the number of periods since the start. people: who return in it; people_or_after: in it or later, until
+            the last period of the question. revenue: of their orders in it. is_complete: whether the period has ended.
+        is_complete_or_after: whether the last period of the question has ended; until then, people_or_after can grow.
     """
 
     offset: int
@@ -70,6 +73,7 @@ class RetentionCell:
     share_or_after: float | None
     revenue: float
     is_complete: bool
+    is_complete_or_after: bool = False  # results that were stored before this was known lack it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,11 @@ class RetentionCohort:
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionMean:
-    """All cohorts whose period with this offset is complete, weighted by their people; None without any."""
+    """All cohorts whose period with this offset is complete, weighted by their people; None without any.
+
+    Attributes:
+        share_or_after: only of cohorts that have been followed for all periods.
+    """
 
     offset: int
     cohorts: int
@@ -162,7 +170,8 @@ def run_retention(tables: AnalyticsTables, parameters: RetentionParameters) -> R
     """Count who comes back by cohort and period, and their revenue."""
     with tables.materialize(build_returning_people(tables, parameters)) as people:
         counts = tables.fetch(people.group_by("cohort", "offset").agg(people=people.count()))
-        latest = people.group_by("customer_id", "cohort").agg(offset=people.offset.max())
+        followed = people.filter(people.offset <= parameters.periods)
+        latest = followed.group_by("customer_id", "cohort").agg(offset=followed.offset.max())
         latest = tables.fetch(latest.group_by("cohort", "offset").agg(people=latest.count()))
         revenue = tables.fetch(_build_revenue(people, tables, parameters))
     sizes = {row["cohort"]: row["people"] for row in counts if row["offset"] is None}
@@ -200,13 +209,11 @@ class _Grid:
         self.last = parameters.periods
 
     def fill(self, rows: list[dict[str, Any]], name: str, *, is_cumulative: bool = False) -> npt.NDArray[np.float64]:
-        """Return the values; cumulative ones count those of later offsets too, also beyond the last column."""
+        """Return the values; cumulative ones count those of later offsets too."""
         values = np.zeros((len(self.position), self.last + 1))
         for row in rows:
-            if row["offset"] is not None and row["cohort"] in self.position:
-                offset = min(row["offset"], self.last) if is_cumulative else row["offset"]
-                if offset <= self.last:
-                    values[self.position[row["cohort"]], offset] += row[name]
+            if row["offset"] is not None and row["offset"] <= self.last and row["cohort"] in self.position:
+                values[self.position[row["cohort"]], row["offset"]] += row[name]
         return values[:, ::-1].cumsum(axis=1)[:, ::-1] if is_cumulative else values
 
 
@@ -219,6 +226,10 @@ def _build_cohorts(
     parameters: RetentionParameters,
 ) -> tuple[RetentionCohort, ...]:
     known_until = tables.get_bounds(parameters)[1]
+
+    def has_ended(number: int) -> bool:
+        return is_complete(number, parameters.interval, until=parameters.until, as_of=tables.as_of, zone=tables.zone)
+
     cohorts = []
     for row, (cohort, size) in enumerate(sorted(sizes.items())):
         cells = []
@@ -234,9 +245,8 @@ def _build_cohorts(
                     people_or_after=int(people_or_after[row, offset]),
                     share_or_after=divide(people_or_after[row, offset], size),
                     revenue=float(revenue[row, offset]),
-                    is_complete=is_complete(
-                        number, parameters.interval, until=parameters.until, as_of=tables.as_of, zone=tables.zone
-                    ),
+                    is_complete=has_ended(number),
+                    is_complete_or_after=has_ended(cohort + parameters.periods),
                 )
             )
         start = get_period_start(cohort, parameters.interval)
@@ -255,13 +265,14 @@ def _average_cohorts(
             if offset < len(cohort.cells) and cohort.cells[offset].is_complete
         ]
         people = sum(size for size, _ in cells)
+        followed = [(size, cell.people_or_after) for size, cell in cells if cell.is_complete_or_after]
         means.append(
             RetentionMean(
                 offset=offset,
                 cohorts=len(cells),
                 people=people,
                 share=divide(sum(cell.people for _, cell in cells), people),
-                share_or_after=divide(sum(cell.people_or_after for _, cell in cells), people),
+                share_or_after=divide(sum(later for _, later in followed), sum(size for size, _ in followed)),
                 revenue_per_person=divide(sum(cell.revenue for _, cell in cells), people),
             )
         )
@@ -274,7 +285,7 @@ class RetentionSelection:
 
     Attributes:
         cohort: a day of the period in which its people start. offset: of the cell; None for the whole cohort.
-        is_or_after: those who return in the period or later. is_lost: the others of the cohort instead.
+        is_or_after: those who return in the period or later, until the last one of the question. is_lost: the others of the cohort instead.
     """
 
     cohort: date
@@ -294,6 +305,7 @@ def select_retention_people(
     if offset is None:
         return everyone
     require_between("offset", offset, 0, parameters.periods)
-    is_returning = people.offset >= offset if selection.is_or_after else people.offset == offset
+    last = parameters.periods if selection.is_or_after else offset
+    is_returning = (people.offset >= offset) & (people.offset <= last)
     returning = people.filter(is_returning).select("customer_id").distinct()
     return everyone.anti_join(returning, "customer_id") if selection.is_lost else returning

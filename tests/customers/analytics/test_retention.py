@@ -77,6 +77,29 @@ def test_cohorts_are_of_the_first_event_in_all_data_and_days_follow_the_shop() -
     assert fetch_ids(tables, select_retention_people(tables, parameters, lost)) == [2]
 
 
+def test_on_or_after_gives_all_cohorts_the_same_time_and_averages_only_those_that_had_it() -> None:
+    # 1 and 2 start on the 30th: 1 returns on the third day, 2 a day too late; 3 starts on 4 April and has had one day
+    visits = [(1, "03-30"), (1, "04-01"), (1, "04-02"), (2, "03-30"), (2, "04-03"), (3, "04-04"), (3, "04-05")]
+    tables = make_tables([at(customer, f"2026-{day} 12:00") for customer, day in visits])
+    parameters = RetentionParameters(**DAYS, interval=PeriodUnit.DAY, periods=3)
+    result = run_retention(tables, parameters)
+    cells = [[(cell.people_or_after, cell.is_complete_or_after) for cell in row.cells] for row in result.cohorts]
+    assert cells == [[(2, True), (1, True), (1, True), (1, True)], [(1, False), (1, False)]]
+    assert [mean.share for mean in result.means] == [1, 1 / 3, 1 / 2, 1 / 2]
+    assert [mean.share_or_after for mean in result.means] == [1, 1 / 2, 1 / 2, 1 / 2]
+    later = RetentionSelection(cohort=date(2026, 3, 30), offset=1, is_or_after=True)
+    assert fetch_ids(tables, select_retention_people(tables, parameters, later)) == [1]
+    assert "50.0% of the people" in describe_retention(result, context_of(parameters))
+    longer = RetentionParameters(**DAYS, interval=PeriodUnit.DAY, periods=7)
+    assert "No cohort has had 7 complete periods" in describe_retention(
+        run_retention(tables, longer), context_of(longer)
+    )
+
+
+def context_of(parameters: RetentionParameters) -> ResultContext:
+    return ResultContext("retention", parameters, {"measure": "or_after"}, START)
+
+
 def test_a_person_is_in_each_cohort_in_which_they_start_again() -> None:
     tables = make_tables(VISITS)
     parameters = RetentionParameters(**DAYS, cohort="each_time", interval=PeriodUnit.WEEK, periods=1)

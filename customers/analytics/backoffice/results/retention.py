@@ -28,6 +28,11 @@ def show_retention(result: RetentionResult, context: ResultContext) -> ResultVie
     note = _(
         "* The period is not over. Averages exclude these cells. Click a cell of a cohort to see its people; averages have no list of people."
     )
+    if get_measure(context) == "or_after":
+        note = _(
+            "Returns until %(period)s after the start count. * This period is not over, so the share can still grow. Averages exclude these "
+            "cells. Click a cell of a cohort to see its people; averages have no list of people."
+        ) % {"period": name_period(context.parameters.periods, context.parameters.interval)}
     if len(result.cohorts) > MAX_COHORTS_SHOWN:
         newest = _("The newest %(count)s cohorts are shown; the CSV file has all.")
         note = join_sentences([note, newest % {"count": MAX_COHORTS_SHOWN}])
@@ -54,11 +59,17 @@ def describe_retention(result: RetentionResult, context: ResultContext) -> str:
     """Return the size of the cohorts and the mean of the first and the last period."""
     if not result.people:
         return _("Nobody started in this period.")
-    known = [mean for mean in result.means[1:] if mean.cohorts]
+    measure = get_measure(context)
+    known = [mean for mean in result.means[1:] if read_value(mean, 0, measure) is not None]
     people = {"count": format_count(result.people)}
+    if not known and measure == "or_after":
+        number = {"number": context.parameters.periods}
+        return _(
+            "%(count)s people started. No cohort has had %(number)s complete periods after the start yet. Choose fewer periods or earlier days."
+        ) % {**people, **number}
     if not known:
         return _("%(count)s people started. No period after the start is over yet.") % people
-    texts = describe_means(known[0], known[-1], get_measure(context), context)
+    texts = describe_means(known[0], known[-1], measure, context)
     return join_sentences([_("%(count)s people started.") % people, *texts])
 
 
@@ -141,7 +152,10 @@ def format_cell(
     if cell is None or value is None:
         return ""
     text = format_value(value, measure, context)
-    return text if isinstance(cell, RetentionMean) or cell.is_complete else f"{text}*"
+    if isinstance(cell, RetentionMean):
+        return text
+    is_complete = cell.is_complete_or_after if measure == "or_after" else cell.is_complete
+    return text if is_complete else f"{text}*"
 
 
 def count_cell(cell: RetentionCell | RetentionMean | None, measure: str) -> str:
@@ -164,11 +178,12 @@ def list_retention_rows(result: RetentionResult, context: ResultContext) -> Iter
     """Yield the rows of the CSV file."""
     yield [
         *("cohort", "cohort_people", "offset", "people", "share", "people_or_after", "share_or_after"),
-        *("revenue", "is_complete"),
+        *("revenue", "is_complete", "is_complete_or_after"),
     ]
     for cohort in result.cohorts:
         for cell in cohort.cells:
             yield [
                 *(cohort.start.isoformat(), cohort.people, cell.offset, cell.people, cell.share),
                 *(cell.people_or_after, cell.share_or_after, round_amount(cell.revenue), int(cell.is_complete)),
+                int(cell.is_complete_or_after),
             ]
