@@ -16,6 +16,7 @@ from recommendations.experiments.log_estimates import (
     MIN_CLICKS,
     MIN_DECISIONS,
     MIN_EFFECTIVE,
+    MIN_SUPPORTED,
     EstimateProblem,
     LogEstimate,
 )
@@ -43,6 +44,10 @@ PROBLEMS: dict[EstimateProblem, str | Promise] = {
     EstimateProblem.DIFFERENT: gettext_lazy(
         "Too few random decisions for an estimate: this variant would choose so differently that %(decisions)s random "
         "lists count as only %(effective)s lists of this variant, and %(min_effective)s are needed."
+    ),
+    EstimateProblem.UNSEEN: gettext_lazy(
+        "No estimate: only %(supported)s of the first products that this variant would show can be expected in the log, and "
+        "%(min_supported)s are needed. The log says nothing about the others. Only an experiment can show how they do."
     ),
 }
 COMPUTING = gettext_lazy(
@@ -97,6 +102,7 @@ def describe_estimate(estimate: LogEstimate) -> EstimateText:
     ]
     rows.append((_("Lists with a random first product"), format_count(estimate.reproduced), ""))
     rows.append((_("Effective number of lists of the variant"), format_count(round(estimate.effective)), ""))
+    rows.append((_("First products of the variant that the log can show"), format_percent(estimate.supported, 1), ""))
     return EstimateText(sentence, rows)
 
 
@@ -109,6 +115,8 @@ def describe_problem(estimate: LogEstimate) -> str:
         "needed": format_count(MIN_DECISIONS),
         "min_clicks": format_count(MIN_CLICKS),
         "min_effective": format_count(round(MIN_EFFECTIVE)),
+        "supported": format_percent(estimate.supported, 1),
+        "min_supported": format_percent(MIN_SUPPORTED, 0),
     }
 
 

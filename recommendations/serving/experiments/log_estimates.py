@@ -16,6 +16,7 @@ from django.db import connection
 from scipy import sparse
 
 from config.foundation.array_types import Floats, Rows
+from config.foundation.statistics import ConfidenceInterval
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine import Histories
 from recommendations.engine.linear_algebra.set_kernels import are_members
@@ -27,6 +28,7 @@ from recommendations.experiments.log_estimates import (
     MIN_DECISIONS,
     MIN_EFFECTIVE,
     MIN_REPRODUCED,
+    MIN_SUPPORTED,
     EstimateProblem,
     LogEstimate,
 )
@@ -105,7 +107,11 @@ def estimate_placement(placement: str, config: Config, *, at: datetime, source: 
         if abs(policy.get(decision.product_id, 0.0) / decision.propensity - 1) < TOLERANCE
     ]
     return evaluate_decisions(
-        [decisions[number] for number in kept], [wanted[number] for number in kept], count=count, read=len(decisions)
+        [decisions[number] for number in kept],
+        [wanted[number] for number in kept],
+        present=[present[number] for number in kept],
+        count=count,
+        read=len(decisions),
     )
 
 
@@ -196,11 +202,34 @@ def compute_first_shares(context: RecommendationContext, candidates: Candidates)
     return rows, weights / weights.sum()
 
 
+def measure_support(
+    policies: Sequence[Mapping[str, float]], present: Sequence[Mapping[str, float]], *, max_weight: float
+) -> tuple[Floats, Floats]:
+    """Return the share of the variant's first products with a weight of at most ``max_weight``, and that without any, (n,) each.
+
+    Products that the present settings never put first have no weight: the log says nothing about them, although it may be worth many
+    lists of the variant otherwise, because (Σw)² / Σw² does not depend on the scale of the weights.
+    """
+    supported, unseen = np.zeros(len(policies)), np.zeros(len(policies))
+    for row, (shares, logged) in enumerate(zip(policies, present, strict=True)):
+        for product_id, share in shares.items():
+            propensity = logged.get(product_id, 0.0)
+            supported[row] += share * (share <= propensity * max_weight)
+            unseen[row] += share * (propensity <= 0)
+    return supported, unseen
+
+
 def evaluate_decisions(
-    decisions: Sequence[RandomDecision], policies: Sequence[Mapping[str, float]], *, count: int, read: int
+    decisions: Sequence[RandomDecision],
+    policies: Sequence[Mapping[str, float]],
+    *,
+    present: Sequence[Mapping[str, float]],
+    count: int,
+    read: int,
 ) -> LogEstimate:
     """Return the estimates from decisions and the probabilities of the variant; the reason if there are too few.
 
+    present: the probabilities of the present settings.
     count: all decisions of the period; read: those in the sample, of which some could not be reproduced.
     """
     rewards = np.array([decision.is_clicked for decision in decisions], np.float64)
@@ -214,20 +243,31 @@ def evaluate_decisions(
     effective = float(weights.sum()) ** 2 / max(float((weights**2).sum()), 1e-12)
     if effective < MIN_EFFECTIVE:
         return replace(estimate, effective=effective, problem=EstimateProblem.DIFFERENT)
+    # by Markov's inequality, a variant worth MIN_EFFECTIVE lists has at most 1 - MIN_SUPPORTED of its choices above this weight
+    max_weight = len(decisions) / MIN_EFFECTIVE / (1 - MIN_SUPPORTED)
+    shares, unseen = measure_support(policies, present, max_weight=max_weight)
+    estimate = replace(estimate, effective=effective, supported=float(shares.mean()))
+    if estimate.supported < MIN_SUPPORTED:
+        return replace(estimate, problem=EstimateProblem.UNSEEN)
     log, policy = build_action_log(decisions, policies, rewards)
     rewards_of = predict_rewards(log, policy, seed=SEED)
     found = evaluate_policy(rewards, weights, predicted=rewards_of.predicted, expected=rewards_of.expected)
+    difference = compute_skewed_mean_interval(
+        rewards_of.expected + weights * (rewards - rewards_of.predicted) - rewards
+    )
     return replace(
         estimate,
-        effective=effective,
         measured=compute_skewed_mean_interval(rewards),
         ips=found.ips,
         snips=found.snips,
-        dr=found.dr,
-        difference=compute_skewed_mean_interval(
-            rewards_of.expected + weights * (rewards - rewards_of.predicted) - rewards
-        ),
+        dr=widen_interval(found.dr, float(unseen.mean()), rate=float(rewards.mean())),
+        difference=widen_interval(difference, float(unseen.mean()), rate=float(rewards.mean())),
     )
+
+
+def widen_interval(interval: ConfidenceInterval, unseen: float, *, rate: float) -> ConfidenceInterval:
+    """Return the interval if the click rate of the unseen share, for which the mean rate is assumed, can be anything from 0 to 1."""
+    return replace(interval, low=interval.low - unseen * rate, high=interval.high + unseen * (1 - rate))
 
 
 def build_action_log(

@@ -15,7 +15,7 @@ from recommendations.experiments.backoffice.estimate_texts import describe_estim
 from recommendations.experiments.log_estimates import EstimateProblem
 from recommendations.experiments.models import Experiment
 from recommendations.serving.experiments import log_estimates
-from recommendations.serving.experiments.log_estimates import estimate_placement
+from recommendations.serving.experiments.log_estimates import RandomDecision, estimate_placement, evaluate_decisions
 from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.impressions.writer import process_queue
 from recommendations.serving.models import PlacementSettings
@@ -93,6 +93,27 @@ def test_what_is_missing_is_said(rotated: StateLoader, monkeypatch: pytest.Monke
     different = estimate_placement("popular", GREEDY, at=at, source=rotated)
     assert different.problem == EstimateProblem.DIFFERENT
     assert "count as only" in describe_estimate(different).sentence
+
+
+@pytest.mark.parametrize(("share", "is_estimated"), [(0.6, False), (0.05, True)])
+def test_products_that_the_log_never_shows_first_are_not_ignored(share: float, is_estimated: bool) -> None:
+    # the log has 5 products with equal probabilities; the variant also chooses new ones, which nobody clicks
+    draws = random.Random(3)
+    decisions = [
+        RandomDecision(f"v{number}", "", f"p{number % 5}", 0.2, NOON, draws.random() < 0.1) for number in range(1000)
+    ]
+    present = {f"p{number}": 0.2 for number in range(5)}
+    wanted = dict.fromkeys(present, (1 - share) / 5) | {f"q{number}": share / 5 for number in range(5)}
+    estimate = evaluate_decisions(decisions, [wanted] * 1000, present=[present] * 1000, count=1000, read=1000)
+    assert estimate.supported == pytest.approx(1 - share)
+    assert estimate.effective == pytest.approx(1000)
+    if is_estimated:
+        assert estimate.difference is not None
+        assert estimate.difference.low < -0.1 * share
+        assert estimate.difference.high > 0.9 * share
+    else:
+        assert estimate.problem == EstimateProblem.UNSEEN
+        assert "only 40.0% of the first products" in describe_estimate(estimate).sentence
 
 
 @pytest.mark.django_db
