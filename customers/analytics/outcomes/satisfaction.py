@@ -120,11 +120,11 @@ def build_satisfaction(rows: list[dict[str, Any]], *, start: date, is_complete: 
 
 
 def estimate_rating(ratings: Ratings) -> SatisfactionEstimate:
-    """Return the mean of the stars with its interval, cut at 1 and 5; fewer than two reviews have no interval."""
-    value, margin = ratings.average, ratings.margin
-    if value is None or margin is None:
-        return SatisfactionEstimate(ratings.count, value, None, None)
-    return SatisfactionEstimate(ratings.count, value, max(value - margin, 1.0), min(value + margin, 5.0))
+    """Return the mean of the stars with its interval; fewer than two reviews have no interval."""
+    interval = ratings.interval
+    if interval is None:
+        return SatisfactionEstimate(ratings.count, ratings.average, None, None)
+    return SatisfactionEstimate(ratings.count, interval.value, interval.low, interval.high)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,12 @@ from datetime import date, timedelta
 from django.db.models import Count, Q
 from django.db.models.functions import TruncWeek
 from django.utils.timezone import get_current_timezone, localdate
+from scipy.special import stdtrit
 
 from config.foundation.backoffice.date_range import DayRange
+from config.foundation.statistics import ConfidenceInterval
 from customers.feedback.models import Review
 from customers.feedback.reviews import STARS
-
-Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,21 @@ class Ratings:
         return sum(star * count for star, count in enumerate(self.stars, start=1)) / self.count if self.count else None
 
     @property
-    def margin(self) -> float | None:
-        """Half the 95 % interval of the mean, z·s/√n; None below two reviews."""
-        if self.count < 2 or self.average is None:
+    def interval(self) -> ConfidenceInterval | None:
+        """The 95% interval of the mean; None below two reviews.
+
+        m' ± t · s' / √n' of the reviews and one more, half of it with 1★ and half with 5★: a few reviews with the same stars do not
+        show that there are no others. It is stretched to hold the mean, and cut at 1 and 5.
+        """
+        value = self.average
+        if self.count < 2 or value is None:
             return None
-        squares = sum(count * (star - self.average) ** 2 for star, count in enumerate(self.stars, start=1))
-        return Z * math.sqrt(squares / (self.count - 1) / self.count)
+        counts = [self.stars[0] + 0.5, *self.stars[1:-1], self.stars[-1] + 0.5]
+        n = self.count + 1
+        center = sum(star * count for star, count in enumerate(counts, start=1)) / n
+        squares = sum(count * (star - center) ** 2 for star, count in enumerate(counts, start=1))
+        margin = float(stdtrit(n - 1, 0.975)) * math.sqrt(squares / (n - 1) / n)
+        return ConfidenceInterval(value, max(min(center - margin, value), 1.0), min(max(center + margin, value), 5.0))
 
 
 @dataclass(frozen=True)

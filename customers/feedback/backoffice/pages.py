@@ -136,13 +136,14 @@ def build_tiles(ratings: Ratings, before: Ratings | None, period: DayRange) -> l
     """Return the average, the share of bad ratings, and the number of bad reviews without a reply."""
     share = ratings.low / ratings.count if ratings.count else None
     share_before = before.low / before.count if before and before.count else None
-    margin = "" if ratings.margin is None else f"± {ratings.margin:.2f}"
+    interval = ratings.interval
+    bounds = "" if interval is None else f"{interval.low:.2f}–{interval.high:.2f}"
     return [
         {
             "label": _("Average rating"),
             "value": format_stars(ratings.average),
             "before": format_stars(before.average) if before else "",
-            "note": margin,
+            "note": bounds,
             "url": make_reviews_url(period),
         },
         {

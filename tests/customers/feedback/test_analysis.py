@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from math import sqrt
 
+import numpy as np
 import pytest
 from django.db.models import Q
 from django.utils.translation import override
@@ -10,7 +11,7 @@ from django.utils.translation import override
 from config.foundation.backoffice.date_range import DayRange
 from customers.feedback.analysis.categories import list_worst_categories
 from customers.feedback.analysis.products import list_worst_products
-from customers.feedback.analysis.ratings import list_weeks, measure_ratings
+from customers.feedback.analysis.ratings import Ratings, list_weeks, measure_ratings
 from customers.feedback.analysis.repeat_orders import Stratum, compare_strata, measure_repeat_orders
 from customers.feedback.analysis.satisfaction import compute_nps, measure_satisfaction, summarize_answers
 from customers.feedback.analysis.topics import count_phrases, list_topics
@@ -20,6 +21,18 @@ from tests.makers import make_customer, make_order, make_product
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 NOVEMBER = DayRange(date(2026, 11, 1), date(2026, 11, 30))
+
+
+@pytest.mark.parametrize("count", [3, 5, 20])
+def test_the_interval_of_the_average_rating_contains_the_true_one_also_from_few_reviews(count: int) -> None:
+    shares = np.array([0.05, 0.03, 0.04, 0.13, 0.75])
+    truth = shares @ np.arange(1, 6)
+    draws = np.random.default_rng(1).multinomial(count, shares, 400).tolist()
+    intervals = [Ratings(tuple(draw)).interval for draw in draws]
+    assert np.mean([interval.low <= truth <= interval.high for interval in intervals]) > 0.93
+    assert Ratings((0, 0, 0, 0, 5)).interval.low < 4.2
+    assert Ratings((0, 0, 0, 0, 5)).interval.high == 5
+    assert Ratings((0, 0, 0, 0, 1)).interval is None
 
 
 def make_review(product, rating: int, body: str = "", *, at: datetime = NOW, customer=None) -> Review:

@@ -276,8 +276,8 @@ def test_ratings_nps_and_csat_of_a_month() -> None:
     (everyone,) = run_satisfaction(shop, OutcomeParameters(**MONTHS)).groups
     february, march = everyone.periods[1:3]
     assert (february.rating.answers, february.rating.value) == (4, 4.0)
-    # 1.96·s/√n with s² = (1 + 0 + 4 + 1) / 3 is 1.386
-    assert february.rating.low == pytest.approx(4 - 1.386, abs=1e-3)
+    # with half a review of 1★ and of 5★: mean 3.8, s² = 10.8 / 4, t·s/√n = 2.776·√(2.7 / 5) = 2.040
+    assert february.rating.low == pytest.approx(3.8 - 2.040, abs=1e-3)
     assert february.rating.high == 5.0
     assert (february.nps.answers, february.nps.value) == (4, 25.0)
     assert (february.csat.answers, february.csat.value) == (2, 0.5)
