@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from config.foundation.array_types import Floats, Ints
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from customers.events.recent.interactions import RecentActivity
 from customers.warehouse.connection import open_warehouse
@@ -48,7 +49,7 @@ class LoggedSearch:
 
 @dataclass(frozen=True)
 class SearchEvaluation:
-    """Means over searches with 95% intervals, by metric name."""
+    """Means over customers of the means of their searches, with 95% intervals, by metric name."""
 
     name: str
     searches: int
@@ -136,16 +137,29 @@ def evaluate_search(
 def evaluate_order(
     name: str, searches: Sequence[LoggedSearch], *, personal: bool, now: datetime, source: Searcher
 ) -> SearchEvaluation:
-    """Return the metrics of searches in the general or personal order."""
+    """Return the metrics of searches in the general or personal order.
+
+    Each customer counts once, with the mean of their searches: searches of the same customer are alike, and intervals of independent
+    searches would be far too short.
+    """
     hits = np.zeros((len(searches), TOP_N), np.bool_)
     relevant = np.array([len(search.product_ids) for search in searches], np.int64)
     for row, search in enumerate(searches):
         hits[row] = find_hits(search, personal=personal, now=now, source=source)
     columns = np.stack([measure(hits, relevant) for measure in (reciprocal_rank, hit_rate, ndcg)], axis=1)
+    columns = average_by_customer(columns, np.array([search.customer_id for search in searches], np.int64))
     names = (f"mrr@{TOP_N}", f"hit_rate@{TOP_N}", f"ndcg@{TOP_N}")
     return SearchEvaluation(
         name, len(searches), dict(zip(names, estimate_intervals(columns, seed=SEED, bounds=UNIT), strict=True))
     )
+
+
+def average_by_customer(columns: Floats, customer: Ints) -> Floats:
+    """Return the means of the rows of each customer, (customers, m)."""
+    ids, number, count = np.unique(customer, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(ids), columns.shape[1]))
+    np.add.at(sums, number, columns)
+    return sums / count[:, None]
 
 
 def find_hits(search: LoggedSearch, *, personal: bool, now: datetime, source: Searcher) -> npt.NDArray[np.bool_]:

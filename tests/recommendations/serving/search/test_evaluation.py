@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -11,7 +12,8 @@ from django.utils import timezone
 from customers.events.models import Event
 from customers.identity.models import Identifier
 from customers.warehouse.export import export_warehouse
-from recommendations.serving.search.evaluation import evaluate_search, read_searches
+from recommendations.engine.evaluation.bootstrap import UNIT, estimate_intervals
+from recommendations.serving.search.evaluation import average_by_customer, evaluate_search, read_searches
 from recommendations.serving.search.searcher import Searcher
 from tests.makers import NOON, make_customer, make_source
 
@@ -76,6 +78,19 @@ def test_the_metrics_cover_the_first_ten_positions(shop_of_twelve: None, fresh_s
         "hit_rate@10": 0.5,
         "ndcg@10": 0.5,
     }
+
+
+def test_a_customer_who_searches_often_counts_once() -> None:
+    columns = np.array([[1.0], [1.0], [1.0], [0.0], [0.5]])
+    assert average_by_customer(columns, np.array([7, 7, 7, 3, 5])).tolist() == [[0.0], [0.5], [1.0]]
+    # 300 customers with hit rates of their own, 8 searches each on average; intervals of single searches contain the truth in 65%
+    draws, contained = np.random.default_rng(4), []
+    for _ in range(30):
+        customer = np.repeat(np.arange(300), draws.geometric(1 / 8, 300))
+        hits = (draws.random(len(customer)) < draws.beta(1, 2, 300)[customer]).astype(np.float64)
+        (interval,) = estimate_intervals(average_by_customer(hits[:, None], customer), seed=1, bounds=UNIT)
+        contained.append(interval.low <= 1 / 3 <= interval.high)
+    assert np.mean(contained) >= 0.85
 
 
 def test_the_personal_order_is_evaluated_after_the_training_data(trained: Any, loader: Any) -> None:
