@@ -54,7 +54,9 @@ for model in (
 
 
 @admin.register(User)
-class UserAdmin(DeleteDisabled, AccountPages, GrantLimits, GrantLabels, PlainUserAdmin, ModelAdmin):
+class UserAdmin(  # type: ignore[misc] # Django's makes the request of `lookup_allowed` optional, and calls that of ModelAdmin
+    DeleteDisabled, AccountPages, GrantLimits, GrantLabels, PlainUserAdmin, ModelAdmin
+):
     """Users are deactivated and never deleted, because the audit log names them."""
 
     form = UserChangeForm

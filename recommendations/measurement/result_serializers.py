@@ -56,7 +56,9 @@ class MeasureSerializer(serializers.Serializer[Any]):
     effect = IntervalSerializer()
     total = IntervalSerializer(help_text=_("The effect times the treated customers."))
     relative = IntervalSerializer(allow_null=True, help_text=_("Relative lift; 0.1 means 10% more."))
-    difference = IntervalSerializer(help_text=_("Not adjusted: Newcombe's interval for shares, the wider of Welch's and Student's for means."))
+    difference = IntervalSerializer(
+        help_text=_("Not adjusted: Newcombe's interval for shares, the wider of Welch's and Student's for means.")
+    )
     adjusted = IntervalSerializer(help_text=_("Adjusted by CUPED, interval of a single look."))
     sequential = IntervalSerializer(help_text=_("Adjusted by CUPED, always-valid interval."))
     bootstrap = IntervalSerializer(allow_null=True)
