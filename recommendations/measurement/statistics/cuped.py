@@ -74,9 +74,8 @@ def compare_adjusted_means(
         compute_variance_of_mean(group.n, matrix, outcome, used, theta)
         for group, matrix in ((treated, first), (control, second))
     ]
-    n = (
-        treated.n + control.n - 1
-    )  # pooled has one degree of freedom less than the covariance matrix of so many customers
+    # the pooled matrix has one degree of freedom less than the covariance matrix of all customers together
+    n = treated.n + control.n - 1
     common = compute_variance_of_mean(n, pooled, outcome, used, theta) * n
     shared = [common / group.n for group in (treated, control)]
     # of groups of the same size, both are equal except for rounding
