@@ -20,7 +20,7 @@ from recommendations.offers.models import Offer, OfferContent
 class OfferForm(SharedEditingForm):
     class Meta:
         # elsewhere in the back office, placements are those of recommendations
-        labels: ClassVar[dict[str, str | Promise]] = {"placement": _("place")}
+        labels: ClassVar[dict[str, str | Promise]] = {"placement": _("Place")}
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
