@@ -24,7 +24,7 @@ from customers.processing.outbox import (
     clear_products,
     read_events,
     release_events,
-    replace_skus,
+    replace_product_references,
 )
 from customers.processing.rejections import ProcessingRejection, reject_events
 from customers.processing.routing import (
@@ -105,7 +105,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
     with result.time_stage("read"):
         events = read_events(claim)
     with result.time_stage("products"):
-        replace_skus(claim)
+        replace_product_references(claim)
     with result.time_stage("identity"):
         customers = resolve_event_customers(events, at=as_of)
     with result.time_stage("orders"):

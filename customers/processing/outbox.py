@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import connection
 
-from catalog.sku_lookup import find_products_by_sku
+from catalog.sku_lookup import find_products_by_group, find_products_by_sku
 from config.foundation.database.array_parameters import format_bigint_list
 from config.foundation.database.time_loading import use_compiled_time_loader
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
@@ -51,7 +51,10 @@ WHERE e.id = ANY(%(ids)s::bigint[]) AND e.received_at BETWEEN %(low)s AND %(high
 ORDER BY e.occurred_at, e.id
 """
 
-HAS_SKUS = "SELECT EXISTS (SELECT FROM catalog_product WHERE sku <> '' AND sku <> product_id)"
+HAS_OTHER_NAMES = """
+SELECT EXISTS (SELECT FROM catalog_product WHERE sku <> '' AND sku <> product_id)
+    OR EXISTS (SELECT FROM catalog_product WHERE parent_id <> '')
+"""
 SELECT_PRODUCT_REFERENCES = """
 SELECT DISTINCT unnest(product_ids) FROM events_event
 WHERE id = ANY(%(ids)s::bigint[]) AND received_at BETWEEN %(low)s AND %(high)s
@@ -150,19 +153,20 @@ def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
         return [OutboxEvent._make((*row, claim.deciders.get(row[0], ("", "")))) for row in cursor.fetchall()]
 
 
-def replace_skus(claim: OutboxClaim) -> int:
-    """Replace the SKUs in the products of the claimed events by product IDs; return how many events changed.
+def replace_product_references(claim: OutboxClaim) -> int:
+    """Replace SKUs and groups in the products of the claimed events by product IDs; return how many events changed.
 
     The properties keep what was sent.
     """
     parameters: dict[str, Any] = {"ids": format_bigint_list(claim.ids), "low": claim.low, "high": claim.high}
     with connection.cursor() as cursor:
-        cursor.execute(HAS_SKUS)
+        cursor.execute(HAS_OTHER_NAMES)
         if not cursor.fetchone()[0]:
             return 0
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(SELECT_PRODUCT_REFERENCES, parameters)
-        products = find_products_by_sku([reference for (reference,) in cursor.fetchall()])
+        references = [reference for (reference,) in cursor.fetchall()]
+        products = find_products_by_group(references) | find_products_by_sku(references)
         if not products:
             return 0
         ids = [product_id for _key, product_id in products.values()]

@@ -330,3 +330,14 @@ def test_products_named_by_their_sku_are_stored_by_their_id() -> None:
     events = Event.objects.order_by("id")
     assert [event.product_ids for event in events] == [["kettle", "S-2", "S-3", "unknown", "kettle"], ["kettle"]]
     assert events[1].properties == {"sku": "S-1"}
+
+
+def test_a_view_of_a_product_with_variants_counts_for_its_first_variant_in_stock() -> None:
+    make_product("61", parent_id="60", stock=0)
+    make_product("62", parent_id="60", stock=4)
+    make_product("63", parent_id="60", is_active=False)
+    make_product("71", parent_id="70", availability="out_of_stock")
+    make_product("70")
+    send(*(track("Product Viewed", {"product_id": name}) for name in ("60", "61", "70", "80")))
+    process()
+    assert [event.product_ids for event in Event.objects.order_by("id")] == [["62"], ["61"], ["70"], ["80"]]
