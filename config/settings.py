@@ -790,14 +790,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
-    "visibility_timeout": 3600,
-    "global_keyprefix": "celery:",
-    # otherwise, whoever starts a task while Valkey is down, such as a web request, waits for about six seconds
-    "max_retries": 2,
-    "interval_start": 0,
-    "interval_step": 0.2,
-}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"visibility_timeout": 3600, "global_keyprefix": "celery:"}
 if VALKEY_URL.startswith(SENTINEL):
     valkey_service = parse_sentinel_address(VALKEY_URL)
     CELERY_BROKER_URL = valkey_service.broker_url

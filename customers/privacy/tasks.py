@@ -4,6 +4,8 @@ import logging
 from datetime import UTC, datetime
 
 from celery import shared_task
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.processes.background_tasks import start_task
@@ -118,8 +120,13 @@ def run_due_erasures() -> int:
     requests = list_due_erasures(now=now)
     for request in requests:
         notice = erase_requested(request, now=now)
-        if notice is not None and not start_task(send_erased_notice, *notice):
-            logger.error("The customer of request %s gets no mail about the erasure", notice.number)
+        if notice is not None:
+            try:
+                send_erased_notice.delay(
+                    *notice
+                )  # unlike `start_task`, it waits for some seconds for a queue that does not respond
+            except (KombuError, RedisError, OSError):
+                logger.exception("The customer of request %s gets no mail about the erasure", notice.number)
     return len(requests)
 
 

@@ -9,16 +9,21 @@ from django.db import transaction
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+# Celery's own options wait for about six seconds. Workers keep them: a task that cannot be queued for its next try would be lost.
+IMPATIENT = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
 logger = logging.getLogger(__name__)
 
 
 def start_task(task: Task | str, *args: Any) -> bool:
     """Queue a task, given itself or by name; return whether the queue took it. It is not tried again, because a request must not wait."""
+    app = current_app if isinstance(task, str) else task.app
+    options = {**app.conf.broker_transport_options, **IMPATIENT}
     try:
-        if isinstance(task, str):
-            current_app.send_task(task, args=args, retry=False)
-        else:
-            task.apply_async(args, retry=False)
+        with app.connection_for_write(transport_options=options) as connection:
+            if isinstance(task, str):
+                app.send_task(task, args=args, retry=False, connection=connection)
+            else:
+                task.apply_async(args, retry=False, connection=connection)
     except (KombuError, RedisError, OSError) as error:
         name = task if isinstance(task, str) else task.name
         logger.warning("The job queue did not respond, so the task %s was not started: %s", name, error)
