@@ -2,17 +2,25 @@
 
 from typing import Any
 
+import pytest
 from celery import Celery
 
 from config.foundation.processes.background_tasks import start_task
 
 
-def test_a_queue_that_does_not_respond_is_reported_and_raises_nothing(settings: Any) -> None:
+def test_a_queue_that_does_not_respond_is_reported_and_raises_nothing(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = Celery("unreachable", broker="redis://127.0.0.1:1/0", set_as_current=False)
     app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     used: list[Any] = []
     connect = app.connection_for_write
-    app.connection_for_write = lambda **options: used.append(options) or connect(**options)
+
+    def connect_with(**options: Any) -> Any:
+        used.append(options)
+        return connect(**options)
+
+    monkeypatch.setattr(app, "connection_for_write", connect_with)
 
     @app.task
     def do_nothing() -> None:
