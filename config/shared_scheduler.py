@@ -75,10 +75,25 @@ class SharedScheduler(DatabaseScheduler):
                 else:
                     set_last_run(following, read_last_run(entry) or following.last_run_at)
         except (DatabaseError, InterfaceError, CeleryError, KombuError, OSError) as error:
+            if is_stopping(error):
+                raise SystemExit from error
             logger.error("%s could not be started and will be tried again: %s", entry.name, error)
             set_last_run(following, entry.last_run_at)
             self._heap = None  # it is due now, not after its next interval
             time.sleep(RETRY_SECONDS)
+
+
+def is_stopping(error: BaseException | None) -> bool:
+    """Return whether an error came while beat was being stopped.
+
+    Celery's signal handler raises SystemExit wherever beat is. Inside a transaction, the end of the transaction can then fail with an
+    error of the database, which replaces it.
+    """
+    while error is not None:
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
 
 
 def claim_start(entry: ModelEntry, *, at: datetime) -> bool:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from kombu.exceptions import OperationalError
@@ -132,3 +133,15 @@ def test_a_clock_that_was_ahead_does_not_stop_the_jobs(job: PeriodicTask) -> Non
     later = Beat()
     later.run_due()
     assert later.sent == [NAME]
+
+
+def test_beat_stops_although_the_signal_comes_within_a_transaction(job: PeriodicTask) -> None:
+    class StoppedBeat(Beat):
+        def apply_async(self, *_arguments: Any, **_options: Any) -> None:
+            try:
+                raise SystemExit  # Celery's handler of SIGINT and SIGTERM
+            finally:
+                raise ProgrammingError("can't change 'autocommit' now: connection in transaction status ACTIVE")
+
+    with pytest.raises(SystemExit):
+        StoppedBeat().run_due()
