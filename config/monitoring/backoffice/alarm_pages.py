@@ -91,7 +91,7 @@ def describe_alarms(alarms: list[Alarm], state: MonitoringState | None, *, now: 
         )
     if state.checked_at - now > CHECK_IS_LATE:
         return _(
-            "The rules were last checked in the future: the clock was ahead and has been set back. Check that the worker and the "
+            "The last check of the rules is dated in the future: the clock was ahead and has been set back. Check that the worker and the "
             "scheduler are running."
         )
     if now - state.checked_at > CHECK_IS_LATE:

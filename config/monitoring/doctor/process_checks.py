@@ -31,7 +31,7 @@ def check_worker() -> Iterator[Diagnosis]:
         yield report_error(_("worker and scheduler have never run"), fix)
     elif checked_at - now > ALIVE:
         yield report_error(
-            _("worker and scheduler last ran in the future: the clock was ahead and has been set back"),
+            _("the last run of worker and scheduler is dated in the future: the clock was ahead and has been set back"),
             _(
                 "Check the clock of every machine, and that worker and scheduler are running; the next run corrects the time."
             ),

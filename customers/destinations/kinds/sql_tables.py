@@ -61,7 +61,7 @@ CERTIFICATE_FIELDS = (
     SettingField(
         "skips_verification",
         gettext_lazy("Do not verify the certificate"),
-        gettext_lazy("Not recommended: whoever controls the network on the way can read the password and all data."),
+        gettext_lazy("Not recommended: anyone who controls the network in between can read the password and all data."),
         is_required=False,
         is_flag=True,
     ),
@@ -103,7 +103,7 @@ class SqlTables(DestinationKind):
         if not options.get("skips_verification"):
             return ""
         return _(
-            "The certificate of this database is not verified: whoever controls the network on the way can read the password and all data."
+            "The certificate of this database is not verified: anyone who controls the network in between can read the password and all data."
         )
 
     @property
@@ -188,7 +188,7 @@ def explain_certificate_error(text: str) -> DestinationError | None:
     if not CERTIFICATE_ERROR.search(text):
         return None
     advice = _(
-        "Enter the CA certificate of the database and the host that it is issued for in the settings, or switch on “Do not verify the certificate”."
+        "Enter the CA certificate of the database and the host that it is issued for in the settings, or turn on “Do not verify the certificate”."
     )
     return DestinationError(f"{text} {advice}")
 

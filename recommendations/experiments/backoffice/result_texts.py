@@ -78,8 +78,8 @@ def describe_wait(experiment: Experiment) -> str:
         return ""
     days = compute_window(experiment).days
     text = ngettext(
-        "People count %(days)s day after their first exposure.",
-        "People count %(days)s days after their first exposure.",
+        "People are counted %(days)s day after their first exposure.",
+        "People are counted %(days)s days after their first exposure.",
         days,
     )
     return text % {"days": days}

@@ -272,7 +272,7 @@ def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> 
     assert "with the orders of the 7 days after it" in page.text
     early = measure_experiment(experiment, as_of=now - timedelta(days=4))
     assert describe_verdict(experiment, early, "EUR") == (
-        "Too few people to tell: 0 so far. People count 7 days after their first exposure."
+        "Too few people to tell: 0 so far. People are counted 7 days after their first exposure."
     )
 
 
