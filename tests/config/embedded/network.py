@@ -1,4 +1,8 @@
-"""Machines of a test: network namespaces of Linux with an address and a folder each, on one bridge."""
+"""Machines of a test: network namespaces of Linux with an address and a folder each, on one bridge.
+
+The bridge is in a namespace of its own, which the thread of the test enters together with the servers and clients that it starts: a
+browser aborts its requests with ERR_NETWORK_CHANGED when an address is added to its own namespace, where other tests run one.
+"""
 
 import os
 import secrets
@@ -14,7 +18,7 @@ import psutil
 from tests.customers.events.server import PROJECT
 
 PORT = 8000
-CLONE_NEWNET = 0x40000000
+NAMESPACE_OF_THREAD = "/proc/thread-self/ns/net"
 
 
 def run_ip(*arguments: str) -> None:
@@ -23,6 +27,8 @@ def run_ip(*arguments: str) -> None:
 
 class Network:
     """A bridge, whose own address is that of the servers; without the right to make one, addresses of the loopback interface.
+
+    Until it is closed, the current thread, and the threads and programs that it starts, are in the namespace of the bridge.
 
     problem: why there are no namespaces.
     """
@@ -33,14 +39,17 @@ class Network:
         self.bridge = f"pb{self.key}"
         self.problem = ""
         self.namespaces: list[str] = []
+        self.outside = os.open(NAMESPACE_OF_THREAD, os.O_RDONLY)
         try:
+            os.unshare(os.CLONE_NEWNET)
+            run_ip("link", "set", "lo", "up")
             run_ip("link", "add", self.bridge, "type", "bridge")
             run_ip("addr", "add", f"{self.prefix}.1/24", "dev", self.bridge)
             run_ip("link", "set", self.bridge, "up")
             self.add_namespace("probe", 250)
         except (OSError, subprocess.CalledProcessError) as error:
             self.problem = f"network namespaces cannot be made ({error})"
-            self.close()
+            self.delete()
             self.prefix = "127.0.1"
 
     @property
@@ -67,10 +76,18 @@ class Network:
         if not self.problem:
             run_ip("link", "del", f"v{self.key}{number}")
 
-    def close(self) -> None:
+    def delete(self) -> None:
+        """Delete the namespaces and leave that of the bridge, which ends with the last program in it."""
         for arguments in (*(("netns", "del", name) for name in self.namespaces), ("link", "del", self.bridge)):
             with suppress(OSError, subprocess.CalledProcessError):
                 run_ip(*arguments)
+        with suppress(OSError):
+            os.setns(self.outside, os.CLONE_NEWNET)
+
+    def close(self) -> None:
+        if not self.problem:
+            self.delete()
+        os.close(self.outside)
 
 
 @contextmanager
@@ -112,7 +129,7 @@ class Machine:
     def enter(self) -> None:
         if self.namespace:
             descriptor = os.open(f"/run/netns/{self.namespace}", os.O_RDONLY)
-            os.setns(descriptor, CLONE_NEWNET)
+            os.setns(descriptor, os.CLONE_NEWNET)
             os.close(descriptor)
 
     def run(self, script: str) -> str:
