@@ -20,7 +20,7 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 from kombu.exceptions import KombuError
 
-RETRY_SECONDS = 1.0  # after a start that failed because PostgreSQL or Valkey does not answer
+RETRY_SECONDS = 1.0  # after a start that failed because PostgreSQL or Valkey is not responding
 CLOCK_TOLERANCE = timedelta(minutes=1)  # between machines
 logger = logging.getLogger("celery.beat")
 

@@ -80,7 +80,7 @@ def _count[T](key: str, count: Callable[[], T], *, is_slow: bool = False) -> T:
         try:
             cache.set(_name(key), msgspec.json.encode(kept), KEPT_SECONDS)
         except Exception:
-            logger.warning("Figures cannot be kept, because Valkey does not answer.", exc_info=True)
+            logger.warning("Figures cannot be kept, because Valkey is not responding.", exc_info=True)
     return figures
 
 

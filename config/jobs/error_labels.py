@@ -11,13 +11,13 @@ from config.jobs.recording import INTERRUPTED
 from customers.identity.personal_data.masking import mask_text
 
 DATABASE = gettext_lazy(
-    "The database did not answer, or ended a statement that took too long. Check that PostgreSQL runs and is not overloaded, then run "
+    "The database did not respond, or ended a statement that took too long. Check that PostgreSQL runs and is not overloaded, then run "
     "the job again."
 )
 TABLES = gettext_lazy(
     "The tables do not match this version. Run the migrations (manage.py migrate), then run the job again."
 )
-VALKEY = gettext_lazy("Valkey did not answer. Check that it runs and has free memory, then run the job again.")
+VALKEY = gettext_lazy("Valkey did not respond. Check that it runs and has free memory, then run the job again.")
 MEMORY = gettext_lazy("There was not enough memory. Give the worker more memory, or run fewer jobs at the same time.")
 DISK = gettext_lazy("A file could not be read or written. Check the free space and the permissions of the data folder.")
 MAIL = gettext_lazy(

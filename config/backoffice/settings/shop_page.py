@@ -97,7 +97,7 @@ def report_recounts(request: HttpRequest) -> None:
         messages.warning(
             request,
             _(
-                "The recount could not be started now, because the queue did not answer. Its jobs will run as scheduled."
+                "The recount could not be started now, because the queue did not respond. Its jobs will run as scheduled."
             ),
         )
 

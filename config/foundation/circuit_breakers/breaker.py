@@ -1,6 +1,6 @@
 """Circuit breakers: after failures in a row, a destination is left alone for a while, then tried with one call.
 
-All processes share the state in Valkey. While Valkey does not answer, each process keeps its own.
+All processes share the state in Valkey. While Valkey is not responding, each process keeps its own.
 """
 
 import logging
@@ -132,7 +132,7 @@ class CircuitBreaker:
 
 
 def list_breakers() -> list[BreakerState]:
-    """Return the destinations with failures; none while Valkey does not answer."""
+    """Return the destinations with failures; none while Valkey is not responding."""
     breakers: list[BreakerState | None] = []
     cursor = b"0"
     try:

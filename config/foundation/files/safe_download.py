@@ -95,7 +95,7 @@ def download_file(
         except (OSError, http.client.HTTPException, ValueError) as error:
             require_time(deadline, cause=error)
             raise DownloadError(
-                _("%(host)s does not answer: %(reason)s. Check the URL, or try again later.")
+                _("%(host)s is not responding: %(reason)s. Check the URL, or try again later.")
                 % {"host": parts.hostname, "reason": str(error) or type(error).__name__}
             ) from error
         finally:

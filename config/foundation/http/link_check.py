@@ -34,16 +34,16 @@ def check_link(url: str, *, private_hosts: Collection[str] = (), seconds: float 
     for _step in range(MAX_REDIRECTS + 1):
         left = deadline - time.monotonic()
         if left <= 0:
-            return LinkResult(url, problem=_("The server does not answer in time."))
+            return LinkResult(url, problem=_("The server did not respond in time."))
         try:
             status, location = request_head(target, private_hosts=frozenset(private_hosts), timeout=left)
         except ForbiddenAddressError as error:
             return LinkResult(url, problem=str(error))
         except TimeoutError:
-            return LinkResult(url, problem=_("The server does not answer in time."))
+            return LinkResult(url, problem=_("The server did not respond in time."))
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = str(error) or type(error).__name__
-            return LinkResult(url, problem=_("The server does not answer: %(reason)s.") % {"reason": reason[:200]})
+            return LinkResult(url, problem=_("The server did not respond: %(reason)s.") % {"reason": reason[:200]})
         if status not in REDIRECTS or not location:
             return LinkResult(url, status, describe_status(status))
         target = urljoin(target, location)

@@ -97,7 +97,7 @@ class VaultStore:
         except OSError as error:
             reason = getattr(error, "reason", error)
             raise KeyStoreError(
-                f"The key store does not answer at {self.address} ({reason}). Start it, or correct VAULT_ADDR; "
+                f"The key store is not responding at {self.address} ({reason}). Start it, or correct VAULT_ADDR; "
                 "without it, no encrypted data can be read."
             ) from error
         try:

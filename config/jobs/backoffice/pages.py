@@ -104,7 +104,7 @@ def start(request: HttpRequest, job_id: int) -> HttpResponse:
         start_job(job, started_by=request.user.get_username())
     except QueueError:
         messages.error(
-            request, _("The job was not started, because the queue did not answer. Check Valkey, then try again.")
+            request, _("The job was not started, because the queue did not respond. Check Valkey, then try again.")
         )
     else:
         note_queued_job(job.task, at=now)
@@ -128,7 +128,7 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
         messages.info(request, _("“%(job)s” is not running any more.") % {"job": name})
     except QueueError:
         messages.error(
-            request, _("The job was not canceled, because the queue did not answer. Check Valkey, then try again.")
+            request, _("The job was not canceled, because the queue did not respond. Check Valkey, then try again.")
         )
     else:
         record_action("job.cancelled", instance=job, label=job.name)

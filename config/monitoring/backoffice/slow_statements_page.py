@@ -48,7 +48,7 @@ def show_slow_statements(request: HttpRequest) -> HttpResponse:
 def describe_statements(statements: list[SlowStatement], *, counts_all: bool, is_down: bool) -> str:
     """Return what the page shows in one sentence."""
     if is_down:
-        return _("The counts are in Valkey, which does not answer.")
+        return _("The counts are in Valkey, which is not responding.")
     if counts_all:
         return _("PostgreSQL counts all statements (pg_stat_statements); those with the longest total time come first.")
     if not statements:

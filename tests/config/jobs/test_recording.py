@@ -55,7 +55,7 @@ def test_short_runs_of_a_frequent_job_share_a_row_until_one_fails() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (OperationalError("server closed the connection"), "The database did not answer"),
+        (OperationalError("server closed the connection"), "The database did not respond"),
         (MemoryError(), "Give the worker more memory"),
         (ValueError("unknown source 'x'\nmore"), "An unexpected error: unknown source 'x'."),
     ],

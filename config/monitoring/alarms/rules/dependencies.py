@@ -31,8 +31,8 @@ def describe_open_breaker(name: str, details: Details) -> AlarmMessage:
         destination = get_channel_label(destination)
     failures = int(details.get("failures", 0))
     title = ngettext(
-        "%(destination)s does not answer: %(count)s failure in a row",
-        "%(destination)s does not answer: %(count)s failures in a row",
+        "%(destination)s is not responding: %(count)s failure in a row",
+        "%(destination)s is not responding: %(count)s failures in a row",
         failures,
     ) % {"destination": destination or kind, "count": format_count(failures)}
     advice = _(
@@ -62,7 +62,7 @@ def describe_old_backup(subject: str, details: Details) -> AlarmMessage:
 DEPENDENCY_RULES = (
     AlarmRule(
         key="breaker_open",
-        label=gettext_lazy("A mail server, webhook or provider does not answer"),
+        label=gettext_lazy("A mail server, webhook or provider is not responding"),
         find=find_open_breakers,
         describe=describe_open_breaker,
         threshold=5,

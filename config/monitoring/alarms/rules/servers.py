@@ -55,7 +55,7 @@ def find_full_valkey(context: AlarmContext) -> Iterator[AlarmFinding]:
 def describe_full_valkey(subject: str, details: Details) -> AlarmMessage:
     if subject == "down":
         return AlarmMessage(
-            _("Valkey does not answer"),
+            _("Valkey is not responding"),
             _(
                 "Jobs do not start and recent activity is missing in recommendations. Start Valkey, or correct VALKEY_URL."
             ),

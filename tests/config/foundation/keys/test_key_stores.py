@@ -84,7 +84,7 @@ def test_vault_wraps_keys_and_a_process_unwraps_each_once(vault: str, tmp_path: 
 def test_a_store_that_is_down_or_refuses_is_named_with_a_fix(vault: str, tmp_path: Path) -> None:
     path = tmp_path / "field-keys"
     write_entries(path, [wrap_text(make_vault(vault), make_field_key())])
-    with pytest.raises(KeyFileError, match=r"does not answer at http://127.0.0.1:9 .* VAULT_ADDR"):
+    with pytest.raises(KeyFileError, match=r"is not responding at http://127.0.0.1:9 .* VAULT_ADDR"):
         list(make_live_keys(path, make_vault("http://127.0.0.1:9")))
     with pytest.raises(KeyFileError, match=r"status 403. permission denied. The token of VAULT_TOKEN"):
         list(make_live_keys(path, make_vault(vault, VAULT_TOKEN="other")))
