@@ -175,7 +175,7 @@ def check_breaches(as_of: datetime) -> Iterator[AttentionItem]:
 def check_profiles(as_of: datetime) -> Iterator[AttentionItem]:
     finished_at = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("finished_at"))["at"]
     if finished_at and as_of - finished_at >= REFRESH_IS_LATE:
-        text = _("Stages and predictions are %(age)s old; they should be computed every night.") % {
+        text = _("Stages and predictions are from %(age)s; they should be computed every night.") % {
             "age": format_age(finished_at, as_of=as_of)
         }
         yield AttentionItem(text, build_list_url("lifecycle.lifecyclerun"), _("See jobs"))

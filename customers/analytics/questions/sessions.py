@@ -124,8 +124,9 @@ def read_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Ite
 def run_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> SessionResult:
     """Count the sessions, in total and by the day on which they began."""
     first = number_period(parameters.since, PeriodUnit.DAY)
+    last = number_period(parameters.until, PeriodUnit.DAY)
     # a column per day: sessions, people and conversions
-    days = np.zeros((3, number_period(parameters.until, PeriodUnit.DAY) - first + 1), np.int64)
+    days = np.zeros((3, last - first + 1), np.int64)
     people = events = bounces = 0
     seconds: list[npt.NDArray[np.float64]] = []
     for part in read_sessions(tables, parameters):
@@ -140,6 +141,9 @@ def run_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Sess
             days[row] += np.bincount(of_row - first, minlength=days.shape[1])
     lengths = np.concatenate(seconds)
     count, conversions = len(lengths), int(days[2].sum())
+    # days without sessions are zeros, as in trends, but not days in the future
+    today = number_period(tables.as_of.astimezone(tables.zone).date(), PeriodUnit.DAY)
+    days = days[:, : max(min(last, today) - first + 1, 0)]
     return SessionResult(
         as_of=tables.as_of,
         sessions=count,
@@ -159,7 +163,6 @@ def run_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Sess
                 conversions=converted,
             )
             for position, (sessions, of_day, converted) in enumerate(days.T.tolist())
-            if sessions
         ),
     )
 

@@ -22,7 +22,7 @@ TRAIT_PREFIX = "trait."
 REASON_SENTENCES: dict[str, str | Promise] = {
     "chosen_by_the_shop": gettext_lazy("A rule pins it to this position."),
     "new": gettext_lazy("It is new: this position shows a product that few people have seen."),
-    "you_viewed": gettext_lazy("The customer viewed it recently."),
+    "you_viewed": gettext_lazy("The customer viewed it before."),
     "in_the_shop": gettext_lazy("There is no better choice yet, so the newest products of the catalog are shown."),
     "popular": gettext_lazy("It sells well: nothing more specific is known about this visitor."),
     "popular_in_category": gettext_lazy("It sells well in its category."),

@@ -171,7 +171,7 @@ def make_pinned_reason() -> ItemReason:
 @cache_by_language
 def make_recently_viewed_reason(product_id: str) -> ItemReason:
     """Return the reason for a product that the visitor viewed."""
-    return ItemReason("you_viewed", _("You viewed it recently"), [product_id])
+    return ItemReason("you_viewed", _("You viewed it before"), [product_id])
 
 
 @cache_by_language
