@@ -194,8 +194,8 @@ def build_flow(as_of: datetime) -> Context:
             for move in moves[:FLOW_ROWS]
         ],
         "sentence": ngettext(
-            "%(number)s customer became at risk in the last four weeks.",
-            "%(number)s customers became at risk in the last four weeks.",
+            "%(number)s customer became at risk at some point in the last four weeks.",
+            "%(number)s customers became at risk at some point in the last four weeks.",
             n_at_risk,
         )
         % {"number": number_formats.format_count(n_at_risk)}

@@ -167,7 +167,7 @@ def describe_repeat(result: FirstPurchaseResult, context: ResultContext) -> str:
         best = max(known, key=lambda row: (row.share or 0, row.people))
         titles = read_titles((row.name for row in result.rows), context)
         texts.append(
-            _("The share is largest after “%(name)s”: %(share)s of %(people)s.")
+            _("Of the rows below, the share is largest for “%(name)s”: %(share)s of %(people)s.")
             % {
                 "name": titles.get(best.name or "", best.name or ""),
                 "share": format_percent(best.share, 1),

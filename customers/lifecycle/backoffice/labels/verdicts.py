@@ -68,10 +68,12 @@ def _describe_moves(rows: Rows) -> str:
     total = sum(row["customers"] for row in rows)
     moved = sum(row["customers"] for row in rows if row["from_stage"] != row["to_stage"])
     if not moved:
-        return _("No customer changed stage in this period.")
+        return _("No customer is in another stage than at the beginning of this period.")
     return ngettext(
-        "%(moved)s of %(total)s customer changed stage: %(lost)s became at risk, dormant or churned, and %(back)s came back.",
-        "%(moved)s of %(total)s customers changed stage: %(lost)s became at risk, dormant or churned, and %(back)s came back.",
+        "%(moved)s of %(total)s customer is in another stage than at the beginning of this period: %(lost)s became at risk, dormant or "
+        "churned, and %(back)s came back.",
+        "%(moved)s of %(total)s customers are in another stage than at the beginning of this period: %(lost)s became at risk, dormant or "
+        "churned, and %(back)s came back.",
         total,
     ) % {
         "moved": format_count(moved),
@@ -206,7 +208,9 @@ def describe_prediction(score_model: ScoreModel, *, random_gap: float | None = N
         return _("%(name)s: predictions are hardly better than random, so don't select customers based on them.") % name
     predicted, actual = find_largest_gap(quality)
     return get_prediction_text(
-        is_churn=score_model.kind == ScoreModel.Kind.CHURN, is_off=has_gap(quality, random_gap=random_gap)
+        is_churn=score_model.kind == ScoreModel.Kind.CHURN,
+        is_off=has_gap(quality, random_gap=random_gap),
+        is_uncertain=has_gap(quality, random_gap=None),
     ) % {
         **name,
         "predicted": format_whole_percent(predicted),
@@ -246,29 +250,36 @@ def has_gap(quality: Mapping[str, Any], *, random_gap: float | None) -> bool:
     return gap > MAX_CALIBRATION_ERROR and (random_gap is None or gap > random_gap)
 
 
-def get_prediction_text(*, is_churn: bool, is_off: bool) -> str:
+def get_prediction_text(*, is_churn: bool, is_off: bool, is_uncertain: bool) -> str:
+    """Return the sentence for predictions. is_uncertain: a difference is large, but with so few customers chance explains it."""
     if is_churn:
-        return (
-            _(
+        if is_off:
+            return _(
                 "Churn predictions are not reliable: %(actual)s of customers with a churn risk around %(predicted)s left, the "
                 "largest difference among %(groups)s groups."
             )
-            if is_off
-            else _(
-                "Churn predictions are reliable: %(actual)s of customers with a churn risk around %(predicted)s left, the "
-                "largest difference among %(groups)s groups."
+        if is_uncertain:
+            return _(
+                "There are too few customers to test churn predictions precisely: %(actual)s of customers with a churn risk around "
+                "%(predicted)s left, which can be chance; it is the largest difference among %(groups)s groups."
             )
+        return _(
+            "Churn predictions are reliable: %(actual)s of customers with a churn risk around %(predicted)s left, the "
+            "largest difference among %(groups)s groups."
         )
-    return (
-        _(
+    if is_off:
+        return _(
             "%(name)s: predictions are not reliable; %(actual)s of customers with a probability around %(predicted)s "
             "ordered, the largest difference among %(groups)s groups."
         )
-        if is_off
-        else _(
-            "%(name)s: predictions are reliable; %(actual)s of customers with a probability around %(predicted)s ordered, "
-            "the largest difference among %(groups)s groups."
+    if is_uncertain:
+        return _(
+            "%(name)s: there are too few customers to test predictions precisely; %(actual)s of customers with a probability around "
+            "%(predicted)s ordered, which can be chance; it is the largest difference among %(groups)s groups."
         )
+    return _(
+        "%(name)s: predictions are reliable; %(actual)s of customers with a probability around %(predicted)s ordered, "
+        "the largest difference among %(groups)s groups."
     )
 
 

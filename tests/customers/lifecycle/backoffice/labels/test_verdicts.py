@@ -71,12 +71,13 @@ def test_stages_count_customers_with_orders_and_those_lost_and_won_back() -> Non
 
 def test_stage_changes_count_newly_known_customers_apart() -> None:
     assert describe_stage_changes(FLOWS) == (
-        "3 of 9 customers changed stage: 2 became at risk, dormant or churned, and 1 came back. 1 customer was new in this period."
+        "3 of 9 customers are in another stage than at the beginning of this period: 2 became at risk, dormant or churned, and 1 came "
+        "back. 1 customer was new in this period."
     )
-    assert describe_stage_changes(FLOWS[:1]) == "No customer changed stage in this period."
+    assert describe_stage_changes(FLOWS[:1]) == "No customer is in another stage than at the beginning of this period."
     arrived = [{"from_stage": "", "to_stage": "visitor", "customers": 1200}]
     assert describe_stage_changes([*FLOWS[:1], *arrived]) == (
-        "No customer changed stage in this period. 1,200 customers were new in this period."
+        "No customer is in another stage than at the beginning of this period. 1,200 customers were new in this period."
     )
 
 
@@ -152,8 +153,8 @@ def test_value_judges_the_predicted_orders_as_the_alerts_do(figures: dict[str, A
             "purchase_30",
             {"quality": change_actual(0.8)},
             0.2,
-            "Purchase within 30 days: predictions are reliable; 80% of customers with a probability around 64% ordered, the largest "
-            "difference among 2 groups.",
+            "Purchase within 30 days: there are too few customers to test predictions precisely; 80% of customers with a probability "
+            "around 64% ordered, which can be chance; it is the largest difference among 2 groups.",
         ),
         (
             "purchase_30",
