@@ -92,9 +92,10 @@ class VariantPreference:
         people: customers or visitors who were shown such a list. clicked: those of them who clicked one of its products.
         credited: those of them who clicked a product that belongs to a variant.
         control, variant: those who clicked more products of the one or of the other; the rest of credited clicked equally many of both.
-        share: of a person's credited clicks on products of the variant, on average. p_value: of one half; both are valid however often they are read.
+        share: of the counted clicks on products of the variant. p_value: of one half; both are valid however often they are read.
         needed: how many credited people it takes to show a share of RELEVANT_PREFERENCE at the planned end. missing: how many more than now.
-        clicks, orders: of the products of control and variant; an order counts if its product was clicked before.
+        clicks, orders: of the products of control and variant, the first COUNTED_CLICKS of each person; an order counts if its product was
+            clicked before.
     """
 
     people: int

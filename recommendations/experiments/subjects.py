@@ -26,13 +26,13 @@ type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.
 class PreferenceCounts:
     """What people clicked in interleaved lists, see `results.VariantPreference`.
 
-    total, squares: the sums over people of d and d², with d = (clicks on products of the variant − clicks on those of the control) / both.
+    Of each person, the first COUNTED_CLICKS clicks on products of a variant count.
+    squares: the sum over people of d², with d = clicks on products of the variant − clicks on those of the control.
     """
 
     people: int
     clicked: int
     credited: int
-    total: float
     squares: float
     control: int
     variant: int

@@ -42,17 +42,17 @@ def describe_preference(experiment: Experiment, results: ExperimentResults) -> s
     match results.verdict:
         case ExperimentVerdict.BETTER:
             text = _(
-                "People prefer “%(name)s”: on average, %(share)s of a person’s clicks were on its products (95%% interval: %(interval)s; "
+                "People prefer “%(name)s”: %(share)s of the clicks that count were on its products (95%% interval: %(interval)s; "
                 "%(people)s people)."
             )
         case ExperimentVerdict.WORSE:
             text = _(
-                "People prefer the control: on average, only %(share)s of a person’s clicks were on products of “%(name)s” (95%% interval: "
+                "People prefer the control: only %(share)s of the clicks that count were on products of “%(name)s” (95%% interval: "
                 "%(interval)s; %(people)s people)."
             )
         case ExperimentVerdict.UNCLEAR:
             text = _(
-                "No clear preference: on average, %(share)s of a person’s clicks were on products of “%(name)s” (95%% interval: %(interval)s; "
+                "No clear preference: %(share)s of the clicks that count were on products of “%(name)s” (95%% interval: %(interval)s; "
                 "%(people)s people)."
             )
             # the number of people needed is that at the planned end; before, the interval is wider

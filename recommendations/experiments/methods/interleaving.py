@@ -17,6 +17,7 @@ from recommendations.experiments.results import (
     VariantPreference,
     VariantResult,
     compute_fraction,
+    compute_information,
     make_unstarted_results,
 )
 from recommendations.experiments.subjects import PreferenceCounts, PreferenceSource, find_subject
@@ -56,22 +57,27 @@ def find_interleaving_problems(setup: ExperimentSetup) -> dict[str, str | Promis
 
 
 def measure_interleaving(experiment: Experiment, as_of: datetime) -> ExperimentResults:
-    """Return whose products people clicked more often; each person counts once."""
+    """Return whose products people clicked more often, with a limited number of clicks of each person."""
     source = find_preferences(experiment.kind, experiment.subject)
     if experiment.started_at is None or source is None:
         return make_unstarted_results(as_of)
     fraction = compute_fraction(experiment, as_of=as_of)
-    preference = assess_counts(source.count(experiment, as_of), fraction=fraction)
+    information = compute_information(experiment, as_of=as_of)
+    preference = assess_counts(source.count(experiment, as_of), information=information)
     variants = tuple(make_result(variant, preference) for variant in experiment.variants.all())
     best = next((variant.key for variant in variants if not variant.is_control), "")
     return ExperimentResults(as_of, choose_verdict(preference), best, fraction, 1.0, False, variants, preference)
 
 
-def assess_counts(counts: PreferenceCounts, *, fraction: float) -> VariantPreference:
-    """Return the preference with an interval that may be looked at daily, and how many more people are needed."""
-    found = compute_click_share(counts.credited, counts.total, counts.squares, level=LEVEL, fraction=fraction)
+def assess_counts(counts: PreferenceCounts, *, information: float) -> VariantPreference:
+    """Return the preference with an interval that may be looked at daily, and how many more people are needed.
+
+    information: the share of the planned information that there is, see `compute_information`.
+    """
+    clicks, total = sum(counts.clicks), counts.clicks[1] - counts.clicks[0]
+    found = compute_click_share(clicks, total, counts.squares, level=LEVEL, fraction=information)
     # people who click several times carry more information than those who click once
-    noise = counts.squares / counts.credited if counts.squares > 0 else 1.0
+    noise = counts.squares * counts.credited / clicks**2 if counts.squares > 0 else 1.0
     needed = ceil(noise * count_needed_people(RELEVANT_PREFERENCE, level=LEVEL))
     return VariantPreference(
         people=counts.people,

@@ -106,8 +106,8 @@ class VariantPreferenceSerializer(serializers.Serializer[Any]):
     ties = serializers.IntegerField(help_text=_("Credited people who clicked equally many products of both."))
     share = EffectIntervalSerializer(
         help_text=_(
-            "Average share of a person’s credited clicks that were on the variant’s products; the interval stays valid no "
-            "matter how often it is viewed."
+            "Share of the counted clicks that were on the variant’s products. The interval stays valid no matter how often it "
+            "is viewed."
         )
     )
     p_value = serializers.FloatField(
@@ -120,7 +120,8 @@ class VariantPreferenceSerializer(serializers.Serializer[Any]):
     )
     missing = serializers.IntegerField(help_text=_("How many more of them are needed."))
     clicks = serializers.ListField(
-        child=serializers.IntegerField(), help_text=_("Clicked products of the control and of the variant.")
+        child=serializers.IntegerField(),
+        help_text=_("Clicked products of the control and of the variant. The first 10 clicks of each person count."),
     )
     orders = serializers.ListField(
         child=serializers.IntegerField(), help_text=_("Clicked products that were ordered afterwards.")

@@ -13,6 +13,7 @@ from recommendations.measurement.statistics.power import POWER
 from recommendations.measurement.statistics.sequential import compute_always_valid_p_value, compute_critical_value
 
 NEITHER = -1  # the team of a product whose clicks count for neither ranking
+COUNTED_CLICKS = 10  # of each person, the first ones; with more, a few people who click very often would decide
 
 
 @dataclass(frozen=True)
@@ -85,29 +86,31 @@ def compute_preference(first: int, second: int, ties: int, *, level: float = 0.9
 
 @dataclass(frozen=True)
 class ClickShare:
-    """The average share of a person's clicks that were on products of the second ranking; p_value: of one half."""
+    """The share of the counted clicks that were on products of the second ranking; p_value: of one half."""
 
     share: ConfidenceInterval
     p_value: float
 
 
 def compute_click_share(
-    people: int, total: float, squares: float, *, fraction: float, level: float = 0.95
+    clicks: int, total: float, squares: float, *, fraction: float, level: float = 0.95
 ) -> ClickShare:
     """Return the share with an interval and a p-value that stay valid however often they are looked at.
 
-    Without a preference, each d is as likely as −d, so that z = Σd ÷ √Σd² has at most normal tails (Hoeffding 1963). Its values at two
-    looks are as correlated as the always-valid boundary supposes, also for people who click again, which those of a sign test are not.
-    The interval is Wilson's of the share (1 + Σd/people) ÷ 2 of people²/Σd² trials, which leaves out ½ where z crosses the boundary.
+    Without a preference, each d is as likely as −d, so that z = Σd ÷ √Σd² has at most normal tails (Hoeffding 1963), however much people
+    differ. d adds up: what was counted at a look is a part of what counts at later ones, so that looks are as correlated as the
+    always-valid boundary supposes. Neither the sign of a person's difference nor their share of clicks has this property.
+    The interval is Wilson's of the share (1 + Σd/clicks) ÷ 2 of clicks²/Σd² trials, which leaves out ½ where z crosses the boundary.
 
     Args:
-        people: with a click on a product of a ranking. total, squares: Σd and Σd² over them, with d from −1 to 1 the clicks of a person on
-            products of the second ranking minus those on the first, divided by both together.
-        fraction: elapsed / planned duration.
+        clicks: on products of a ranking, of each person the first COUNTED_CLICKS. total, squares: Σd and Σd² over people, with d the
+            clicks of a person on products of the second ranking minus those on the first.
+        fraction: present information / planned information. For people who arrive over time and click again, it is the square of the
+            elapsed share of the planned duration, see `compute_always_valid_interval`.
     """
-    if not people or squares <= 0:
+    if not clicks or squares <= 0:
         return ClickShare(ConfidenceInterval(0.5, 0.0, 1.0), 1.0)
-    value, trials, z = (1 + total / people) / 2, people**2 / squares, compute_critical_value(fraction, level)
+    value, trials, z = (1 + total / clicks) / 2, clicks**2 / squares, compute_critical_value(fraction, level)
     low, high = (min(max(float(limit_share(value, trials, sign * z)), 0.0), 1.0) for sign in (-1, 1))
     p_value = compute_always_valid_p_value(abs(total) / sqrt(squares), fraction)
     return ClickShare(ConfidenceInterval(value, low, high), p_value)

@@ -10,6 +10,7 @@ from psycopg import sql
 from recommendations.experiments.assignment import make_interleaved_arm
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.subjects import PreferenceCounts, find_subject
+from recommendations.measurement.statistics.interleaving import COUNTED_CLICKS
 from recommendations.serving.impressions.attribution import CLICKED_PRODUCTS, build_click_parameters
 
 # the customer to whom the identifiers of a list belong now; none for a list of an erased customer, whose identifiers were removed
@@ -29,12 +30,14 @@ LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = i.user_id AN
 LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = i.anonymous_id AND i.anonymous_id <> ''
 WHERE i.scenario = ANY(%(scenarios)s) AND i.served_at >= %(since)s AND i.served_at < %(until)s
 """)
-# A product of a list counts once, however often it was clicked. A person counts once, by the share of both variants.
+# A product of a list counts once, however often it was clicked, and of each person the first clicks that we received: a late event never
+# takes the place of one that has been counted, so that looks on different days build on each other.
 PREFERENCES = sql.SQL("""
 WITH list AS MATERIALIZED (
     SELECT * FROM ({lists} AND i.teams IS NOT NULL AND %(arm)s = ANY(string_to_array(i.arm, ','))) AS own WHERE person IS NOT NULL
 ), clicked AS (
-    SELECT list.person, list.teams[product.position - list.first_rank + 1] AS team,
+    SELECT list.person, product.recommendation_id, product.position, product.received_at,
+           list.teams[product.position - list.first_rank + 1] AS team,
            EXISTS (
                SELECT FROM orders_order o
                JOIN orders_orderline l ON l.order_id = o.id
@@ -43,15 +46,18 @@ WITH list AS MATERIALIZED (
                  AND o.status <> 'cancelled' AND o.placed_at >= list.served_at AND o.placed_at < list.served_at + %(window)s
            ) AS is_ordered
     FROM ({clicked_products}) AS product JOIN list USING (recommendation_id, served_at)
+), credited AS (
+    SELECT person, team, is_ordered,
+           row_number() OVER (PARTITION BY person ORDER BY received_at, recommendation_id, position) AS number
+    FROM clicked WHERE team IN (0, 1)
 ), of_person AS (
     SELECT count(*) FILTER (WHERE team = 0) AS control, count(*) FILTER (WHERE team = 1) AS variant,
            count(*) FILTER (WHERE team = 0 AND is_ordered) AS control_orders,
            count(*) FILTER (WHERE team = 1 AND is_ordered) AS variant_orders
-    FROM clicked GROUP BY person
+    FROM credited WHERE number <= %(counted)s GROUP BY person
 )
-SELECT (SELECT count(DISTINCT person) FROM list), count(*), count(*) FILTER (WHERE control + variant > 0),
-       coalesce(sum((variant - control)::float8 / nullif(control + variant, 0)), 0),
-       coalesce(sum(((variant - control)::float8 / nullif(control + variant, 0)) ^ 2), 0),
+SELECT (SELECT count(DISTINCT person) FROM list), (SELECT count(DISTINCT person) FROM clicked), count(*),
+       coalesce(sum((variant - control) ^ 2), 0)::bigint,
        count(*) FILTER (WHERE control > variant), count(*) FILTER (WHERE variant > control),
        coalesce(sum(control), 0)::bigint, coalesce(sum(variant), 0)::bigint,
        coalesce(sum(control_orders), 0)::bigint, coalesce(sum(variant_orders), 0)::bigint
@@ -64,7 +70,7 @@ SELECT count(DISTINCT person) FROM ({clicked_products}) AS product JOIN list USI
 
 
 def count_preferences(experiment: Experiment, as_of: datetime) -> PreferenceCounts:
-    """Count, per person, which variant's products were chosen from the lists of an experiment; clicks after its end count, too."""
+    """Count which variant's products people chose from the lists of an experiment; clicks after its end count, too."""
     subject = find_subject(experiment.kind)
     assert subject is not None
     assert experiment.started_at is not None
@@ -74,15 +80,13 @@ def count_preferences(experiment: Experiment, as_of: datetime) -> PreferenceCoun
         "until": experiment.stopped_at or as_of,
         "now": as_of,
         "arm": make_interleaved_arm(experiment.key),
+        "counted": COUNTED_CLICKS,
     }
-    people, clicked, credited, total, squares, control, variant, *sums = run_statement(
-        PREFERENCES, experiment.unit, values
-    )
+    people, clicked, credited, squares, control, variant, *sums = run_statement(PREFERENCES, experiment.unit, values)
     return PreferenceCounts(
         people=people,
         clicked=clicked,
         credited=credited,
-        total=total,
         squares=squares,
         control=control,
         variant=variant,

@@ -42,7 +42,7 @@ CLICK_MEANINGS = (Meaning.RECOMMENDATION_CLICK, Meaning.VIEW, Meaning.CART, Mean
 CLICKED_PRODUCTS = """
 SELECT i.recommendation_id, i.served_at, i.scenario, i.model_version, i.strategy, product.product_id,
        i.first_rank + array_position(i.product_ids, product.product_id) - 1 AS position,
-       bool_or(lower(btrim(e.name)) = ANY(%(cart_names)s)) AS carted
+       bool_or(lower(btrim(e.name)) = ANY(%(cart_names)s)) AS carted, min(e.received_at) AS received_at
 FROM events_event e
 CROSS JOIN LATERAL unnest(e.product_ids) AS product (product_id)
 JOIN serving_impression i ON i.recommendation_id = e.recommendation_id

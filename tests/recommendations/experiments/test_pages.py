@@ -478,9 +478,9 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     ("control", "variant", "verdict", "sentence"),
     [
         (3, 9, "too_few", "Still needed to detect a preference of 60% to 40%: about 271"),
-        (60, 120, "better", "People prefer “Variant 1”: on average, 67% of a person’s clicks were on its products"),
-        (120, 60, "worse", "People prefer the control: on average, only 33%"),
-        (150, 150, "unclear", "No clear preference: on average, 50%"),
+        (60, 120, "better", "People prefer “Variant 1”: 67% of the clicks that count were on its products"),
+        (120, 60, "worse", "People prefer the control: only 33%"),
+        (150, 150, "unclear", "No clear preference: 50%"),
     ],
 )
 def test_the_verdict_of_an_interleaving_counts_people(control: int, variant: int, verdict: str, sentence: str) -> None:
@@ -495,8 +495,8 @@ def make_preference_results(
 ) -> ExperimentResults:
     """Return the results with so many people who clicked one product of the control or of the variant."""
     people = control + variant
-    counts = PreferenceCounts(900, clicked, people, variant - control, people, control, variant, (0, 0), (0, 0))
-    preference = assess_counts(counts, fraction=fraction)
+    counts = PreferenceCounts(900, clicked, people, people, control, variant, (control, variant), (0, 0))
+    preference = assess_counts(counts, information=fraction**2)
     verdict = choose_verdict(preference)
     variants = tuple(make_result(variant, preference) for variant in experiment.variants.all())
     return ExperimentResults(timezone.now(), verdict, "b", fraction, 1.0, False, variants, preference)

@@ -6,6 +6,7 @@ from scipy.stats import binom
 
 from config.foundation.statistics import limit_share
 from recommendations.measurement.statistics.interleaving import (
+    COUNTED_CLICKS,
     compute_click_share,
     compute_preference,
     count_needed_people,
@@ -89,9 +90,26 @@ def test_people_who_click_once_count_as_in_a_score_test() -> None:
 
 
 def test_people_who_click_several_products_say_more() -> None:
-    once, several = compute_click_share(100, 20, 100, fraction=1.0), compute_click_share(100, 20, 25, fraction=1.0)
+    # 100 people with one click or with four each, 60% of them on products of the variant
+    once, several = compute_click_share(100, 20, 100, fraction=1.0), compute_click_share(400, 80, 400, fraction=1.0)
     assert once.share.low < 0.5 < several.share.low
     assert once.share.value == several.share.value == 0.6
+
+
+def test_daily_looks_raise_no_false_alarms_if_people_arrive_over_time_and_click_often() -> None:
+    """300 people without a preference arrive over 60 days and click about once a day; the share of their clicks raised 1 in 7."""
+    rng, days, alarms = np.random.default_rng(4), 60, 0
+    critical = np.array([compute_critical_value((day / days) ** 2) for day in range(1, days + 1)])
+    for _experiment in range(200):
+        present = np.arange(days) >= rng.integers(0, days, 300)[:, None]
+        clicks = rng.poisson(1.0 * present)
+        left = np.minimum(np.cumsum(clicks, axis=1), COUNTED_CLICKS)
+        counted = np.diff(left, axis=1, prepend=0)
+        d = np.cumsum(2 * rng.binomial(counted, 0.5) - counted, axis=1)
+        squares, people = (d**2).sum(axis=0), (left > 0).sum(axis=0)
+        crossed = (people >= 20) & (np.abs(d.sum(axis=0)) > critical * np.sqrt(np.maximum(squares, 1)))
+        alarms += bool(crossed.any())
+    assert alarms <= 16, "5% of 200 experiments, and two standard errors"
 
 
 def test_the_needed_people_show_the_preference_in_four_of_five_cases() -> None:

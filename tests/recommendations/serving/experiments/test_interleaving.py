@@ -20,6 +20,7 @@ from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.experiments.results import VariantPreference
 from recommendations.merchandising.models import Rule
+from recommendations.serving.experiments import preferences
 from recommendations.serving.impressions import stream
 from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.impressions.writer import process_queue
@@ -163,16 +164,38 @@ def test_clicks_are_credited_once_per_product_and_person(trained: ModelVersion, 
     results = measure_experiment(experiment, as_of=LATER)
     found = get_preference(experiment)
     assert (found.people, found.clicked, found.credited, found.control, found.variant, found.ties) == (3, 3, 3, 0, 2, 1)
-    assert found.share.value == pytest.approx((1 + 0.5 + 1) / 3)
+    assert found.share.value == pytest.approx(3 / 4)
     assert (found.clicks, found.orders, results.units, results.verdict) == ((1, 3), (0, 1), 3, "too_few")
     assert found.missing == found.needed - 3
     merge_customers(pairs=[(known.pk, other.pk)], at=LATER, causes=["x"])
     merged = get_preference(experiment)
     assert (merged.people, merged.clicked, merged.variant, merged.ties) == (2, 2, 2, 0)
-    assert merged.share.value == pytest.approx((2 / 3 + 1) / 2)
+    assert merged.share.value == pytest.approx(3 / 4)
     customer_erased.send(sender=None, customer_id=known.pk, at=LATER)
     erased = get_preference(experiment)
     assert (erased.people, erased.clicked, erased.variant) == (1, 1, 1)
+
+
+def test_the_first_clicks_of_each_person_count(
+    trained: ModelVersion, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preferences, "COUNTED_CLICKS", 2)
+    experiment = make_interleaving()
+    often, once = (serve(replace(FOR_TEA, user_id=f"user-{number}"), loader) for number in (0, 2))
+    credited = [item.product_id for item, team in zip(often.items, often.teams, strict=True) if team >= 0]
+    for number, product_id in enumerate(credited):
+        make_event(
+            name="Product Clicked",
+            recommendation_id=often.recommendation_id,
+            product_ids=[product_id],
+            at=NOON + timedelta(seconds=number),
+        )
+    click(once, 1)
+    found = get_preference(experiment)
+    assert len(credited) > 2
+    assert (found.people, found.clicked, found.credited, sum(found.clicks)) == (2, 2, 2, 3)
+    teams = [team for team in often.teams if team >= 0][:2]
+    assert found.clicks == (teams.count(0), teams.count(1) + 1)
 
 
 def test_an_entry_that_is_stored_twice_changes_nothing(trained: ModelVersion, loader: StateLoader) -> None:
