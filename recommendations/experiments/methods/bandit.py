@@ -21,6 +21,7 @@ from recommendations.experiments.results import (
     VariantMetric,
     measure_variants,
 )
+from recommendations.measurement.measures import FEW
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import (
     CountedOutcomes,
@@ -121,6 +122,9 @@ class BanditComparer(VariantComparer):
         return GroupOutcomes(whole)
 
     def get_best_probability(self, variant: Variant) -> float | None:
+        """Return the probability; none while few people have ordered, because it would name a best variant by chance."""
+        if min(self.get_group(other).buyers for other in self.variants) < FEW:
+            return None
         means = self.list_means(COLUMNS.get(self.experiment.metric, OutcomeColumn.ORDERS))
         if not means:
             return None

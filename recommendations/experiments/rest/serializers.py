@@ -91,7 +91,10 @@ class VariantResultSerializer(serializers.Serializer[Any]):
     buyers = serializers.IntegerField()
     metrics = VariantMetricSerializer(many=True)
     best_probability = serializers.FloatField(
-        allow_null=True, help_text=_("The probability that it is the best variant; for bandits only.")
+        allow_null=True,
+        help_text=_(
+            "The probability that it is the best variant. For bandits only, once at least 10 people have ordered with each variant."
+        ),
     )
 
 

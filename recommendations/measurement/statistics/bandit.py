@@ -30,6 +30,11 @@ class BanditBatch:
     def n(self) -> int:
         return sum(sample.n for sample in self.samples)
 
+    def sum_squared_deviations(self) -> float:
+        """Return the sum of the squared deviations of all people from their mean."""
+        total = sum(sample.total for sample in self.samples)
+        return max(sum(sample.squares for sample in self.samples) - total**2 / self.n, 0.0) if self.n else 0.0
+
 
 class WeightedMean(NamedTuple):
     """The estimated mean of a variant and its standard error; NaN if nobody was assigned."""
@@ -46,6 +51,9 @@ def estimate_means(batches: Sequence[BanditBatch]) -> list[WeightedMean]:
     with the weight h = 1/√Σ(1/e), which evens out the variances of the differences: Q = Σ h·Γ / Σ h with the variance Σ h²(Γ − Q)² / (Σ h)².
     The weights are the same for all variants, so that a day with many orders raises all means alike. The outcomes of all batches must have
     been counted for the same time. Adaptively weighted AIPW; source: Hadad, Hirshberg, Zhan, Wager and Athey, PNAS 2021.
+
+    The standard error is at least that with the variance of all variants together, Σ h²·Q/e ÷ (Σ h)², Q the squared deviations from the
+    mean of the batch. A variant with few orders by chance underestimates its own variance, and one without an order has none.
     """
     return [_estimate_mean(batches, variant) for variant in range(len(batches[0].samples))] if batches else []
 
@@ -53,12 +61,15 @@ def estimate_means(batches: Sequence[BanditBatch]) -> list[WeightedMean]:
 def _estimate_mean(batches: Sequence[BanditBatch], variant: int) -> WeightedMean:
     earlier_n, earlier_sum = 0, 0.0
     parts: list[tuple[int, Sample, float, float, float]] = []
+    pooled = 0.0
     for batch in batches:
         sample, share = batch.samples[variant], batch.shares[variant]
         if batch.n and share > 0:
             # of earlier batches only, so that Γ is unbiased; the first batch predicts nothing
             mean = earlier_sum / earlier_n if earlier_n else 0.0
-            parts.append((batch.n, sample, share, mean, compute_batch_weight(batch.shares)))
+            h = compute_batch_weight(batch.shares)
+            parts.append((batch.n, sample, share, mean, h))
+            pooled += h**2 * batch.sum_squared_deviations() / share
         earlier_n, earlier_sum = earlier_n + sample.n, earlier_sum + sample.total
     weight = sum(n * h for n, _sample, _share, _mean, h in parts)
     if not weight:
@@ -70,7 +81,7 @@ def _estimate_mean(batches: Sequence[BanditBatch], variant: int) -> WeightedMean
         offset, residual = mean - value, s.total - s.n * mean
         squares = s.squares - 2 * mean * s.total + s.n * mean**2
         variance += h**2 * (n * offset**2 + 2 * offset * residual / share + squares / share**2)
-    return WeightedMean(value, sqrt(max(variance, 0.0)) / weight)
+    return WeightedMean(value, sqrt(max(variance, pooled, 0.0)) / weight)
 
 
 def compute_batch_weight(shares: Sequence[float]) -> float:

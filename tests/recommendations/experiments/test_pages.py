@@ -234,6 +234,29 @@ def test_the_result_page_says_which_variant_is_better(admin_client: Client) -> N
     ]
 
 
+def test_a_bandit_names_no_best_variant_while_few_people_have_ordered(admin_client: Client) -> None:
+    now = timezone.now()
+    experiment = make_experiment(method="bandit", status=Experiment.Status.DRAFT)
+    start_experiment(experiment=experiment, user=None, now=now - timedelta(days=12))
+    experiment.refresh_from_db()
+    product = make_product("tea")
+    variants = list(experiment.variants.all())
+    for number in range(6):
+        customer = make_customer(f"u{number}")
+        ExperimentExposure.objects.create(
+            experiment=experiment,
+            variant=variants[number % 2],
+            unit_key=f"user_id:u{number}",
+            customer=customer,
+            exposed_at=now - timedelta(days=10),
+            propensity=0.5,
+        )
+        if number % 2 or not number:
+            make_order(customer, products=[product], placed_at=now - timedelta(days=9))
+    results = measure_experiment(experiment, as_of=now)
+    assert [(variant.buyers, variant.best_probability) for variant in results.variants] == [(1, None), (3, None)]
+
+
 def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> None:
     now = timezone.now()
     experiment = make_experiment(method="bandit", status=Experiment.Status.DRAFT)

@@ -55,6 +55,16 @@ def test_shares_sum_to_one_and_nothing_known_means_equal_shares() -> None:
     assert compute_best_probabilities(unknown, seed=1).tolist() == pytest.approx([1 / 3] * 3)
 
 
+def test_a_variant_without_an_order_is_uncertain() -> None:
+    """Its own variance is 0, which would make 5 orders of the other variant significant, or stop the bandit from learning."""
+    few = estimate_means([BanditBatch([Sample(100, 0, 0), Sample(100, 5, 5)], [0.5, 0.5])])
+    difference = compare_weighted_means(few[1], few[0])
+    assert 0 < difference.value < 2.5 * difference.standard_error, "2.5: the critical value at the planned end"
+    assert few[0].standard_error > 0
+    many = estimate_means([BanditBatch([Sample(500, 0, 0), Sample(500, 50, 50)], [0.5, 0.5])])
+    assert compute_best_probabilities(many, seed=1)[1] > 0.99
+
+
 def test_a_day_with_many_orders_raises_all_means_alike() -> None:
     # 10% of both variants order at first, then 30%
     batches = [
