@@ -1,6 +1,6 @@
 """Template tags of the back office's layout and components."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -162,12 +162,17 @@ def change_direction(value: float, good: str) -> str:
 
 @register.simple_tag
 def date_options(choice: DateChoice) -> dict[str, Any]:
-    """Return the options of the date-range picker (value, text, whether it is chosen), and whether the range includes today."""
+    """Return the options of the date-range picker (value, text, whether it is chosen), and whether the range includes today.
+
+    Periods such as the last 28 days have the same name everywhere, but end yesterday on pages that count whole days only.
+    """
+    today = timezone.localdate()
     presets = [(key, label, key == choice.preset) for key, (label, _make) in PRESETS.items()]
     return {
         "presets": [*presets, (CUSTOM, _("Custom"), choice.preset == CUSTOM)],
         "comparisons": [(key, label, key == choice.comparison) for key, label in COMPARISONS.items()],
-        "includes_today": choice.range.first <= timezone.localdate() <= choice.range.last,
+        "includes_today": choice.range.first <= today <= choice.range.last,
+        "ends_yesterday": choice.preset != CUSTOM and choice.range.last == today - timedelta(days=1),
     }
 
 

@@ -69,6 +69,7 @@ def test_the_date_range_picker_says_that_the_range_includes_today(includes_today
     choice = parse_date_choice({"range": "7d"}, today=localdate(), includes_today=includes_today)
     html = render('<c-dates :choice="choice" />', choice=choice)
     assert (", including today" in html) is includes_today
+    assert (", without today" in html) is not includes_today
 
 
 @pytest.mark.parametrize(("language", "text"), [("en", "One. Two."), ("zh-hans", "One.Two.")])
