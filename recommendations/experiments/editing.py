@@ -17,6 +17,7 @@ from recommendations.experiments.models import MAX_KEY_LENGTH, MAX_VARIANTS, Exp
 from recommendations.experiments.subjects import ExperimentSubject, find_subject
 
 VARIANT_KEYS = "abcdefgh"
+FINISHED = (Experiment.Status.STOPPED, Experiment.Status.PROMOTED)  # these can be archived
 
 type User = Any  # a back-office user, the caller of an API key, or nobody
 
@@ -191,6 +192,29 @@ def undo_promotion(*, experiment: Experiment) -> None:
     for variant in experiment.variants.filter(is_promoted=True):
         variant.is_promoted = False
         variant.save(update_fields=["is_promoted"])
+
+
+@transaction.atomic
+def archive_experiment(*, experiment: Experiment, now: datetime) -> None:
+    """Leave a finished experiment out of the list; its results stay.
+
+    Raises:
+        ExperimentNotReadyError: it is a draft, or still running.
+    """
+    experiment = _lock(experiment)
+    if experiment.status not in FINISHED:
+        raise ExperimentNotReadyError(_("Only a stopped or promoted experiment can be archived."))
+    # without updated_at, so that the results in the cache stay valid
+    experiment.archived_at = now
+    experiment.save(update_fields=["archived_at"])
+
+
+@transaction.atomic
+def unarchive_experiment(*, experiment: Experiment) -> None:
+    """Show an archived experiment in the list again."""
+    experiment = _lock(experiment)
+    experiment.archived_at = None
+    experiment.save(update_fields=["archived_at"])
 
 
 def _lock(experiment: Experiment) -> Experiment:

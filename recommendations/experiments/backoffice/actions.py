@@ -1,4 +1,4 @@
-"""The buttons of an experiment: start, stop, promote, undo and delete. Start also saves the draft, so `draft_page` calls it."""
+"""The buttons of an experiment: start, stop, promote, undo, archive and delete. Start also saves the draft, so `draft_page` calls it."""
 
 from collections.abc import Callable
 
@@ -97,6 +97,25 @@ def undo(request: HttpRequest, key: str) -> HttpResponse:
         editing.undo_promotion(experiment=experiment)
 
     return run_action(request, key, change, gettext_lazy("The settings from before the promotion apply again."))
+
+
+@require_POST
+def archive(request: HttpRequest, key: str) -> HttpResponse:
+    """Archive an experiment, or restore it from the archive."""
+    check_permissions(request, CHANGE)
+    experiment = get_experiment(key)
+    if experiment.archived_at:
+        editing.unarchive_experiment(experiment=experiment)
+        text = _("“%(name)s” was unarchived.")
+    else:
+        try:
+            editing.archive_experiment(experiment=experiment, now=timezone.now())
+        except editing.ExperimentNotReadyError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
+        text = _("“%(name)s” was archived.")
+    messages.success(request, text % {"name": experiment.name})
+    return HttpResponseRedirect(reverse("experiments:list"))
 
 
 @require_POST

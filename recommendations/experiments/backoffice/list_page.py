@@ -29,9 +29,12 @@ COLUMNS = (
 
 
 def show_experiments(request: HttpRequest) -> HttpResponse:
-    """Show all experiments, the newest first."""
+    """Show the experiments, the newest first; archived ones only if they are asked for."""
     check_permissions(request, VIEW)
-    experiments = Experiment.objects.annotate(variant_count=Count("variants"))
+    shows_archived = "archived" in request.GET
+    experiments = Experiment.objects.filter(archived_at__isnull=not shows_archived).annotate(
+        variant_count=Count("variants")
+    )
     running = Experiment.objects.filter(status=Experiment.Status.RUNNING).count()
     return render_page(
         request,
@@ -49,6 +52,7 @@ def show_experiments(request: HttpRequest) -> HttpResponse:
             format_row=format_row,
             default_sort="-started",
         ),
+        shows_archived=shows_archived,
         may_add=request.user.has_perm(ADD),
     )
 

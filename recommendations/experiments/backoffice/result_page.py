@@ -30,6 +30,7 @@ from recommendations.experiments.backoffice.result_texts import (
     format_relative,
     get_verdict_kind,
 )
+from recommendations.experiments.editing import FINISHED
 from recommendations.experiments.members import compute_window
 from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment
@@ -80,6 +81,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         is_bandit=experiment.method == Experiment.Method.BANDIT,
         window_days=compute_window(experiment).days,
         may_change=may_change,
+        may_archive=may_change and experiment.status in FINISHED,
         is_running=experiment.status == Experiment.Status.RUNNING,
         may_undo=experiment.status == Experiment.Status.PROMOTED and may_promote(request, experiment),
         may_promote=may_promote(request, experiment)

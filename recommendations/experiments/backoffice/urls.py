@@ -14,5 +14,6 @@ urlpatterns = [
     path("<slug:key>/stop/", own(actions.stop), name="stop"),
     path("<slug:key>/promote/", own(actions.promote), name="promote"),
     path("<slug:key>/undo/", own(actions.undo), name="undo"),
+    path("<slug:key>/archive/", own(actions.archive), name="archive"),
     path("<slug:key>/delete/", own(actions.delete), name="delete"),
 ]

@@ -44,6 +44,7 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
             "started_at",
             "stopped_at",
             "promoted_at",
+            "archived_at",
             "variants",
         ]
         read_only_fields = fields

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connections, transaction
 from django.test import Client
@@ -24,6 +25,7 @@ from recommendations.experiments.editing import (
     VariantDraft,
     replace_variants,
     start_experiment,
+    stop_experiment,
 )
 from recommendations.experiments.members import compute_window
 from recommendations.experiments.methods.bandit import update_allocations
@@ -93,6 +95,27 @@ def test_an_experiment_from_the_form_to_the_promotion(admin_client: Client) -> N
     assert "The current settings" in page.text
     assert PlacementSettings.objects.get(placement="for-you").diversity == 0
     assert admin_client.get(reverse("experiments:list")).text.count("More variety") == 1
+
+
+def test_a_finished_experiment_can_be_archived_and_unarchived(admin_client: Client) -> None:
+    experiment = make_experiment(name="More variety")
+    archive, shown = (reverse(f"experiments:{name}", args=[experiment.key]) for name in ("archive", "experiment"))
+    listed = reverse("experiments:list")
+    assert archive not in admin_client.get(shown).text, "it is still running"
+    refused = admin_client.post(archive, follow=True)
+    assert "Only a stopped or promoted experiment can be archived." in refused.text
+    stop_experiment(experiment=experiment, user=None, now=timezone.now())
+    assert archive in admin_client.get(shown).text
+    assert "was archived" in admin_client.post(archive, follow=True).text
+    experiment.refresh_from_db()
+    assert experiment.archived_at is not None
+    assert LogEntry.objects.get_for_object(experiment).filter(changes__has_key="archived_at").exists()
+    assert "More variety" not in admin_client.get(listed).text
+    assert "More variety" in admin_client.get(listed, {"archived": "1"}).text
+    assert "Unarchive" in admin_client.get(shown).text
+    admin_client.post(archive, follow=True)
+    assert "More variety" in admin_client.get(listed).text
+    assert "No archived experiments" in admin_client.get(listed, {"archived": "1"}).text
 
 
 def test_the_metric_margin_is_an_amount_and_in_chinese_no_rate() -> None:
