@@ -14,44 +14,44 @@ from customers.events.models import Source
 from recommendations.outcomes.backoffice.labels import label_period
 from recommendations.outcomes.backoffice.view import OutcomeView, find_latest, get_unit, label, link, name_group
 
-MIN_VISITS = 10  # with fewer visits, a rate is mostly chance; it appears in the table, but not in the chart
-LOW_COVERAGE = 0.5  # share of the orders that belong to a visit; below it, visits say little about the shop
+MIN_SESSIONS = 10  # with fewer sessions, a rate is mostly chance; it appears in the table, but not in the chart
+LOW_COVERAGE = 0.5  # share of the orders that belong to a session; below it, sessions say little about the shop
 
 
 def show_conversion(result: ConversionResult, context: ResultContext) -> OutcomeView:
-    """Return the share of visits and visitors with an order."""
+    """Return the share of sessions and visitors with an order."""
     everyone = result.groups[0].periods
     if not any(period.visits for period in everyone):
         return OutcomeView(
             "",
             empty=_(
-                "No visits in these periods. Install the tracking snippet (Data › Sources), or choose another segment."
+                "No sessions in these periods. Install the tracking snippet (Data › Sources), or choose another segment."
             ),
         )
     notes = [
-        _("Points with fewer than %(count)s visits are not drawn; they are listed in the table.")
-        % {"count": MIN_VISITS}
+        _("Points with fewer than %(count)s sessions are not drawn; they are listed in the table.")
+        % {"count": MIN_SESSIONS}
     ]
     if context.parameters.split == "channel":
         notes.append(
             _(
-                "For visits, channels are traffic sources: the utm_source with which the visit began. The visits of all "
+                "For sessions, channels are traffic sources: the utm_source with which the session began. The sessions of all "
                 "sources add up to the total; orders have no traffic source."
             )
         )
     simulated = Source.objects.filter(is_simulated=True).exclude(kind=Source.Kind.IMPORT).values_list("name", flat=True)
     if names := list(simulated[:3]):
-        notes.append(_("Simulated visits are part of this: %(names)s.") % {"names": join_list(names)})
+        notes.append(_("Simulated sessions are part of this: %(names)s.") % {"names": join_list(names)})
     return OutcomeView(
         describe_conversion(everyone, context),
-        [ResultChart("outcome-conversion", _("Visits and visitors with an order"), build_chart(result, context))],
+        [ResultChart("outcome-conversion", _("Sessions and visitors with an order"), build_chart(result, context))],
         warning=describe_coverage(everyone, context),
         notes=notes,
     )
 
 
 def find_shown(periods: Sequence[ConversionPeriod]) -> ConversionPeriod | None:
-    """Return the latest complete period with visits, or else the current one."""
+    """Return the latest complete period with sessions, or else the current one."""
     latest, current = find_latest([period for period in periods if period.visits])
     shown: ConversionPeriod | None = latest or current
     return shown
@@ -64,11 +64,11 @@ def describe_conversion(periods: Sequence[ConversionPeriod], context: ResultCont
         return ""
     text = (
         _(
-            "%(rate)s of %(visits)s visits in %(period)s had an order; %(visitor_rate)s of %(visitors)s visitors ordered in a visit."
+            "%(rate)s of %(visits)s sessions in %(period)s had an order; %(visitor_rate)s of %(visitors)s visitors ordered in a session."
         )
         if shown.is_complete
         else _(
-            "So far, %(rate)s of %(visits)s visits in %(period)s had an order; %(visitor_rate)s of %(visitors)s visitors ordered in a visit."
+            "So far, %(rate)s of %(visits)s sessions in %(period)s had an order; %(visitor_rate)s of %(visitors)s visitors ordered in a session."
         )
     )
     return text % {
@@ -81,12 +81,12 @@ def describe_conversion(periods: Sequence[ConversionPeriod], context: ResultCont
 
 
 def describe_coverage(periods: Sequence[ConversionPeriod], context: ResultContext) -> str:
-    """Return a warning if most orders of the period belong to no visit: those in a store, by phone, or before visits were tracked."""
+    """Return a warning if most orders of the period belong to no session: those in a store, by phone, or before sessions were tracked."""
     shown = find_shown(periods)
     if shown is None or not shown.orders or (shown.tracked_orders or 0) >= LOW_COVERAGE * shown.orders:
         return ""
     text = _(
-        "Only %(share)s of the orders of %(period)s belong to a visit. The others were placed in a store, by phone, or by people who were "
+        "Only %(share)s of the orders of %(period)s belong to a session. The others were placed in a store, by phone, or by people who were "
         "not tracked, so these rates are not representative of the whole shop, and periods with different tracking cannot be compared."
     )
     share = (shown.tracked_orders or 0) / shown.orders
@@ -94,7 +94,7 @@ def describe_coverage(periods: Sequence[ConversionPeriod], context: ResultContex
 
 
 def build_chart(result: ConversionResult, context: ResultContext) -> ChartSpec:
-    """Return the rates of visits and visitors, or the rate of visits per group."""
+    """Return the rates of sessions and visitors, or the rate of sessions per group."""
     everyone, *groups = result.groups
     periods = [label(period, context) for period in everyone.periods]
     lines = [build_visit_line(group, context) for group in groups or [everyone]]
@@ -103,7 +103,7 @@ def build_chart(result: ConversionResult, context: ResultContext) -> ChartSpec:
     spec = build_estimate_lines(periods=periods, lines=lines, period_title=_("Period"), value_title="%")
     if not groups:
         table = spec["table"]
-        table["columns"].append(_("Orders with a visit"))
+        table["columns"].append(_("Orders with a session"))
         for row, period in zip(table["rows"], reversed(everyone.periods), strict=True):
             row.append({"text": format_coverage(period), "url": ""})
     return spec
@@ -111,9 +111,9 @@ def build_chart(result: ConversionResult, context: ResultContext) -> ChartSpec:
 
 def build_visit_line(group: ConversionGroup, context: ResultContext) -> EstimateLine:
     return EstimateLine(
-        name_group(group.group, context, _("Visits with an order")),
+        name_group(group.group, context, _("Sessions with an order")),
         [
-            100 * period.rate if period.rate is not None and period.visits >= MIN_VISITS else None
+            100 * period.rate if period.rate is not None and period.visits >= MIN_SESSIONS else None
             for period in group.periods
         ],
         [format_rate(period.rate, period.converted, period.visits) for period in group.periods],
@@ -125,7 +125,7 @@ def build_visitor_line(group: ConversionGroup, context: ResultContext) -> Estima
     return EstimateLine(
         _("Visitors who order"),
         [
-            100 * period.visitor_rate if period.visitor_rate is not None and period.visits >= MIN_VISITS else None
+            100 * period.visitor_rate if period.visitor_rate is not None and period.visits >= MIN_SESSIONS else None
             for period in group.periods
         ],
         [format_rate(period.visitor_rate, period.buyers, period.visitors) for period in group.periods],

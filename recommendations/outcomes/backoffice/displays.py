@@ -11,6 +11,6 @@ from recommendations.outcomes.backoffice.view import OutcomeDisplay
 DISPLAYS = {
     "growth": OutcomeDisplay(_("Is the shop growing, and what drives the growth?"), show_growth, list_growth_rows),
     "retention": OutcomeDisplay(_("Do customers come back?"), show_retention, list_retention_rows),
-    "conversion": OutcomeDisplay(_("Do visits end with an order?"), show_conversion, list_conversion_rows),
+    "conversion": OutcomeDisplay(_("Do sessions end with an order?"), show_conversion, list_conversion_rows),
     "satisfaction": OutcomeDisplay(_("Are customers satisfied?"), show_satisfaction, list_satisfaction_rows),
 }

@@ -84,9 +84,9 @@ def name_retention(parameters: Any, selection: Any, with_personal: bool) -> str:
 
 def name_conversion(parameters: Any, selection: Any, with_personal: bool) -> str:
     text = (
-        _("Visitors with an order in a visit, %(period)s")
+        _("Visitors with an order in a session, %(period)s")
         if selection.is_converted
-        else _("Visitors without an order in a visit, %(period)s")
+        else _("Visitors without an order in a session, %(period)s")
     )
     period = name_period(parameters, selection.period)
     return text % {"period": period} + name_group(parameters, selection.group, with_personal)

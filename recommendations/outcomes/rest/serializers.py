@@ -30,7 +30,7 @@ class OutcomeQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
         choices=[split for split in SPLITS if split],
         required=False,
         help_text=_(
-            "channel: the sales channel for orders, the traffic source for visits. segment: its members and all other "
+            "channel: the sales channel for orders, the traffic source for sessions. segment: its members and all other "
             "customers. stage, city: the customer's current stage or city."
         ),
     )
@@ -97,14 +97,14 @@ class RepeatPeriodSerializer(OutcomePeriodSerializer):
 
 
 class ConversionPeriodSerializer(OutcomePeriodSerializer):
-    visits = serializers.IntegerField()
+    visits = serializers.IntegerField(help_text=_("Sessions that began in the period."))
     converted = serializers.IntegerField()
     rate = serializers.FloatField(allow_null=True)
     visitors = serializers.IntegerField()
     buyers = serializers.IntegerField()
     visitor_rate = serializers.FloatField(allow_null=True)
     orders = serializers.IntegerField(allow_null=True, help_text=_("All orders of the period; null for groups."))
-    tracked_orders = serializers.IntegerField(allow_null=True, help_text=_("Those that belong to a visit."))
+    tracked_orders = serializers.IntegerField(allow_null=True, help_text=_("Those that belong to a session."))
 
 
 class SatisfactionEstimateSerializer(serializers.Serializer[Any]):

@@ -89,7 +89,7 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
     compute_all()
     page = admin_client.get(PAGE).text
     assert "66.7% of the 3 customers who ordered in" in page
-    assert "100.0% of 2 visits in" in page
+    assert "100.0% of 2 sessions in" in page
     assert "average rating 2.00★" in page
     # the first link is of the month that is not over
     url = [link for link in find_links(page, "outcome-retention/people") if "is_lost" in link][1]
