@@ -14,7 +14,8 @@ days. coverage: share of 500 campaigns with an effect whose headline interval (C
 coverage_…: for the other intervals. cuped_narrower: how much narrower CUPED makes the interval of revenue, .2 for 20%. power: share of
 campaigns with the minimum detectable effect of 80% power that show it. interleaving_false_alarm_share: share of interleavings without a
 difference that show one on any of 90 days; …_arriving: with people who come once; …_staying: with people who come again from some day on
-and click often; …_many_clicks: with people who click 30 times on average. interleaving_people, fixed_shares_people: people needed to show with 80% power that products are 10% more attractive, by
+and click often; …_many_clicks: with people who click 30 times on average. interleaving_people, fixed_shares_people: people needed to show
+with 80% power that products are 10% more attractive, by
 interleaving and by clicks per person of an A/B test, at a single look.
 results_s: seconds for the results of a campaign with --assigned customers in PostgreSQL, the second time; floor_join_s: a bare
 join of its deliveries with all their orders, in the same run.
