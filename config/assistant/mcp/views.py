@@ -1,20 +1,20 @@
 """The endpoint /mcp: who calls, within which limits, and the answer of the MCP server."""
 
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions
 
 from config.access.grants import Grant, find_key_grant, parse_authorization
 from config.access.throttling import KeyRateThrottle
 from config.assistant.addresses import split_address
 from config.assistant.caller import AssistantCaller
 from config.assistant.oauth.tokens import find_token_grant
+from config.foundation.rest.problems import build_problem_response
 from config.foundation.test_mode.refusal import UnsupportedInTestMode
 
 METHODS = ("POST",)
@@ -25,26 +25,26 @@ WAIT_SECONDS = 8.0  # for figures that are computed for the first time
 def serve_mcp(request: HttpRequest) -> HttpResponse:
     """Answer one request of the Model Context Protocol; there are no sessions and no streams, so only POST is served."""
     if not is_allowed_origin(request):
-        return respond_problem(HTTPStatus.FORBIDDEN, _("Pages from this origin cannot call this server."))
+        return build_problem_response(exceptions.PermissionDenied(_("Pages from this origin cannot call this server.")))
     grant = find_grant(request)
     if grant is None:
         return respond_unauthorized(request)
     if grant.publishable:
-        return respond_problem(
-            HTTPStatus.FORBIDDEN, _("A publishable key cannot use this endpoint. Use a secret key from a server.")
+        return build_problem_response(
+            exceptions.PermissionDenied(
+                _("A publishable key cannot use this endpoint. Use a secret key from a server.")
+            )
         )
     if grant.is_test:  # tools run in other threads, whose writes the transaction of the request does not include
-        return respond_problem(HTTPStatus.FORBIDDEN, str(UnsupportedInTestMode.default_detail))
+        return build_problem_response(UnsupportedInTestMode())
     if request.method not in METHODS:
-        response = respond_problem(HTTPStatus.METHOD_NOT_ALLOWED, _("Use POST."))
+        response = build_problem_response(exceptions.MethodNotAllowed(str(request.method), _("Use POST.")))
         response["Allow"] = ", ".join(METHODS)
         return response
     request.auth = grant  # type: ignore[attr-defined] # makes the caller the actor of the audit log
     throttle = KeyRateThrottle()
     if not throttle.allow_request(request, None):  # type: ignore[arg-type] # reads auth and META
-        response = respond_problem(HTTPStatus.TOO_MANY_REQUESTS, _("Too many requests."))
-        response["Retry-After"] = str(int(throttle.wait() or 0) + 1)
-        return response
+        return build_problem_response(exceptions.Throttled(wait=throttle.wait()))
     from config.assistant.mcp.bridge import serve  # takes half a second to import, and few processes need it
     from config.assistant.mcp.server import build_server
 
@@ -70,13 +70,8 @@ def is_allowed_origin(request: HttpRequest) -> bool:
 
 def respond_unauthorized(request: HttpRequest) -> HttpResponse:
     """Return 401, which tells the client where to get a token (RFC 9728)."""
-    response = respond_problem(HTTPStatus.UNAUTHORIZED, _("The key or token is missing, unknown or expired."))
+    error = exceptions.NotAuthenticated(_("The key or token is missing, unknown or expired."))
+    response = build_problem_response(error)
     metadata = request.build_absolute_uri(reverse("oauth2_provider:oauth-resource-metadata-path", args=["mcp"]))
     response["WWW-Authenticate"] = f'Bearer realm="mcp", resource_metadata="{metadata}"'
     return response
-
-
-def respond_problem(status: HTTPStatus, detail: str) -> HttpResponse:
-    """Return problem details (RFC 9457)."""
-    values: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    return JsonResponse(values, status=status.value, content_type="application/problem+json")

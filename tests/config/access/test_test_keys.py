@@ -214,4 +214,5 @@ def test_a_test_key_has_its_own_prefix_and_answers_as_a_live_key() -> None:
     assert [response.status_code for response in repeated] == [201, 201]
     assert Consent.objects.count() == 1
     assert test.get("/api/v1/orders/").status_code == 403
-    assert test.post("/mcp", {}, "application/json").status_code == 403
+    refused = test.post("/mcp", {}, "application/json")
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:perennial:problem:unsupported-in-test-mode")

@@ -189,13 +189,19 @@ def check_access(client: Client, url: str) -> None:
     missing = client.post("/mcp", {}, content_type="application/json")
     assert missing.status_code == 401
     assert missing["WWW-Authenticate"].startswith("Bearer")
+    assert missing.json()["type"] == "urn:perennial:problem:not-authenticated"
     wrong = client.post("/mcp", {}, content_type="application/json", headers={"Authorization": "Bearer sk_live_no"})
     assert wrong.status_code == 401
     public = make_key(kind="publishable")[1]
     headers = {"Authorization": f"Bearer {public}"}
     assert client.post("/mcp", {}, content_type="application/json", headers=headers).status_code == 403
     headers = {"Authorization": f"Bearer {make_key(*ANALYST)[1]}"}
-    assert client.get("/mcp", headers=headers).status_code == 405
+    get = client.get("/mcp", headers=headers)
+    assert (get.status_code, get["Allow"], get.json()["type"]) == (
+        405,
+        "POST",
+        "urn:perennial:problem:method-not-allowed",
+    )
     foreign = {**headers, "Origin": "https://evil.example"}
     assert client.post("/mcp", {}, content_type="application/json", headers=foreign).status_code == 403
     headers["Accept"] = "application/json, text/event-stream"
