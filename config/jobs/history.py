@@ -42,7 +42,7 @@ class FailureStreak:
 
 
 def list_recent_failures(tasks: Collection[str], *, limit: int) -> list[FailureStreak]:
-    """Return the jobs whose last ``limit`` runs or more failed. Cancelled runs do not count."""
+    """Return the jobs whose last ``limit`` runs or more failed. Canceled runs do not count."""
     streaks: dict[str, list[ScheduledRun]] = {}
     ended: set[str] = set()
     for run in ScheduledRun.objects.raw(SELECT_ENDED, [sorted(tasks), max(limit, MAX_RUNS)]):

@@ -63,7 +63,7 @@ class ResultState:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the last computation was cancelled."""
+        """Whether the last computation was canceled."""
         return self.status == ResultStatus.CANCELLED
 
 
@@ -152,7 +152,7 @@ def _is_due(last: AnalyticsResult, *, version: str, is_current: bool, now: datet
         return age > MAX_DURATION
     if is_forced:
         return True
-    if is_current or last.data_version == version:  # one that failed or was cancelled is only repeated on demand
+    if is_current or last.data_version == version:  # one that failed or was canceled is only repeated on demand
         return False
     return age >= MIN_AGE
 
@@ -186,7 +186,7 @@ def compute_result(*, result_id: int, now: datetime) -> None:
     if not AnalyticsResult.objects.filter(pk=result_id, status=ResultStatus.QUEUED).update(
         status=ResultStatus.RUNNING, started_at=now
     ):
-        return  # cancelled, or already computed
+        return  # canceled, or already computed
     row = AnalyticsResult.objects.get(pk=result_id)
     started = time.monotonic()
     try:

@@ -23,7 +23,7 @@ LABELS_BY_MEANING: Mapping[Meaning, str | Promise] = {
     Meaning.PURCHASE: pgettext_lazy("event", "Order completed"),
     Meaning.ORDER_UPDATE: pgettext_lazy("event", "Order updated"),
     Meaning.REFUND: pgettext_lazy("event", "Order refunded"),
-    Meaning.CANCELLATION: pgettext_lazy("event", "Order cancelled"),
+    Meaning.CANCELLATION: pgettext_lazy("event", "Order canceled"),
     Meaning.REVIEW: pgettext_lazy("event", "Product reviewed"),
     Meaning.COUPON: pgettext_lazy("event", "Coupon entered"),
     Meaning.PROMOTION_VIEW: pgettext_lazy("event", "Promotion viewed"),

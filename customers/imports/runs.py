@@ -156,7 +156,7 @@ def is_being_cancelled(run: ImportRun) -> bool:
 
 
 def cancel_waiting(run: ImportRun, *, at: datetime) -> bool:
-    """Cancel a run that no worker has begun; return whether it was cancelled.
+    """Cancel a run that no worker has begun; return whether it was canceled.
 
     The lock of the run keeps a worker from beginning in the meantime; it then finds a cancelled run. A run that was killed after it had written
     something is left to a worker, which removes that.
@@ -259,7 +259,7 @@ def set_outcome(run: ImportRun, outcome: ImportOutcome) -> None:
 
 
 def import_run(*, run_id: int, at: datetime) -> ImportRun:
-    """Import the file of a run. A cancelled import changes nothing; one that was killed is completed by the next call."""
+    """Import the file of a run. A canceled import changes nothing; one that was killed is completed by the next call."""
     with hold_run(run_id) as run:
         if run.state != ImportState.IMPORTING:
             return run

@@ -13,7 +13,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
     """Filters of orders."""
 
     def sales(self) -> Self:
-        """Return the sales that were not cancelled."""
+        """Return the sales that were not canceled."""
         return self.filter(kind="sale").exclude(status="cancelled")
 
     def returns(self) -> Self:

@@ -28,14 +28,14 @@ Status = EvaluationRun.Status
 
 
 class TrainingCanceledError(Exception):
-    """The training was cancelled; the active version keeps serving."""
+    """The training was canceled; the active version keeps serving."""
 
     def __init__(self) -> None:
-        super().__init__("The training was cancelled; the active version keeps serving.")
+        super().__init__("The training was canceled; the active version keeps serving.")
 
 
 class TrainingTracker:
-    """Saves the progress of a training and stops the training once it is cancelled.
+    """Saves the progress of a training and stops the training once it is canceled.
 
     A training reports before every trial, which may take milliseconds; the database is asked at most every
     WRITE_INTERVAL_S.
@@ -62,7 +62,7 @@ class TrainingTracker:
 
 @contextmanager
 def record_training_run(*, started_at: datetime) -> Iterator[EvaluationRun]:
-    """Create a run and mark it as failed or cancelled if the block raises.
+    """Create a run and mark it as failed or canceled if the block raises.
 
     Runs that a killed process left in status "running" are marked as failed.
     """

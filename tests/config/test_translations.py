@@ -1,5 +1,6 @@
 """Every user-visible text has a valid Chinese translation."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,12 @@ def test_the_catalog_has_no_unused_text(all_texts: list[TranslatableText]) -> No
     used = {text.key for text in all_texts}
     catalog_messages = read_catalog(CATALOG)
     assert [message.id for message in catalog_messages if message.id and get_message_key(message) not in used] == []
+
+
+def test_texts_have_one_spelling_of_canceled(all_texts: list[TranslatableText]) -> None:
+    """Statuses of orders and jobs are stored as "cancelled"; only the texts that list these values may name them so."""
+    other = re.compile(r"(?<!placed, )\bcancell(ed|ing)\b", re.IGNORECASE)
+    assert [text.text for text in all_texts if other.search(text.text)] == []
 
 
 def get_message_key(message: object) -> tuple[str, str | None]:

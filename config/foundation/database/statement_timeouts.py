@@ -9,7 +9,7 @@ QUERY_CANCELED = "57014"
 
 
 def is_statement_timeout(error: OperationalError) -> bool:
-    """Return whether the statement reached ``statement_timeout``, or was cancelled."""
+    """Return whether the statement reached ``statement_timeout``, or was canceled."""
     return getattr(error.__cause__, "sqlstate", "") == QUERY_CANCELED
 
 

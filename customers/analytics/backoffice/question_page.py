@@ -159,7 +159,7 @@ def render_question(
 
 @require_POST
 def change_computation(request: HttpRequest, question: str) -> HttpResponse:
-    """Cancel a computation, or start it again after it failed or was cancelled."""
+    """Cancel a computation, or start it again after it failed or was canceled."""
     check_analytics_permissions(request)
     page, now = get_page(question), timezone.now()
     number = request.POST.get("result", "")

@@ -146,7 +146,7 @@ def read_shop(run: SyncRun, connector: Connector, *, at: datetime) -> bool:
 
 
 def should_stop(run: SyncRun) -> bool:
-    """Return whether someone has cancelled the run or disabled the shop, or the worker is about to stop."""
+    """Return whether someone has canceled the run or disabled the shop, or the worker is about to stop."""
     states = SyncRun.objects.filter(pk=run.pk).values_list("is_cancelled", "connection__is_enabled")
     run.is_cancelled, run.connection.is_enabled = states[0]
     return run.is_cancelled or not run.connection.is_enabled or is_worker_stopping()

@@ -40,7 +40,7 @@ class RemovedInteraction(NamedTuple):
 
 
 class RevokedPurchase(NamedTuple):
-    """The stored event of a purchase that no longer counts: it was rejected, or its order was cancelled.
+    """The stored event of a purchase that no longer counts: it was rejected, or its order was canceled.
 
     at: when it occurred, at the latest when it was received.
     """

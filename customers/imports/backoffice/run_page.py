@@ -240,7 +240,7 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
         cancel_run(run)
         if run.is_running:
             messages.info(request, _("The import is being canceled."))
-        elif run.state == ImportState.UPLOADED:  # the page of a cancelled import says so itself
+        elif run.state == ImportState.UPLOADED:  # the page of a canceled import says so itself
             messages.info(request, _("The import was canceled."))
     return redirect_to_run(run)
 

@@ -29,7 +29,7 @@ def replace_stored_name(text: str, *, path: Path, file_name: str) -> str:
 
 
 class ImportCancelledError(Exception):
-    """A user cancelled the import."""
+    """A user canceled the import."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from customers.lifecycle.facts.amounts import build_net_amount
 from customers.loyalty.models import LevelChange, LoyaltyProgram
 from customers.loyalty.program import find_level_end, find_period_start, get_shop_day
 
-# What counts towards a level: the net amounts of the documents, and the sales that were neither cancelled nor wholly refunded.
+# What counts towards a level: the net amounts of the documents, and the sales that were neither canceled nor wholly refunded.
 STATISTICS = sql.SQL("""
     SELECT o.customer_id, GREATEST(sum({amount}), 0) AS spend,
            count(*) FILTER (WHERE o.kind = 'sale' AND o.status <> 'refunded') AS order_count

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 LOOK_BACK = timedelta(days=3)  # late orders of imports are found by their time of arrival, not by their date
-# Each order redeems one code: the oldest claimed one, if several pools have the same text. A cancelled order redeems nothing.
+# Each order redeems one code: the oldest claimed one, if several pools have the same text. A canceled order redeems nothing.
 REDEEM = """
 WITH placed AS (
     SELECT o.id, o.coupon, o.placed_at FROM orders_order o

@@ -213,7 +213,7 @@ def list_csv_rows(
 @require_POST
 @permission_required(VIEW, raise_exception=True)
 def change_computation(request: HttpRequest, key: str) -> HttpResponse:
-    """Cancel the computation of a measure, or start it again after it failed or was cancelled."""
+    """Cancel the computation of a measure, or start it again after it failed or was canceled."""
     if key not in MEASURES:
         raise Http404
     now, number = timezone.now(), request.POST.get("result", "")
