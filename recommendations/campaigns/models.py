@@ -2,12 +2,13 @@
 
 import secrets
 from datetime import time
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, Value, When
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -16,10 +17,26 @@ from customers.identity.models import Consent
 from customers.segments.models import Segment
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
 
+# shown instead of draft once the audience was exported
+EXPORTED, EXPORTED_LABEL = "exported", pgettext_lazy("campaign", "exported")
+
 
 def make_salt() -> str:
     """Return a random salt, so that the holdout groups of different campaigns are independent."""
     return secrets.token_hex(8)
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    """Campaigns, and the status that users see."""
+
+    def with_shown_status(self) -> "models.QuerySet[Any]":  # the type checker does not know the annotation
+        """Annotate ``shown_status``: a campaign that another program sends is never launched, but its audience is exported."""
+        is_exported = Q(channel=Campaign.Channel.EXPORT, status=Campaign.Status.DRAFT) & Exists(
+            AudienceExport.objects.filter(campaign=OuterRef("pk"))
+        )
+        return self.annotate(
+            shown_status=Case(When(is_exported, then=Value(EXPORTED)), default=F("status"), output_field=CharField())
+        )
 
 
 class Campaign(models.Model):
@@ -195,6 +212,8 @@ class Campaign(models.Model):
         _("simulated"), default=False, editable=False, help_text=_("The deliveries are simulated.")
     )
 
+    objects = CampaignQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")
@@ -211,6 +230,16 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_shown_status(self) -> str:
+        """Return the status that users see; see ``with_shown_status``."""
+        if not hasattr(self, "shown_status"):
+            is_unsent = self.channel == self.Channel.EXPORT and self.status == self.Status.DRAFT
+            return EXPORTED if is_unsent and self.exports.exists() else self.status
+        return str(self.shown_status)
+
+    def get_shown_status_display(self) -> str:
+        return str({**dict(self.Status.choices), EXPORTED: EXPORTED_LABEL}[self.get_shown_status()])
 
     @property
     def follows_local_time(self) -> bool:

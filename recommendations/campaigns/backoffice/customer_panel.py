@@ -32,7 +32,8 @@ class CustomerCampaign:
 def list_campaign_outcomes(customer: Customer, as_of: datetime) -> list[CustomerCampaign]:
     """Return the newest campaigns of the customer's segments with their outcomes, in three queries."""
     segments = find_segments(customer=customer, as_of=as_of)
-    campaigns = list(Campaign.objects.filter(segment__in=segments).select_related("segment")[:MAX_CAMPAIGNS])
+    found = Campaign.objects.with_shown_status().filter(segment__in=segments)
+    campaigns = list(found.select_related("segment")[:MAX_CAMPAIGNS])
     # Conditions differ per campaign, so each becomes two columns of one query instead of a query of its own.
     flags = {
         f"{name}_{number}": ExpressionWrapper(condition, BooleanField())

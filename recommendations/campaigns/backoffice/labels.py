@@ -3,14 +3,14 @@
 from django.utils.formats import date_format, time_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.number_formats import (
     format_count,
     format_moment,
     join_list,
 )
-from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.models import EXPORTED, EXPORTED_LABEL, Campaign
 
 WEEKDAYS = (
     gettext_lazy("Monday"),
@@ -55,12 +55,15 @@ def describe_schedule(campaign: Campaign) -> str:
     return text
 
 
+def list_statuses() -> list[tuple[str, str]]:
+    """Return the statuses that users see with their capitalized labels; drafts are followed by exported campaigns."""
+    statuses = [(str(key), capfirst(str(label))) for key, label in Campaign.Status.choices]
+    return [statuses[0], (EXPORTED, capfirst(str(EXPORTED_LABEL))), *statuses[1:]]
+
+
 def describe_status(campaign: Campaign) -> str:
-    """Return the status, capitalized; a campaign that another program sends is never launched, but its audience may be exported."""
-    is_exported = campaign.channel == Campaign.Channel.EXPORT and campaign.status == Campaign.Status.DRAFT
-    if is_exported and campaign.exports.exists():
-        return capfirst(pgettext("campaign", "exported"))
-    return capfirst(campaign.get_status_display())
+    """Return the status that users see, capitalized."""
+    return capfirst(campaign.get_shown_status_display())
 
 
 def describe_goal(campaign: Campaign) -> str:

@@ -1,5 +1,6 @@
 """The list of campaigns: what is running, what comes next, and the results."""
 
+from collections import Counter
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -15,14 +16,14 @@ from config.foundation.backoffice.tables import Cell, Column, Table, build_table
 from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
 from config.foundation.slow_figures import get_figures
 from recommendations.campaigns.backoffice.access import ADD, VIEW
-from recommendations.campaigns.backoffice.labels import describe_schedule
-from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
+from recommendations.campaigns.backoffice.labels import describe_schedule, describe_status, list_statuses
+from recommendations.campaigns.models import EXPORTED, Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.queue import count_deliveries
 
 PAGE_SIZE = 25
 COLUMNS = (
     Column(key="name", label=gettext_lazy("Campaign"), sort="name", align="text"),
-    Column(key="status", label=gettext_lazy("Status"), sort="status", align="text"),
+    Column(key="status", label=gettext_lazy("Status"), sort="shown_status", align="text"),
     Column(key="segment", label=gettext_lazy("Segment"), align="text"),
     Column(key="channel", label=gettext_lazy("Channel"), align="text"),
     Column(key="next", label=gettext_lazy("Next run"), sort="next_run_at", align="text"),
@@ -37,20 +38,22 @@ def show_list(request: HttpRequest) -> HttpResponse:
     """Show all campaigns, newest first; ``?status=`` shows those of one status."""
     check_permissions(request, VIEW)
     status = request.GET.get("status", "")
-    campaigns = Campaign.objects.select_related("segment").annotate(
+    campaigns = Campaign.objects.with_shown_status().select_related("segment")
+    campaigns = campaigns.annotate(
         last_run_at=Subquery(
             CampaignRun.objects.filter(campaign=OuterRef("pk")).order_by("-started_at").values("started_at")[:1]
         )
     )
-    if status in Campaign.Status.values:
-        campaigns = campaigns.filter(status=status)
+    statuses = list_statuses()
+    if status in dict(statuses):
+        campaigns = campaigns.filter(shown_status=status)
     return render_page(
         request,
         "admin/campaigns/list.html",
         title=_("Campaigns"),
         verdict=describe_campaigns(),
         table=build_campaign_table(request, campaigns),
-        statuses=[(key, capfirst(str(label)), key == status) for key, label in Campaign.Status.choices],
+        statuses=[(key, label, key == status) for key, label in statuses],
         chosen_status=status,
         can_add=request.user.has_perm(ADD),
         settings=CampaignSettings.objects.first() or CampaignSettings(),
@@ -60,9 +63,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
 
 def describe_campaigns() -> str:
     """Return one sentence on what is running and what waits."""
-    numbers = dict.fromkeys(Campaign.Status.values, 0)
-    for status in Campaign.objects.values_list("status", flat=True):
-        numbers[status] += 1
+    numbers = Counter(Campaign.objects.with_shown_status().values_list("shown_status", flat=True))
     parts = [
         text % {"count": format_count(numbers[status])}
         for status, text in (
@@ -70,6 +71,7 @@ def describe_campaigns() -> str:
             (Campaign.Status.SCHEDULED, _("%(count)s scheduled")),
             (Campaign.Status.WAITING, _("%(count)s waiting for approval")),
             (Campaign.Status.PAUSED, _("%(count)s paused")),
+            (EXPORTED, _("%(count)s exported")),
             (Campaign.Status.DRAFT, _("%(count)s drafts")),
         )
         if numbers[status]
@@ -103,7 +105,7 @@ def count_by_campaign() -> dict[int, list[int]]:
 
 
 def format_campaign(campaign: Any, sent: int, opened: int, clicked: int) -> dict[str, Any]:
-    status = capfirst(campaign.get_status_display())
+    status = describe_status(campaign)
     return {
         "name": Cell(campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk])),
         "status": Cell(f"{status} · {_('simulated')}" if campaign.is_simulated else status, title=campaign.problem),

@@ -54,7 +54,9 @@ class CampaignList(generics.ListCreateAPIView[Campaign]):
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "POST": "campaigns:write"}
     idempotent = True
-    queryset = Campaign.objects.select_related("segment", "template").prefetch_related("excluded_segments")
+    queryset = (
+        Campaign.objects.with_shown_status().select_related("segment", "template").prefetch_related("excluded_segments")
+    )
     serializer_class = CampaignSerializer
     ordering = "key"
 
@@ -72,7 +74,9 @@ class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
     """One campaign."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
-    queryset = Campaign.objects.select_related("segment", "template").prefetch_related("excluded_segments")
+    queryset = (
+        Campaign.objects.with_shown_status().select_related("segment", "template").prefetch_related("excluded_segments")
+    )
     serializer_class = CampaignSerializer
     lookup_field = "key"
     http_method_names = ("get", "patch", "head", "options")

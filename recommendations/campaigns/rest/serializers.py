@@ -13,10 +13,12 @@ from customers.segments.models import Segment
 from recommendations.campaigns.audience import AudiencePreview
 from recommendations.campaigns.audience_hints import HintCode, find_hints
 from recommendations.campaigns.locked_fields import get_locked_fields, get_locked_message
-from recommendations.campaigns.models import Campaign, CampaignRun
+from recommendations.campaigns.models import EXPORTED, EXPORTED_LABEL, Campaign, CampaignRun
 from recommendations.measurement.result_serializers import ComparisonSerializer, RecommendedSalesSerializer
 from recommendations.messaging.models import MessageTemplate
 from recommendations.sending.models import Delivery, SkipReason
+
+SHOWN_STATUS = serializers.ChoiceField(choices=[*Campaign.Status.choices, (EXPORTED, EXPORTED_LABEL)], read_only=True)
 
 
 @extend_schema_field({"type": "string", "maxLength": 8, "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"})
@@ -52,6 +54,9 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
     )
 
     send_time = TimeOfDayField(required=False, help_text=_("The time of day of recurring runs, such as 10:00:00."))
+    status = serializers.SerializerMethodField(
+        help_text=_("exported: another program sends the campaign, and its audience was downloaded at least once.")
+    )
 
     class Meta:
         model = Campaign
@@ -61,8 +66,12 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
             *("month_day", "send_time", "uses_customer_time", "ends_on", "goal", "attribution_days", "status"),
             *("next_run_at", "problem", "created_at"),
         ]
-        read_only_fields = ["status", "next_run_at", "problem", "created_at"]
+        read_only_fields = ["next_run_at", "problem", "created_at"]
         extra_kwargs: ClassVar[dict[str, Any]] = {"description": {"max_length": 10_000}}
+
+    @extend_schema_field(SHOWN_STATUS)
+    def get_status(self, campaign: Campaign) -> str:
+        return campaign.get_shown_status()
 
     def validate_key(self, key: str) -> str:
         if self.instance and key != self.instance.key:

@@ -17,7 +17,7 @@ UNSENT = (Campaign.Status.DRAFT, Campaign.Status.WAITING, Campaign.Status.SCHEDU
 
 def describe_campaign_effect(campaign: Campaign, *, as_of: datetime) -> str:
     """Return the additional revenue of a campaign with its interval, or why that is not known."""
-    if campaign.status in UNSENT:
+    if campaign.get_shown_status() in UNSENT:
         return capfirst(str(campaign.get_status_display()))
     results = get_figures_soon(name_results(campaign), CampaignResults, lambda: compute_results(campaign, as_of=as_of))
     if results is None:

@@ -104,8 +104,10 @@ class CampaignSuggestions:
             raise StartError(draft, [_("The campaign is waiting for approval by a second person.")])
 
     def describe_effects(self, decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> dict[int, LaterEffect]:
-        campaigns = Campaign.objects.select_related("segment").in_bulk(
-            [decision.created_id for decision in decisions if decision.created_id]
+        campaigns = (
+            Campaign.objects.with_shown_status()
+            .select_related("segment")
+            .in_bulk([decision.created_id for decision in decisions if decision.created_id])
         )
         return {
             decision.pk: LaterEffect(

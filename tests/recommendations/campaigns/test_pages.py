@@ -93,6 +93,13 @@ def test_after_an_export_the_audience_and_the_measurement_are_locked(api: APICli
         assert "after the audience was exported" in refused.json()["errors"][0]["message"]
     assert api.patch(url, {"name": "Summer"}, format="json").json()["name"] == "Summer"
     assert "Exported" in marketer.get(page).text
+    assert (api.get(url).json()["status"], api.get("/api/v1/campaigns/").json()["results"][0]["status"]) == (
+        ("exported", "exported")
+    )
+    listed = reverse("admin:campaigns_campaign_changelist")
+    assert "1 exported." in marketer.get(listed).text
+    for status, is_listed in (("exported", True), ("draft", False)):
+        assert (page in marketer.get(listed, {"status": status}).text) is is_listed
     assert "When another system sends the messages" in marketer.get(page).text
     assert (
         "after the audience was exported"
