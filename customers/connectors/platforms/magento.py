@@ -1,7 +1,8 @@
 """Magento 2 and Adobe Commerce: the REST API with the token of an integration. Without webhooks: changes are read every ten minutes.
 
 Sources: developer.adobe.com/commerce/webapi/rest (searchCriteria, tokens), and the interfaces of magento/magento2 2.4: CatalogDataProductInterface,
-CustomerDataCustomerInterface (``is_subscribed``), SalesDataOrderInterface and InventoryApiDataSourceItemInterface. Amounts are in the base currency.
+CustomerDataCustomerInterface (``is_subscribed``), SalesDataOrderInterface, InventoryApiDataSourceItemInterface and
+InventorySalesApi (AreProductsSalable, StockResolver). Amounts are in the base currency.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from customers.connectors.platforms.values import clean_shop_url, dig, read_amou
 API = "/rest/V1"
 PAGE_SIZE, SAMPLE_SIZE = 200, 10
 MAX_CREDIT_MEMOS = 2000  # of the orders of a page
+MAX_SALABLE_SKUS = 50  # of a request, whose address has all of them
 PATHS = {
     ShopRecordKind.PRODUCTS: "/products",
     ShopRecordKind.CUSTOMERS: "/customers/search",
@@ -93,6 +95,7 @@ class MagentoConnector(Connector):
         self._brands: dict[str, str] | None = None
         self._store: dict[str, Any] | None = None
         self._has_sources = True
+        self._stock_id: int | None = None  # 0 if the integration may not read it
 
     def close(self) -> None:
         self.client.close()
@@ -170,8 +173,10 @@ class MagentoConnector(Connector):
             memos = self._read_credit_memos(rows)
             return [map_order(row, memos.get(str(row.get("entity_id")), ())) for row in rows]
         store = self._read_store()
+        stock = self._read_stock(rows)
         context = ProductContext(
-            stock=self._read_stock(rows),
+            stock=stock,
+            sold_without_stock=self._read_salable([sku for sku, amount in stock.items() if amount <= 0]),
             parents=self._read_parents(),
             paths=self._read_paths(),
             media_url=str(
@@ -225,6 +230,34 @@ class MagentoConnector(Connector):
             amount = read_amount(item.get("quantity")) if str(item.get("status")) == "1" else Decimal(0)
             stock[str(item.get("sku"))] = stock.get(str(item.get("sku")), Decimal(0)) + amount
         return stock
+
+    def _read_salable(self, skus: Sequence[str]) -> set[str]:
+        """Return the SKUs that can be bought, such as those with backorders or without inventory management; none if this is unknown."""
+        salable = set[str]()
+        stock_id = self._read_stock_id() if skus else 0
+        if not stock_id:
+            return salable
+        for start in range(0, len(skus), MAX_SALABLE_SKUS):
+            batch = skus[start : start + MAX_SALABLE_SKUS]
+            query = {f"skus[{number}]": sku for number, sku in enumerate(batch)} | {"stockId": str(stock_id)}
+            rows = self._read_optional("/inventory/are-products-salable", query) or ()
+            salable |= {str(row.get("sku")) for row in rows if row.get("salable") is True}
+        return salable
+
+    def _read_stock_id(self) -> int:
+        """Return the stock of the first store view's website; 0 if the integration may not read it."""
+        if self._stock_id is None:
+            website_id = str(self._read_store().get("website_id") or "")
+            websites = self._read_optional("/store/websites") or ()
+            codes = [str(website.get("code")) for website in websites if str(website.get("id")) == website_id]
+            path = f"/inventory/stock-resolver/website/{quote(codes[0], safe='')}" if codes else ""
+            self._stock_id = int(dig(self._read_optional(path) if path else {}, "stock_id") or 0)
+        return self._stock_id
+
+    def _read_optional(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """Return the JSON of a path; None if the shop lacks it, or the integration may not read it."""
+        answer = self.client.send("GET", API + path, query=query)
+        return answer.read_json() if answer.status == 200 else None
 
     def _read_parents(self) -> dict[str, Parent]:
         """Return the configurable product of each variant, by the variant's ID."""
@@ -281,6 +314,7 @@ class ProductContext:
     """What the products of a page need besides their own rows. now: the time in the time zone of the store."""
 
     stock: Mapping[str, Decimal]
+    sold_without_stock: Collection[str]
     parents: Mapping[str, Parent]
     paths: Mapping[str, str]
     media_url: str
@@ -329,13 +363,19 @@ def map_product(row: Mapping[str, Any], context: ProductContext) -> MappedRecord
         **map_page(row, context.parents.get(product_id), context),
         **find_prices(row.get("price"), custom, now=context.now),
         "stock": int(stock) if stock is not None else None,
-        "availability": (
-            Availability.OUT_OF_STOCK if stock is not None and stock <= 0 else Availability.IN_STOCK
-        ).value,
+        "availability": find_availability(sku, context).value,
         "image_url": f"{context.media_url.rstrip('/')}/catalog/product{custom['image']}" if custom.get("image") else "",
         "brand": context.brands.get(brand := find_brand(custom), "" if brand.isdecimal() else brand),
     }
     return MappedRecord(product_id, updated_at, [item])
+
+
+def find_availability(sku: str, context: ProductContext) -> Availability:
+    """Return whether a product can be bought; one without sources always can."""
+    stock = context.stock.get(sku)
+    if stock is None or stock > 0:
+        return Availability.IN_STOCK
+    return Availability.BACKORDER if sku in context.sold_without_stock else Availability.OUT_OF_STOCK
 
 
 def map_page(row: Mapping[str, Any], parent: Parent | None, context: ProductContext) -> dict[str, Any]:

@@ -120,6 +120,25 @@ def test_a_special_price_applies_in_its_period_and_if_it_is_lower(special: dict[
     assert found == {"price": expected, "attributes": attributes}, "the attribute is removed after the sale"
 
 
+@pytest.mark.parametrize(
+    ("denied", "backorder"), [("", "backorder"), ("/inventory/are-products-salable", "out_of_stock")]
+)
+def test_the_stock_status_and_backorders_count(
+    denied: str, backorder: str, server: MagentoServer, bags: ShopConnection
+) -> None:
+    server.denied = denied
+    server.records["/products"] = [make_product(number) for number in (1, 2, 3, 4)]
+    server.stock = {"BAG-1": 0, "BAG-2": -1, "BAG-3": 5, "BAG-4": 5}
+    server.backorders, server.disabled_stock = {"BAG-2"}, {"BAG-3"}
+    run_all(bags)
+    assert dict(Product.objects.values_list("product_id", "availability")) == {
+        "BAG-1": "out_of_stock",
+        "BAG-2": backorder,
+        "BAG-3": "out_of_stock",
+        "BAG-4": "in_stock",
+    }
+
+
 def test_products_without_a_page_are_inactive(server: MagentoServer, bags: ShopConnection) -> None:
     server.url_suffix = ""
     server.records["/products"][2]["status"] = 2

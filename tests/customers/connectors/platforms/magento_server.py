@@ -91,6 +91,8 @@ class MagentoServer(PlatformServer):
         super().__init__()
         self.records: dict[str, list[dict[str, Any]]] = {"/products": [], "/customers/search": [], "/orders": []}
         self.stock: dict[str, int] = {}
+        self.disabled_stock = set[str]()  # SKUs whose stock status is "out of stock"
+        self.backorders = set[str]()  # SKUs that can be bought without stock
         self.credit_memos: list[dict[str, Any]] = []
         leaf = {"id": 4, "name": "Bags", "level": 3, "children_data": []}
         self.categories: list[dict[str, Any]] = [{"id": 3, "name": "Gear", "level": 2, "children_data": [leaf]}]
@@ -108,7 +110,16 @@ class MagentoServer(PlatformServer):
         if path == "/store/storeConfigs":
             media = f"{self.url}/media/"
             return Answer(
-                200, [{"id": 1, "code": "default", "base_currency_code": "USD", "secure_base_media_url": media}]
+                200,
+                [
+                    {
+                        "id": 1,
+                        "code": "default",
+                        "base_currency_code": "USD",
+                        "secure_base_media_url": media,
+                        "website_id": 1,
+                    }
+                ],
             )
         if path == "/products/attributes/manufacturer/options":
             return Answer(200, [{"label": " ", "value": ""}, {"label": "Acme", "value": "7"}])
@@ -117,10 +128,24 @@ class MagentoServer(PlatformServer):
         if path == "/inventory/source-items":
             wanted = list_filters(call)[0][1].split(",")
             items = [
-                {"sku": sku, "source_code": "default", "quantity": self.stock.get(sku, 0), "status": 1}
+                {
+                    "sku": sku,
+                    "source_code": "default",
+                    "quantity": self.stock.get(sku, 0),
+                    "status": int(sku not in self.disabled_stock),
+                }
                 for sku in wanted
             ]
             return Answer(200, {"items": items, "total_count": len(items)})
+        if path == "/store/websites":
+            return Answer(200, [{"id": 0, "code": "admin"}, {"id": 1, "code": "base"}])
+        if path == "/inventory/stock-resolver/website/base":
+            return Answer(200, {"stock_id": 2, "name": "EU"})
+        if path == "/inventory/are-products-salable":
+            assert call.query["stockId"] == "2"
+            skus = [value for name, value in call.query.items() if name.startswith("skus[")]
+            rows = [{"sku": sku, "stock_id": 2, "salable": sku in self.backorders} for sku in skus]
+            return Answer(200, rows)
         if path == "/creditmemos":
             wanted = list_filters(call)[0][1].split(",")
             memos = [memo for memo in self.credit_memos if str(memo["order_id"]) in wanted]
