@@ -52,7 +52,7 @@ class MappedRecord:
         external_id: the platform's ID. updated_at: the platform's time of the last change.
         items: the fields of ``upsert_products`` (one per variant), of customers, or of ``upsert_orders``.
         consents: purpose to whether it was given, of a customer.
-        is_skipped: a record that is no sale, such as a test order.
+        is_skipped: a record that is no sale, such as a test order; an order that was one before is canceled.
         is_group: the items are all the variants of a product, whose ID is their ``parent_id``; others were removed from it.
     """
 

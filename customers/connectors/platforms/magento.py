@@ -455,6 +455,9 @@ def map_order(row: Mapping[str, Any], memos: Sequence[Mapping[str, Any]] = ()) -
     if status == "placed" and refunded > 0:
         status = "refunded" if refunded >= total else "partly_refunded"
     lines = [map_line(item) for item in row.get("items") or () if not item.get("parent_item_id")]
+    lines = [line for line in lines if line["quantity"] != "0"]
+    if not lines and not total:  # with an amount, it is rejected, which the page shows
+        return MappedRecord(external_id, read_time(row.get("updated_at")), is_skipped=True)
     item = {
         "order_id": str(row.get("increment_id")),
         "user_id": str(row["customer_id"]) if row.get("customer_id") else "",
@@ -469,7 +472,7 @@ def map_order(row: Mapping[str, Any], memos: Sequence[Mapping[str, Any]] = ()) -
         "coupon": row.get("coupon_code") or "",
         "channel": row.get("store_name") and str(row["store_name"]).splitlines()[-1][:100],
         "country": dig(row, "billing_address", "country_id") or "",
-        "lines": [line for line in lines if line["quantity"] != "0"],
+        "lines": lines,
     }
     sold = {item.get("item_id") for item in row.get("items") or () if not item.get("parent_item_id")}
     returns = [goods for memo in memos if (goods := map_credit_memo(str(row.get("increment_id")), memo, sold)).lines]

@@ -188,6 +188,8 @@ def map_order(
         return MappedRecord(order_id, updated_at, is_skipped=True)
     refunded = count_refunded(node, refund_lines)
     sold = [line for line in lines if line.get("quantity")]
+    if not sold and not read_money(node, "totalPriceSet"):  # with an amount, it is rejected, which the page shows
+        return MappedRecord(order_id, updated_at, is_skipped=True)
     # units that were removed from the order without a refund were never bought
     bought = [remove_units(line, refunded) for line in sold]
     mapped = [map_line(line) for line in bought if line["quantity"]] or [map_line(line) for line in sold]

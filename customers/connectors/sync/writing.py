@@ -71,6 +71,9 @@ def write_records(
     wanted = [record for record in latest.values() if not record.is_skipped]
     result.counts["skipped"] = len(latest) - len(wanted)
     with transaction.atomic():
+        skipped = [record.external_id for record in latest.values() if record.is_skipped]
+        if skipped and kind == ShopRecordKind.ORDERS and (canceled := cancel_skipped(connection, skipped, at=at)):
+            result.counts["deleted"] += canceled
         if wanted:
             WRITERS[ShopRecordKind(kind)](connection, wanted, result, at)
         if dry_run:
@@ -283,6 +286,15 @@ def cancel_lost_returns(connection: ShopConnection, records: Sequence[MappedReco
         return 0
     lock_source(connection.source)
     return cancel_orders(source=connection.source, order_ids=lost, at=at, kinds=[Order.Kind.RETURN])
+
+
+def cancel_skipped(connection: ShopConnection, external_ids: Sequence[str], *, at: datetime) -> int:
+    """Cancel the orders that were sales before, such as those whose lines were all removed; return their number."""
+    stored = list_local_ids(connection, ShopRecordKind.ORDERS, external_ids)
+    if not stored:
+        return 0
+    lock_source(connection.source)
+    return cancel_orders(source=connection.source, order_ids=stored, at=at)
 
 
 def read_orders(connection: ShopConnection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -359,6 +359,16 @@ def test_units_that_were_removed_by_editing_are_not_sold() -> None:
     assert (sale[1], returned) == ([("1", "12.50"), ("2", "25.00")], [("-1", "-12.50")])
 
 
+def test_an_order_that_has_lost_all_its_lines_is_canceled(full: ShopifyServer, shop: ShopConnection) -> None:
+    run_all(shop)
+    assert Order.objects.get(order_id="1001").status == "placed"
+    full.records["orders"][0] |= {"lineItems": [], "totalPriceSet": money("0.0"), "updatedAt": "2026-11-02T10:00:00Z"}
+    run = run_all(shop, "reconciliation", at=NOW + timedelta(days=1))
+    assert Order.objects.get(order_id="1001").status == "cancelled"
+    assert (run.counts["orders"].get("deleted"), run.counts["orders"].get("rejected")) == (1, None)
+    assert run_all(shop, "reconciliation", at=NOW + timedelta(days=2)).counts["orders"].get("deleted") is None
+
+
 @pytest.mark.parametrize(
     ("financial", "left", "expected"),
     [
