@@ -111,7 +111,8 @@ class SyncDifference(models.Model):
     """A record that differed from the shop when a run compared it, or that could not be imported.
 
     Attributes:
-        detail: the fields that differed, or the reasons of a rejection as JSON (field, code, message); for customers without values.
+        detail: the fields that differed, with both values unless these are long or personal, or the reasons of a rejection as JSON
+            (field, code, message).
     """
 
     class Code(models.TextChoices):

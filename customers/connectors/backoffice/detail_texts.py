@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from catalog.models import Availability
 from config.foundation.number_formats import join_label
+from customers.connectors.sync.comparison import NAMED
 from customers.orders.models import Order
 from customers.orders.order_rules import MAX_LINES, REASONS
 
@@ -23,15 +24,47 @@ FIELDS = {
     "status": gettext_lazy("status"),
     "total": gettext_lazy("total"),
     "refunded": gettext_lazy("refunded"),
+    "sku": gettext_lazy("SKU"),
+    "brand": gettext_lazy("brand"),
+    "currency": gettext_lazy("currency"),
+    "cost": gettext_lazy("cost"),
+    "parent_id": gettext_lazy("product group"),
+    "published_at": gettext_lazy("published at"),
+    "is_draft": gettext_lazy("draft"),
+    "discount": gettext_lazy("discount"),
+    "shipping": gettext_lazy("shipping"),
+    "tax": gettext_lazy("tax"),
+    "placed_at": gettext_lazy("order date"),
+    "coupon": gettext_lazy("coupon"),
+    "channel": gettext_lazy("channel"),
+    "lines": gettext_lazy("order lines"),
+    "line_amounts": gettext_lazy("amounts of the order lines"),
+    "description": gettext_lazy("description"),
+    "image_url": gettext_lazy("image URL"),
+    "url": gettext_lazy("URL"),
+    "attributes": gettext_lazy("attributes"),
+    "tags": gettext_lazy("tags"),
+    "user_id": gettext_lazy("customer ID"),
+    "name": pgettext_lazy("person", "name"),
+    "email": gettext_lazy("email"),
+    "phone": gettext_lazy("phone"),
+    "birthday": gettext_lazy("birthday"),
+    "language": gettext_lazy("language"),
+    "country": gettext_lazy("country"),
+    "traits": gettext_lazy("traits"),
 }
+YES_NO = {"True": gettext_lazy("yes"), "False": gettext_lazy("no")}
 # the fields whose values are codes
 VALUES: Mapping[str, Mapping[str, str | Promise]] = {
     "availability": dict(Availability.choices),
-    "is_active": {"True": gettext_lazy("yes"), "False": gettext_lazy("no")},
+    "is_active": YES_NO,
+    "is_draft": YES_NO,
     "status": dict(Order.Status.choices),
 }
 CHANGED_CODE = re.compile(f"(^|; )({'|'.join(VALUES)}): (\\w*) → (\\w*)(?=; |$)")
 CHANGED_FIELD = re.compile(f"(^|; )({'|'.join(FIELDS)}): ")
+# the fields whose values are not stored
+NAMED_FIELD = re.compile(f"(^|; )({'|'.join(NAMED)})(?=; |$)")
 
 
 # the fields of rejected records, besides those that are compared
@@ -39,15 +72,8 @@ REJECTED_FIELDS: Mapping[str, str | Promise] = {
     **FIELDS,
     "product_id": gettext_lazy("product ID"),
     "order_id": gettext_lazy("order ID"),
-    "user_id": gettext_lazy("customer ID"),
-    "email": gettext_lazy("email"),
-    "phone": gettext_lazy("phone"),
-    "placed_at": gettext_lazy("order date"),
-    "currency": gettext_lazy("currency"),
-    "lines": gettext_lazy("order lines"),
     "quantity": gettext_lazy("quantity"),
     "unit_price": gettext_lazy("unit price"),
-    "discount": gettext_lazy("discount"),
 }
 PROBLEM_TEXTS: Mapping[str, str | Promise] = {
     **REASONS,
@@ -96,4 +122,5 @@ def translate_changes(detail: str) -> str:
         return f"{found[1]}{found[2]}: {values.get(found[3], found[3])} → {values.get(found[4], found[4])}"
 
     detail = CHANGED_CODE.sub(translate_codes, detail)
+    detail = NAMED_FIELD.sub(lambda found: f"{found[1]}{FIELDS[found[2]]}", detail)
     return CHANGED_FIELD.sub(lambda found: found[1] + join_label(FIELDS[found[2]], ""), detail)

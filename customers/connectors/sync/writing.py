@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from catalog.upsert import get_change_time, upsert_products
 from config.foundation.shop.profile import get_shop
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncDifference, SyncedRecord
 from customers.connectors.platforms.base import MappedRecord
+from customers.connectors.sync.comparison import describe_updates, read_customers, read_orders, read_products
 from customers.connectors.sync.product_adjustments import adjust_product
 from customers.identity.consent.ledger import record_changed_consents
 from customers.identity.consent.proofs import ConsentProof
@@ -31,9 +32,6 @@ from customers.orders.source_lock import lock_source
 from customers.orders.upsert import upsert_orders
 
 CUSTOMER_FIELDS = ("email", "phone", "language", "country")
-PRODUCT_COMPARED = ("title", "price", "stock", "availability", "category", "is_active")
-ORDER_COMPARED = ("status", "total", "refunded")
-AMOUNTS = frozenset({"price", "total", "refunded"})
 ERASED = "erased"
 MAX_REASONS = 10  # of one rejected record
 
@@ -87,13 +85,13 @@ def write_products(
     """Write the variants of products; variants that a product no longer has are deactivated."""
     at = get_change_time(at)
     items, owners = flatten_items(records)
-    before = read_products([str(item.get("product_id", "")) for item in items]) if result.compares else {}
+    keys = [str(item.get("product_id", "")) for item in items]
+    before = read_products(keys) if result.compares else {}
     written = upsert_products(items=items, at=at, currency=get_currency(connection))
     written = retry_adjusted(items, written, result, at=at, currency=get_currency(connection))
     deactivate_lost_variants(records, at=at)
-    collect_outcomes(
-        result, ShopRecordKind.PRODUCTS, written, owners, lambda index: describe_product(items[index], before)
-    )
+    changes = describe_updates(read_products, keys, before, written) if result.compares else {}
+    collect_outcomes(result, ShopRecordKind.PRODUCTS, written, owners, changes)
 
 
 def retry_adjusted(
@@ -113,52 +111,6 @@ def retry_adjusted(
         items[index], results[index] = item, replace(row, index=index)
     result.counts["adjusted"] += sum(row.status is not ItemStatus.REJECTED for row in second.results)
     return BulkResult(tuple(results))
-
-
-def read_products(product_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    rows = Product.objects.filter(product_id__in=product_ids).values(
-        "product_id", *PRODUCT_COMPARED[:4], "category__path", "is_active"
-    )
-    return {row["product_id"]: {**row, "category": row["category__path"] or ""} for row in rows}
-
-
-def describe_product(item: Mapping[str, Any], before: Mapping[str, Mapping[str, Any]]) -> str:
-    stored = before.get(str(item.get("product_id")))
-    return describe_changes(item, stored, PRODUCT_COMPARED) if stored else ""
-
-
-def describe_changes(item: Mapping[str, Any], stored: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Return the compared fields that differ, as "price: 4.50 → 5.00"."""
-    changes = []
-    for name in names:
-        if name not in item:
-            continue
-        old, new = format_value(stored.get(name)), format_value(item[name])
-        if old != new and not are_equal_numbers(old, new):
-            if name in AMOUNTS:
-                old, new = format_amount(old), format_amount(new)
-            changes.append(f"{name}: {old[:80]} → {new[:80]}")
-    return "; ".join(changes)
-
-
-def format_value(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def format_amount(value: str) -> str:
-    """Return an amount with at least two decimals; text that is not a number stays as it is."""
-    try:
-        amount = Decimal(value)
-        return f"{amount:.2f}" if amount == round(amount, 2) else value
-    except ArithmeticError:
-        return value
-
-
-def are_equal_numbers(first: str, second: str) -> bool:
-    try:
-        return float(first or 0) == float(second or 0)
-    except ValueError:
-        return False
 
 
 def deactivate_lost_variants(records: Sequence[MappedRecord], *, at: datetime) -> int:
@@ -183,11 +135,12 @@ def write_customers(
         else:
             changes.append(change)
             owners.append(record)
+    keys = [owner.external_id for owner in owners]
+    before = read_customers(keys) if result.compares else {}
     written = upsert_customers(changes=changes, seen_at=at, widens_seen_times=False, links_addresses=True)
     written = retry_without_taken(changes, written, at=at)
-    collect_outcomes(
-        result, ShopRecordKind.CUSTOMERS, written, [owner.external_id for owner in owners], lambda index: ""
-    )
+    differing = describe_updates(read_customers, keys, before, written) if result.compares else {}
+    collect_outcomes(result, ShopRecordKind.CUSTOMERS, written, keys, differing)
     write_consents(connection, owners, written, at=at)
 
 
@@ -258,18 +211,15 @@ def write_orders(
 ) -> None:
     items, owners = flatten_items(records)
     keys = [str(item["order_id"]) for item in items]
-    before = read_orders(connection, keys) if result.compares else {}
+    read = partial(read_orders, connection.source)
+    before = read(keys) if result.compares else {}
     cancel_lost_returns(connection, records, at=at)
     # the connector has read the whole catalog: what it lacks was deleted, or is a tip or a custom line
     written = upsert_orders(
         items=items, source=connection.source, at=at, currency=get_currency(connection), creates_drafts=True
     )
-
-    def describe(index: int) -> str:
-        stored = before.get(keys[index])
-        return describe_changes(items[index], stored, ORDER_COMPARED) if stored else ""
-
-    collect_outcomes(result, ShopRecordKind.ORDERS, written, owners, describe)
+    changes = describe_updates(read, keys, before, written) if result.compares else {}
+    collect_outcomes(result, ShopRecordKind.ORDERS, written, owners, changes)
 
 
 def cancel_lost_returns(connection: ShopConnection, records: Sequence[MappedRecord], *, at: datetime) -> int:
@@ -297,11 +247,6 @@ def cancel_skipped(connection: ShopConnection, external_ids: Sequence[str], *, a
     return cancel_orders(source=connection.source, order_ids=stored, at=at)
 
 
-def read_orders(connection: ShopConnection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    rows = Order.objects.filter(source=connection.source, order_id__in=keys).values("order_id", *ORDER_COMPARED)
-    return {row["order_id"]: row for row in rows}
-
-
 WRITERS = {
     ShopRecordKind.PRODUCTS: write_products,
     ShopRecordKind.CUSTOMERS: write_customers,
@@ -320,9 +265,9 @@ def get_currency(connection: ShopConnection) -> str:
 
 
 def collect_outcomes(
-    result: WriteResult, kind: ShopRecordKind, written: BulkResult, owners: Sequence[str], describe: Any
+    result: WriteResult, kind: ShopRecordKind, written: BulkResult, owners: Sequence[str], changes: Mapping[int, str]
 ) -> None:
-    """Count the outcomes of items, and list the records that were missing, different or rejected."""
+    """Count the outcomes of items, and list the records that were missing, different or rejected. changes: by the index of the item."""
     for item, owner in zip(written.results, owners, strict=True):
         if item.status is ItemStatus.REJECTED:
             reject(result, kind, owner, item.problems)
@@ -336,7 +281,7 @@ def collect_outcomes(
                     kind=kind,
                     external_id=owner,
                     code=code,
-                    detail="" if is_new else describe(item.index),
+                    detail="" if is_new else changes.get(item.index, ""),
                     is_repaired=True,
                 )
             )

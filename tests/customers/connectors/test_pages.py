@@ -39,6 +39,7 @@ def test_differences_name_their_fields_in_the_language_of_the_reader() -> None:
             translate_detail("status: cancelled → placed; is_active: False → True")
             == "状态：已取消 → 已下单; 启用：否 → 是"
         )
+        assert translate_detail("price: 1.00 → 4.50; description; tags") == "价格：1.00 → 4.50; 描述; 标签"
 
 
 def test_reasons_are_in_the_language_of_the_reader() -> None:

@@ -437,7 +437,9 @@ def test_a_disabled_shop_stops_its_run(
     assert (run.status, Product.objects.count()) == ("failed", 1)
 
 
-def test_reconciliation_finds_and_repairs_ten_planted_differences(full: ShopifyServer, shop: ShopConnection) -> None:
+def test_reconciliation_finds_and_repairs_planted_differences_and_names_their_fields(
+    full: ShopifyServer, shop: ShopConnection
+) -> None:
     full.records["products"] += [make_product(number) for number in range(4, 14)]
     full.records["orders"] += [make_order(2000 + number, customer=11) for number in range(10)]
     run_all(shop)
@@ -448,6 +450,9 @@ def test_reconciliation_finds_and_repairs_ten_planted_differences(full: ShopifyS
     Order.objects.filter(order_id="2000").delete()  # missing here
     Order.objects.filter(order_id="2001").update(total=1)
     Order.objects.filter(order_id="2002").update(status="refunded")
+    OrderLine.objects.filter(order__order_id="2003").update(quantity=5)
+    Product.objects.filter(product_id="401").update(description="Old")
+    Customer.objects.filter(identifiers__value="11").update(language="de")
     full.records["products"].append(make_product(99))  # a lost webhook
     full.records["orders"].append(make_order(2099, customer=12))
     full.records["products"] = [row for row in full.records["products"] if row["id"] != "gid://shopify/Product/13"]
@@ -464,11 +469,16 @@ def test_reconciliation_finds_and_repairs_ten_planted_differences(full: ShopifyS
         ("orders", "2000"): "missing",
         ("orders", "2001"): "different",
         ("orders", "2002"): "different",
+        ("orders", "2003"): "different",
+        ("products", "4"): "different",
+        ("customers", "11"): "different",
         ("orders", "2099"): "missing",
         ("customers", "14"): "missing",
     }
-    assert SyncDifference.objects.filter(run=run).count() == 10
+    assert SyncDifference.objects.filter(run=run).count() == 13
     assert found["orders", "2001"][1] == "total: 1.00 → 25.00"
+    assert found["orders", "2003"][1] == "lines: 5 × 101 → 2 × 101"
+    assert (found["products", "4"][1], found["customers", "11"][1]) == ("description", "language")
     assert str(Product.objects.get(product_id="101").price) == "12.50"
     assert not Product.objects.get(product_id="1301").is_active
     assert Order.objects.get(order_id="2009").status == "placed"
