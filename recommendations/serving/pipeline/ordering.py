@@ -70,9 +70,14 @@ def diversify(
     """Return an order of the rows, shape (n,), that trades relevance for variety.
 
     Each step takes the row with the largest (1 − d) · score / max score − d · (largest similarity to a row selected before).
-    similarity: shape (n, n), from 0 to 1. Source: maximal marginal relevance, Carbonell & Goldstein, SIGIR 1998.
+    similarity: shape (n, n), from 0 to 1. Source: maximal marginal relevance, Carbonell & Goldstein, SIGIR 1998. Logarithms of
+    probabilities, which cold start has, count as the probabilities.
     """
-    relevance = (1.0 - diversity) * scores / max(float(scores.max()), 1e-12)
+    largest = float(scores.max())
+    if scores.min() < 0:
+        relevance = (1.0 - diversity) * np.exp(scores - largest)
+    else:
+        relevance = (1.0 - diversity) * scores / max(largest, 1e-12)
     nearest = np.zeros(len(rows), np.float32)
     is_selected = np.zeros(len(rows), np.bool_)
     order = np.empty(len(rows), np.intp)

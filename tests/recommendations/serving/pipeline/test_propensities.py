@@ -14,7 +14,7 @@ from recommendations.engine.variety.kernels import spread_purchased
 from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.impressions.writer import process_queue
 from recommendations.serving.models import Impression, PlacementSettings
-from recommendations.serving.pipeline.ordering import RandomOrder, compute_log_weights, rotate
+from recommendations.serving.pipeline.ordering import RandomOrder, compute_log_weights, diversify, rotate
 from recommendations.serving.pipeline.propensities import compute_rotation_propensities
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
@@ -71,6 +71,19 @@ def test_rotation_is_as_strong_for_every_scale_of_scores() -> None:
         np.testing.assert_allclose(compute_log_weights(scores.astype(np.float32), 0.5), weights)
     assert weights[2] == weights[3], "equal scores swap as if there were no order"
     np.testing.assert_allclose(weights[0] - weights[1], 4 * np.log(6 / 5))
+
+
+def test_diversity_varies_logarithms_of_probabilities_as_much_as_the_probabilities() -> None:
+    shares = np.linspace(1.0, 0.1, 12, dtype=np.float32) / 7
+    category = np.arange(12) // 4
+    similarity = (category[:, None] == category).astype(np.float32)
+    for diversity in (0.2, 0.5, 0.9):
+        order, logarithms = (
+            diversify(np.arange(12, dtype=np.int32), scores, diversity=diversity, similarity=similarity).tolist()
+            for scores in (shares, np.log(shares))
+        )
+        assert logarithms == order
+        assert order != sorted(order), diversity
 
 
 def test_an_explored_product_has_the_frequency_of_its_probability(trained: ModelVersion, loader: StateLoader) -> None:
