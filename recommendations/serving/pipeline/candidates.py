@@ -7,7 +7,7 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.linear_algebra.set_kernels import are_members
-from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
+from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
     BUY_AGAIN,
@@ -200,14 +200,32 @@ def _find_buy_again(context: RecommendationContext) -> Candidates | None:
 
 def _find_static(context: RecommendationContext, *, placement: str) -> Candidates | None:
     """Score products in the same way for all visitors, but leave out what this visitor dismissed or bought."""
-    blend = context.get_blend(placement)
-    if blend is None:
+    scored = _score_static(context, placement)
+    if scored is None:
         return None
-    scored = blend.score(context.make_empty_history(), context.workspaces.take())
     # As the fallback of a cart or a product page, it shows none of the products of the request.
     excluded = context.get_excluded_rows(placement, context.get_start_rows())
     rows, scores = select_candidates(context, scored, placement=placement, n=context.depth, excluded=excluded)
     return Candidates(placement, rows, scores, scored)
+
+
+def find_popular_rows(context: RecommendationContext, n: int, *, excluded: Rows) -> Rows:
+    """Return the n best popular products that are not excluded and that popular may show this visitor, one of each group."""
+    blends = context.state.blends
+    if context.state.model is None or (blends is not None and POPULAR in blends.switched_off):
+        return NO_ROWS
+    scored = _score_static(context, POPULAR)
+    if scored is None:
+        return NO_ROWS
+    excluded = np.concatenate([excluded, context.get_excluded_rows(POPULAR)])
+    select_top = partial(scored.select_top, allowed=context.recommendable, excluded=excluded, factors=context.factors)
+    return select_distinct(context, select_top, n)[0]
+
+
+def _score_static(context: RecommendationContext, placement: str) -> ScoredHistory | None:
+    """Return the scores of a placement that are the same for all visitors; None if the model has none for it."""
+    blend = context.get_blend(placement)
+    return None if blend is None else blend.score(context.make_empty_history(), context.workspaces.take())
 
 
 def _find_new(context: RecommendationContext) -> Candidates | None:

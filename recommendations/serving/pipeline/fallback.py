@@ -7,6 +7,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.foundation.array_types import Rows
 from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.placements import CATEGORIES, POPULAR
 from recommendations.serving.pipeline.candidates import (
@@ -20,7 +21,8 @@ from recommendations.serving.pipeline.candidates import (
 from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank
 from recommendations.serving.pipeline.variety.selection import select_distinct
-from recommendations.serving.state.product_index import ProductFilters
+from recommendations.serving.state.model import NO_ROWS
+from recommendations.serving.state.product_index import ProductFilters, ProductIndex
 
 FILTERS_DROPPED = "filters"
 FILTER_NAMES = ("category", "brand", "price_min", "price_max", "filter")
@@ -75,7 +77,7 @@ def apply_fallback(context: RecommendationContext, candidates: Candidates) -> Ca
         if next_placement is None or next_placement in tried:
             break
         candidates = find_candidates(context, next_placement)
-    last_resort = find_last_resort(context)
+    last_resort = find_last_resort(context, context.depth)
     if not len(last_resort.rows):
         return candidates
     last_resort.placement, last_resort.fallback, last_resort.fallback_reason = requested, LAST_RESORT, reason
@@ -108,19 +110,23 @@ def has_products_without_rules(context: RecommendationContext) -> bool:
     return bool(context.state.products.get_mask(ProductFilters(context.request.in_stock, priced=True)).any())
 
 
-def find_last_resort(context: RecommendationContext) -> Candidates:
+def find_last_resort(context: RecommendationContext, n: int, *, excluded: Rows = NO_ROWS) -> Candidates:
     """Return the products published last, then those without a publication date, the last added first.
 
     Products that were never sold come after the others, so that a new category or an early shop has full lists.
     """
-    products = context.state.products
-    rows = np.concatenate([products.get_newest_rows(), products.get_rows_added_last()])
-    excluded = np.concatenate([context.excluded, context.visitor.dismissed, context.get_start_rows()])
+    rows = list_catalog_rows(context.state.products)
+    excluded = np.concatenate([excluded, context.excluded, context.visitor.dismissed, context.get_start_rows()])
     if context.groups is not None:
         excluded = context.groups.expand(excluded)
     rows = rows[context.allowed[rows] & ~are_members(rows, excluded)]
-    _distinct, first = np.unique(rows, return_index=True)
-    rows = rows[np.sort(first)]
     rows = rows[np.argsort(~context.recommendable[rows], kind="stable")]
-    rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), context.depth)
+    rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), n)
     return Candidates(LAST_RESORT, rows, score_by_rank(len(rows)))
+
+
+def list_catalog_rows(products: ProductIndex) -> Rows:
+    """Return all rows, each once: the products published last, then those without a publication date, the last added first."""
+    rows = np.concatenate([products.get_newest_rows(), products.get_rows_added_last()])
+    _distinct, first = np.unique(rows, return_index=True)
+    return rows[np.sort(first)]

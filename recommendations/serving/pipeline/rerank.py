@@ -15,7 +15,7 @@ from recommendations.engine.placements import (
     TRENDING,
 )
 from recommendations.engine.variety.kernels import spread_purchased
-from recommendations.serving.pipeline.candidates import find_candidates
+from recommendations.serving.pipeline.candidates import find_candidates, find_popular_rows
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
 from recommendations.serving.pipeline.fallback import apply_fallback, find_last_resort
 from recommendations.serving.pipeline.ordering import (
@@ -88,19 +88,20 @@ def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidat
     placements = EARLY_FILLED_PLACEMENTS if is_early else FILLED_PLACEMENTS
     if candidates.placement not in placements or context.request.strict or missing <= 0:
         return candidates
-    popular = find_candidates(context, POPULAR).rows
-    if is_early:
-        catalog = find_last_resort(context).rows.astype(popular.dtype)
-        popular = np.concatenate([popular, catalog[~are_members(catalog, popular)]])
-    if not len(popular):
-        return candidates
+    # Both sources leave out what the list cannot show before they select: a visitor may have bought all the best sellers.
     history = context.visitor.history
     known = history.item if history is not None else NO_ROWS  # fill up with products that are new to the visitor
     excluded = context.get_excluded_rows(candidates.placement, context.get_start_rows())
     shown_or_excluded = np.concatenate([candidates.rows, known, excluded])
     if context.groups is not None:
         shown_or_excluded = context.groups.expand(shown_or_excluded)
-    rows = popular[~are_members(popular, shown_or_excluded)][:missing]
+    rows = find_popular_rows(context, missing, excluded=shown_or_excluded)
+    if is_early and len(rows) < missing:
+        others = np.concatenate([shown_or_excluded, rows])
+        catalog = find_last_resort(context, missing - len(rows), excluded=others)
+        rows = np.concatenate([rows, catalog.rows.astype(rows.dtype)])
+    if not len(rows):
+        return candidates
     candidates.fillers = frozenset(rows.tolist())
     candidates.rows = np.concatenate([candidates.rows, rows])
     candidates.scores = np.concatenate([candidates.scores, np.zeros(len(rows), np.float32)])

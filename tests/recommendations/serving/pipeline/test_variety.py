@@ -9,7 +9,7 @@ import pytest
 from catalog.models import Product
 from customers.events.recent.interactions import RecentActivity, RecentInteraction
 from customers.orders.models import OrderLine
-from recommendations.engine.placements import FOR_YOU
+from recommendations.engine.placements import CART, FOR_YOU
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
@@ -79,6 +79,14 @@ def test_for_you_limits_purchased_products_by_default_and_spreads_them(loader: S
     marks = mark_purchased(list_ids(loader, user_id="user-0", n=15))
     assert len(marks) == 15
     assert marks.startswith("---p-")  # in the middle of the new products, not after them
+
+
+def test_a_list_is_filled_up_although_the_visitor_has_bought_the_best_sellers(loader: StateLoader) -> None:
+    """user-0 has bought the teas, which sell as well as the coffees: all five coffees are needed, and nothing but popularity finds them."""
+    PlacementSettings.objects.filter(placement=CART).update(max_purchased_share=0.0, switch="on")
+    shown = list_ids(loader, CART, product_ids=["tea-1"], user_id="user-0", n=5)
+    assert mark_purchased(shown) == "-----"
+    assert get_response(loader, CART, product_ids=["tea-1"], user_id="user-0", n=5).next_cursor
 
 
 def test_buy_again_has_no_limit(loader: StateLoader) -> None:
