@@ -78,11 +78,11 @@ def train_reproducibly(*, started_at: datetime = NOON) -> ModelVersion:
         return train(as_of=NOON, started_at=started_at)
 
 
-def promote_fitted_model(*names: str, as_of: datetime = NOON) -> ModelVersion:
-    """Fit these algorithms with their first parameters and promote them with equal weights, without tuning."""
+def promote_fitted_model(*names: str, as_of: datetime = NOON, weights: dict[str, float] | None = None) -> ModelVersion:
+    """Fit these algorithms with their first parameters and promote them with these or equal weights, without tuning."""
     starts = describe_starts(CANDIDATES)
     components = {name: starts[name] for name in names}
-    weights = dict.fromkeys(names, round(1.0 / len(names), 4))
+    weights = weights or dict.fromkeys(names, round(1.0 / len(names), 4))
     choice = ModelChoice(DEFAULT_EVENT_WEIGHTS, components, weights, "max", float("nan"), {}, [], [])
     data, outcome = extract_training_data(as_of=as_of), TrainingOutcome(choice)
     weighted, blend = fit_for_serving(data=data, choice=choice)

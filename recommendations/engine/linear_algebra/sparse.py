@@ -87,6 +87,11 @@ def list_entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
 
 
+def list_entry_keys(matrix: csr_array) -> npt.NDArray[np.int64]:
+    """Return row · columns + column of each stored entry."""
+    return list_entry_rows(matrix).astype(np.int64) * matrix.shape[1] + matrix.indices
+
+
 def get_row_entries(matrix: csr_array, row: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Return the columns and values that a row stores, in their order."""
     entries = slice(matrix.indptr[row], matrix.indptr[row + 1])

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from config.foundation.array_types import Flags
 from recommendations.engine.algorithms.base import Scores
 from recommendations.engine.data.groups import expand_ranges
-from recommendations.engine.linear_algebra.sparse import list_entry_rows, make_csr
+from recommendations.engine.linear_algebra.sparse import list_entry_keys, list_entry_rows, make_csr
 from recommendations.engine.topn import Ranking, select_top_n
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.engine.variety.purchased_share import limit_purchased_share
@@ -93,10 +93,10 @@ def use_own_items(
     rows, items = list_entry_rows(seen).astype(np.int64), seen.indices
     is_own = groups.is_grouped[items] & allowed[items]
     keys = np.unique(rows[is_own] * n_items + items[is_own])
-    keys = keys[~np.isin(keys, _list_keys(exclude))]
+    keys = keys[~np.isin(keys, list_entry_keys(exclude))]
     rows, items = keys // n_items, (keys % n_items).astype(np.int32)
     values = np.asarray(scores[rows, items], np.float32).ravel()
-    is_bought = np.isin(keys, _list_keys(purchased))
+    is_bought = np.isin(keys, list_entry_keys(purchased))
     group_keys = rows * n_codes + groups.codes[items]
     last_wins = np.lexsort((-items, values, is_bought, group_keys))
     last_wins = last_wins[values[last_wins] > 0]
@@ -143,11 +143,6 @@ def _select_entries(scores: Scores, columns: csr_array) -> csr_array:
     if isinstance(scores, csr_array):  # it stores no entry for an item without a score
         values[values == 0] = -np.inf
     return make_csr(values, columns.indices, columns.indptr, columns.shape)
-
-
-def _list_keys(matrix: csr_array) -> npt.NDArray[np.int64]:
-    """Return row · columns + column of each stored entry."""
-    return list_entry_rows(matrix).astype(np.int64) * matrix.shape[1] + matrix.indices
 
 
 def _keep_items(ranking: Ranking, is_kept: Flags, n: int) -> Ranking:

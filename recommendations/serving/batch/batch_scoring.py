@@ -1,30 +1,36 @@
 """Recommend products to many customers at once, as single requests would.
 
 Merchandising rules apply to each customer as in a request. Unlike a request: interactions since the newest refresh are
-unknown, no new products are explored, nothing is rotated or diversified, and there are no reasons.
+unknown, no new products are explored, nothing is rotated or diversified, and there are no reasons. As in a request, a customer without
+a purchase gets no product that only one person chose, and short lists are filled up with popular products.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 from scipy.sparse import csr_array
 
-from config.foundation.array_types import Rows
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, POPULAR, TRENDING
-from recommendations.engine.topn import count_block_rows
+from recommendations.engine.topn import Ranking, count_block_rows
 from recommendations.engine.variety.ranking import expand_columns, merge_columns
 from recommendations.merchandising.rules.ranking import apply_factors, apply_to_ranking
 from recommendations.merchandising.rules.rule_book import RuleEffects
 from recommendations.serving.batch.customer_blocks import BlockState, CustomerBlock, load_block, select_histories
+from recommendations.serving.batch.list_fillers import count_usable, fill_up, list_fillers
 from recommendations.serving.batch.list_limits import ListLimits
 from recommendations.serving.batch.placement_scoring import PlacementScorer, PlacementScores, Values
+from recommendations.serving.pipeline.context import COLD_START
+from recommendations.serving.pipeline.fallback import list_catalog_rows
+from recommendations.serving.pipeline.rerank import EARLY_FILLED_PLACEMENTS, FILLED_PLACEMENTS
 from recommendations.serving.state.loader import ServingState
-from recommendations.serving.state.model import PURCHASE
+from recommendations.serving.state.model import NO_ROWS, PURCHASE
 from recommendations.serving.state.product_index import ProductFilters
 
 UNWEIGHTED_PLACEMENTS = (NEW,)  # ranks
@@ -60,6 +66,18 @@ class BatchRecommendations:
     strategies: list[str] = field(default_factory=list)
 
 
+class PlacementLists(NamedTuple):
+    """What lists of one placement have in common.
+
+    hides_rare: whether products that only one person chose are left out, as in a request of a visitor without purchases: the list would
+    reveal what that customer bought.
+    """
+
+    placement: str
+    rule_effects: RuleEffects | None
+    hides_rare: bool
+
+
 class BatchRecommender:
     """Recommends one placement to many customers.
 
@@ -83,6 +101,7 @@ class BatchRecommender:
             if name in BATCH_PLACEMENTS and name not in state.blends.switched_off
         ]
         self.scorer = PlacementScorer(state, state.model)
+        self.filled_placements = EARLY_FILLED_PLACEMENTS if state.products.is_early else FILLED_PLACEMENTS
 
     def recommend(self, customers: CustomerBlock) -> BatchRecommendations:
         """Return the best products of each customer, in blocks whose scores fit into memory."""
@@ -112,9 +131,12 @@ class BatchRecommender:
                 break
             for scored in self.scorer.score(placement, block, waiting):
                 limits = self._find_limits(placement, block, scored.rows)
-                for effects, group in group_by_rules(block.rule_effects, scored.rows):
+                is_guest = np.diff(limits.purchased.indptr) == 0
+                hides_rare = is_guest & (placement == FOR_YOU and scored.strategy != COLD_START)
+                for effects, group in group_by_rules(block.rule_effects, scored.rows, hides_rare):
                     part = PlacementScores(scored.strategy, scored.rows[group], scored.scores[group])
-                    self._fill(result, part, limits.select(group), effects, is_new=placement == NEW)
+                    lists = PlacementLists(placement, effects, hides_rare=bool(hides_rare[group[0]]))
+                    self._fill(result, part, limits.select(group), lists, block)
         return result
 
     def _fill(
@@ -122,25 +144,27 @@ class BatchRecommender:
         result: BatchRecommendations,
         scored: PlacementScores,
         limits: ListLimits,
-        rule_effects: RuleEffects | None,
-        *,
-        is_new: bool,
+        lists: PlacementLists,
+        block: BlockState,
     ) -> None:
         """Write the best allowed products of customers to whom the same rules apply into ``result``.
 
-        is_new: whether products that were never sold may be ranked; otherwise they appear only if pinned.
+        Products that were never sold appear only in the placement of new products, or if pinned.
         """
-        strategy, rows, scores = scored
-        allowed = self.allowed
+        (strategy, rows, scores), rule_effects, allowed = scored, lists.rule_effects, self.allowed
         if rule_effects is not None and rule_effects.allowed is not None:
             allowed = allowed & rule_effects.allowed
-        ranked = allowed if is_new else allowed & self.recommendable
+        ranked = allowed if lists.placement == NEW else allowed & self.recommendable
+        if lists.hides_rare:
+            ranked = ranked & self.state.reason_support.find_chosen_by_several(len(ranked))
         pins = rule_effects.pins if rule_effects is not None else ()
         factors = None
         if strategy not in UNWEIGHTED_PLACEMENTS:
             factors = self.state.rules.combine_factors(self.scenario, rule_effects)
         # pinned products are taken out of the ranking, which therefore needs that many more
         ranking = limits.rank(apply_batch_factors(scores, factors), self.n + len(pins), allowed=ranked[: self.n_items])
+        if lists.placement in self.filled_placements:
+            ranking = self._fill_up(ranking, limits, rows, block, rule_effects)
         filled = np.flatnonzero(ranking.items[:, 0] >= 0)
         for position in filled.tolist():
             result.strategies[int(rows[position])] = strategy
@@ -165,6 +189,36 @@ class BatchRecommender:
             result.items[row, : len(pinned.rows)] = pinned.rows
             result.scores[row, : len(pinned.rows)] = pinned.scores
             result.items[row, len(pinned.rows) :] = -1
+
+    def _fill_up(
+        self,
+        ranking: Ranking,
+        limits: ListLimits,
+        rows: npt.NDArray[np.int64],
+        block: BlockState,
+        rule_effects: RuleEffects | None,
+    ) -> Ranking:
+        """Append popular products that are new to the customer to short lists; in a new shop, those of the catalog follow."""
+        n_compared = (
+            ranking.items.shape[1] + 1
+        )  # a request looks for one more product, to see whether another page follows
+        use = count_usable(ranking, limits, n_compared=n_compared)
+        if not len(use.find_short_lists(ranking)):
+            return ranking
+        allowed, catalog, scores = self.allowed, NO_ROWS, None
+        if rule_effects is not None and rule_effects.allowed is not None:
+            allowed = allowed & rule_effects.allowed
+        if POPULAR in self.placements and (popular := self.scorer.score_static(POPULAR)) is not None:
+            factors = self.state.rules.combine_factors(self.scenario, rule_effects)
+            scores = popular if factors is None else apply_factors(scores=popular, factors=factors[: len(popular)])
+        if self.state.products.is_early:
+            catalog = list_catalog_rows(self.state.products)
+            catalog = catalog[allowed[catalog]]
+        recommendable = allowed & self.recommendable
+        fillers = list_fillers(scores, catalog=catalog, recommendable=recommendable, groups=limits.groups)
+        excluded = merge_columns(limits.excluded, self._find_limits(POPULAR, block, rows).excluded)
+        limits = limits._replace(excluded=merge_columns(excluded, limits.seen))
+        return fill_up(ranking, use, limits, fillers=fillers, n_compared=n_compared)
 
     def _find_limits(self, placement: str, block: BlockState, rows: npt.NDArray[np.int64]) -> ListLimits:
         """Return what limits the lists of these customers.
@@ -199,13 +253,13 @@ def list_fallback_chain(state: ServingState, scenario: str) -> list[str]:
 
 
 def group_by_rules(
-    rule_effects: Sequence[RuleEffects | None], rows: npt.NDArray[np.int64]
+    rule_effects: Sequence[RuleEffects | None], rows: npt.NDArray[np.int64], flags: Flags
 ) -> list[tuple[RuleEffects | None, npt.NDArray[np.int64]]]:
-    """Return the positions in ``rows`` of customers to whom the same rules apply, by rules."""
+    """Return the positions in ``rows`` of customers to whom the same rules apply and that have the same flag, by rules and flag."""
     # the rule book returns the same object for customers in the same segments, so its identity is the key
-    groups: dict[int, list[int]] = {}
-    for position, row in enumerate(rows.tolist()):
-        groups.setdefault(id(rule_effects[row]), []).append(position)
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for position, (row, flag) in enumerate(zip(rows.tolist(), flags.tolist(), strict=True)):
+        groups.setdefault((id(rule_effects[row]), flag), []).append(position)
     return [(rule_effects[int(rows[positions[0]])], np.array(positions, np.int64)) for positions in groups.values()]
 
 

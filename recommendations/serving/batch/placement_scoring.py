@@ -49,8 +49,27 @@ class PlacementScorer:
             return [*self._score_for_you(block, with_history), *self._score_cold_start(block, without_history)]
         if placement == BUY_AGAIN:
             return self._score_buy_again(block, with_history)
-        scores = self._score_static(placement)
+        scores = self.score_static(placement)
         return [PlacementScores(placement, rows, np.tile(scores, (len(rows), 1)))] if scores is not None else []
+
+    def score_static(self, placement: str) -> Values | None:
+        """Return scores that are the same for all customers.
+
+        None if the model has none for the placement.
+        """
+        if placement not in self._static_scores:
+            scores = np.full(self.n_items, -np.inf, np.float32)
+            if placement == NEW:
+                newest = self.state.products.get_newest_rows()
+                newest = newest[newest < self.n_items]
+                scores[newest] = score_by_rank(len(newest))
+            elif (blend := self._get_blend(placement)) is not None:
+                blend_scores = blend.score(self.model.build_product_history(np.empty(0, np.int32)))
+                dense = blend_scores.toarray() if isinstance(blend_scores, csr_array) else blend_scores
+                scores = dense[0].astype(np.float32)
+            self._static_scores[placement] = scores
+        scores = self._static_scores[placement]
+        return scores if np.isfinite(scores).any() else None
 
     def _score_for_you(self, block: BlockState, rows: npt.NDArray[np.int64]) -> list[PlacementScores]:
         """Score with the weighted ensemble, as a request does.
@@ -112,25 +131,6 @@ class PlacementScorer:
         purchases.data = np.asarray(scores[customers, purchases.indices], np.float32).ravel()
         purchases.data[~(purchases.data > 0)] = -np.inf
         return [PlacementScores(BUY_AGAIN, rows, purchases)]
-
-    def _score_static(self, placement: str) -> Values | None:
-        """Return scores that are the same for all customers.
-
-        None if the model has none for the placement.
-        """
-        if placement not in self._static_scores:
-            scores = np.full(self.n_items, -np.inf, np.float32)
-            if placement == NEW:
-                newest = self.state.products.get_newest_rows()
-                newest = newest[newest < self.n_items]
-                scores[newest] = score_by_rank(len(newest))
-            elif (blend := self._get_blend(placement)) is not None:
-                blend_scores = blend.score(self.model.build_product_history(np.empty(0, np.int32)))
-                dense = blend_scores.toarray() if isinstance(blend_scores, csr_array) else blend_scores
-                scores = dense[0].astype(np.float32)
-            self._static_scores[placement] = scores
-        scores = self._static_scores[placement]
-        return scores if np.isfinite(scores).any() else None
 
     def _get_blend(self, placement: str) -> WeightedEnsemble | None:
         """Return the ensemble of a placement.

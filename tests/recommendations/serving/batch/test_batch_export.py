@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
+from customers.events.models import Event
 from customers.identity.models import Consent, ConsentDenial, Customer
+from customers.warehouse.export import export_warehouse
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.segment_members.member_writer import write_segment_members
 from recommendations.serving.batch import batch_export
@@ -27,8 +30,10 @@ from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.child_processes import kill_after_output, start_child
-from tests.makers import NOON, make_customer, make_segment
+from tests.makers import NOON, make_customer, make_product, make_segment, make_source
+from tests.recommendations.order_book import OrderBook
 from tests.recommendations.shop import N_CUSTOMERS, get_customer
+from tests.recommendations.trainings import promote_fitted_model
 
 type Export = Callable[..., ExportSummary]
 type ExportedProducts = dict[str, list[tuple[str, str]]]
@@ -88,6 +93,52 @@ def test_every_customer_gets_what_a_request_would_return(
             item.product_id for item in response.items
         ]
         assert {strategy for _product, strategy in products_by_user[user_id]} == {response.strategy}
+
+
+@pytest.fixture
+def shop_with_secrets(db: None, folders: Path, valkey: Any) -> None:
+    """Make a shop in which one customer alone bought two products, and a model that recommends what others bought with a product.
+
+    One customer has bought the best sellers, and a guest has only viewed the product that was bought with the two.
+    """
+    for name in (*(f"common-{number}" for number in range(12)), "secret-0", "secret-1"):
+        make_product(name, published_at=NOON - timedelta(days=500))
+    book = OrderBook()
+    for number in range(1, 12):
+        book.add("common-0", f"common-{number}", times=14 - number)
+    book.add("common-0", "secret-0", "secret-1", times=3, people=1)
+    book.add(*(f"common-{number}" for number in range(1, 6)), times=2, people=1)
+    book.save()
+    make_customer("guest")
+    at = NOON - timedelta(hours=2)
+    Event.objects.create(
+        source=make_source(), message_id="view", type="track", name="Product Viewed", occurred_at=at, received_at=at,
+        product_ids=["common-0"], user_id="guest", properties={},
+    )  # fmt: skip
+    export_warehouse(started_at=NOON)
+    promote_fitted_model("popularity", "co-purchase", weights={"popularity": 0.0, "co-purchase": 1.0})
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("n", [4, 9, 14])
+def test_rare_products_are_hidden_from_guests_and_short_lists_filled_up_as_in_a_request(
+    shop_with_secrets: None, export: Export, target: Path, loader: StateLoader, n: int, grouped: bool
+) -> None:
+    if grouped:
+        Product.objects.filter(product_id__in=["common-2", "common-8"]).update(parent_id="mixed")
+    export(n=n)
+    products_by_user = read_export(target)
+    is_filled = False
+    assert len(products_by_user) > 70
+    for user_id, products in products_by_user.items():
+        request = RecommendationRequest(scenario="for-you", user_id=user_id, n=n)
+        response = recommend(request=request, now=NOON, source=loader)
+        exported = [product for product, _strategy in products]
+        assert exported == [item.product_id for item in response.items], user_id
+        is_filled |= any(item.score == 0 for item in response.items)
+    assert is_filled
+    secret = {product for product, _strategy in products_by_user["guest"][:4]} & {"secret-0", "secret-1"}
+    assert not secret
 
 
 @pytest.mark.parametrize("scenario", ["for-you", "popular", "buy-again"])
@@ -327,7 +378,6 @@ def test_the_command_writes_the_file_and_reports_its_speed(
 def test_a_killed_export_resumes(
     folders: Path, valkey: Any, target: Path, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from customers.warehouse.export import export_warehouse
     from recommendations.training.train import train
     from tests.recommendations.shop import make_tea_and_coffee_shop
 
