@@ -47,7 +47,7 @@ class EventWeights:
         """Return the interactions with these weights, aged at their as_of, without weights of 0."""
         weight = self._compute_weight(interactions.weight, interactions.kind, interactions.order, interactions.as_of)
         is_positive = weight > 0
-        return replace(interactions.select(is_positive), weight=weight[is_positive])
+        return replace(interactions.select(is_positive), weight=weight[is_positive], ratings=None)
 
     def of_histories(self, histories: Histories) -> Histories:
         """Return the histories with these weights; entries of weight 0 stay."""

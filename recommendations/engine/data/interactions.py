@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from recommendations.engine.data.groups import expand_ranges
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap, Ids, WrongIdsError
+from recommendations.engine.data.rated_weights import RatedWeights
 from recommendations.engine.data.weighting import decay_weights
 from recommendations.engine.linear_algebra.sparse import sum_entries
 
@@ -27,7 +28,7 @@ class Interactions:
 
     user, item: int32 (m,) rows of `users` and `items`. order: float64 (m,) seconds since 1970, or a position where there is no
     time. weight: float32 (m,) ≥ 0. kind: int8 (m,) indexes of KINDS. as_of: the moment that the data describe, by default the
-    newest `order`; ages are counted back from it.
+    newest `order`; ages are counted back from it. ratings: None if no rating changes a weight; otherwise `weight` is that at as_of.
     """
 
     user: npt.NDArray[np.int32]
@@ -38,6 +39,7 @@ class Interactions:
     users: IdMap
     items: IdMap
     as_of: float
+    ratings: RatedWeights | None = None
 
     @classmethod
     def from_ids(
@@ -116,11 +118,19 @@ class Interactions:
             order=self.order[selection],
             weight=self.weight[selection],
             kind=self.kind[selection],
+            ratings=self.ratings.select(selection) if self.ratings is not None else None,
         )
 
     def before(self, time: float) -> Self:
         """Return the data known at `time`: interactions with order < time, and as_of = time."""
-        return replace(self.select(self.order < time), as_of=time)
+        return replace(self.select(self.order < time).weigh_before(time), as_of=time)
+
+    def weigh_before(self, time: float) -> Self:
+        """Return the same interactions with the weights known at `time`: a rating since then takes none away."""
+        if self.ratings is None:
+            return self
+        is_rating = self.kind == KIND_CODES["rating"]
+        return replace(self, weight=self.ratings.compute_weights(is_rating=is_rating, order=self.order, before=time))
 
     def after(self, time: float) -> Self:
         """Return the interactions with order ≥ time."""

@@ -21,11 +21,13 @@ def query_next_in_visit(
 ) -> EvaluationQueries:
     """Build queries: given everything that a user did up to a view, predict the next product that is new in the same visit.
 
-    interactions: with their recorded weights. Views at or after `since` and before `until` are queries if another product follows in the same
-    visit, at a later moment and before `until`. bought_before: only visits that begin after a purchase of the user. The products of the
-    visit so far are excluded, because a recommendation should show something new.
+    interactions: with their recorded weights; ratings since `since` don't change them. Views at or after `since` and before `until` are
+    queries if another product follows in the same visit, at a later moment and before `until`. bought_before: only visits that begin
+    after a purchase of the user. The products of the visit so far are excluded, because a recommendation should show something new.
     """
-    lines = interactions.select(np.isin(interactions.kind, STEP_KINDS) & (interactions.order < until))
+    lines = interactions.select(np.isin(interactions.kind, STEP_KINDS) & (interactions.order < until)).weigh_before(
+        since
+    )
     in_order = np.lexsort((lines.order, lines.user))
     user, item, order, kind = (getattr(lines, name)[in_order] for name in ("user", "item", "order", "kind"))
     visit, start = _number_visits(user, order)

@@ -15,13 +15,16 @@ from customers.identity.consent.consent_denials import find_customers_denying_pr
 from customers.warehouse.current_tables import open_current_warehouse, read_current_identifiers
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
+from recommendations.engine.data.rated_weights import RatedWeights
 from recommendations.engine.exploration import ExplorationTrials
 from recommendations.training.data.data_position import DataPosition
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
 from recommendations.training.data.exploration_data import read_exploration_trials
 from recommendations.training.data.interaction_tables import (
+    NEUTRAL_STARS,
     build_purchases_table,
     read_interactions,
+    read_ratings,
     read_sold_products,
 )
 from recommendations.training.data.product_texts import ProductColumns, compute_price_bands
@@ -52,7 +55,8 @@ class TrainingData:
     """The interactions, products and identifiers of a shop.
 
     interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for
-    products rated one or two stars). identifiers: "kind:value", with the user row of each. dismissed: products each
+    products rated one or two stars and for ratings that were replaced); `before` returns the weights known at a moment.
+    identifiers: "kind:value", with the user row of each. dismissed: products each
     user dismissed. published: seconds since 1970 of each product, NaN if unknown. position: what the interactions contain.
     trials: see `read_exploration_trials`.
     sold: whether each product was ever sold, also in orders without a customer; None if that is unknown.
@@ -77,7 +81,7 @@ class TrainingData:
 def extract_training_data(*, as_of: datetime) -> TrainingData:
     """Read everything known before ``as_of``. Raises NoTrainingDataError."""
     with open_current_warehouse(as_of=as_of) as tables:
-        interaction_rows = read_interactions(tables, as_of=as_of)
+        interaction_rows, rating_rows = read_interactions(tables, as_of=as_of), read_ratings(tables, as_of=as_of)
         catalog = tables["products"].order_by("product_id").to_pyarrow()
         vectors = tables["product_vectors"].order_by("id").to_pyarrow()
         identifiers = read_current_identifiers()
@@ -91,6 +95,8 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
     items = IdMap.of(catalog["product_id"].to_pylist())
     customers = IdMap.of(list_customer_ids(interaction_rows, dismissal_rows))
     interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
+    interactions = replace(interactions, ratings=build_rated_weights(interactions, rating_rows))
+    interactions = interactions.weigh_before(interactions.as_of)
     if not (interactions.weight > 0).any():
         raise NoTrainingDataError.build(as_of, 0 if len(interaction_rows) else len(known.unique()))
     names, rows = index_identifiers(identifiers, customers)
@@ -155,6 +161,26 @@ def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of
         items=items,
         as_of=as_of.astimezone(UTC).timestamp(),
     )
+
+
+def build_rated_weights(interactions: Interactions, table: pa.Table) -> RatedWeights | None:
+    """Return how the ratings of `read_ratings` change the weights of the interactions; None if they change none."""
+    if not len(table):
+        return None
+    user = find_customer_rows(interactions.users, table["customer_id"].to_numpy())
+    item = find_item_rows(interactions.items, table["product_id"])
+    is_known = (user >= 0) & (item >= 0)
+    keys = (user.astype(np.int64) * interactions.n_items + item)[is_known]
+    by_pair = np.argsort(keys, kind="stable")  # keeps the precedence among the ratings of a pair
+    rated_at = table["at"].cast(pa.int64()).to_numpy()[is_known][by_pair] / 1e6
+    is_low = (table["stars"].to_numpy() < NEUTRAL_STARS)[is_known][by_pair]
+    pairs, rated_pair = np.unique(keys[by_pair], return_inverse=True)
+    if not is_low.any() and len(pairs) == len(keys):
+        return None
+    own_keys = interactions.user.astype(np.int64) * interactions.n_items + interactions.item
+    pair = np.searchsorted(pairs, own_keys).astype(np.int32)
+    pair[np.append(pairs, -1)[pair] != own_keys] = -1
+    return RatedWeights(interactions.weight, pair, rated_pair.astype(np.int32), rated_at, is_low)
 
 
 def find_customer_rows(customers: IdMap, customer_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -244,6 +270,9 @@ def compute_fingerprint(interactions: Interactions) -> str:
     digest = hashlib.sha256()
     for array in (interactions.user, interactions.item, interactions.order, interactions.weight, interactions.kind):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if (ratings := interactions.ratings) is not None:
+        for array in (ratings.recorded, ratings.pair, ratings.rated_pair, ratings.rated_at, ratings.is_low):
+            digest.update(np.ascontiguousarray(array).tobytes())
     for names in (interactions.users, interactions.items):
         digest.update(np.ascontiguousarray(names.text).tobytes())
     return digest.hexdigest()

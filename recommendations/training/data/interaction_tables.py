@@ -34,18 +34,60 @@ INTERACTION_SCHEMA = pa.schema(
 )
 
 
-def read_interactions(tables: Warehouse, *, as_of: datetime, beyond: DataPosition | None = None) -> pa.Table:
-    """Read the interactions before ``as_of``, in INTERACTION_SCHEMA.
-
-    ``kind`` is the index in KINDS. beyond: read only what data at this position may lack, whenever it happened.
-    """
-    ratings = build_ratings_table(tables, as_of=as_of)
-    rated = keep_positive_ratings(ratings)
-    parts = [
-        zero_disliked(build_order_lines_table(tables, beyond=beyond), ratings),
-        zero_disliked(build_product_events_table(tables, beyond=beyond), ratings),
-        rated if beyond is None else rated.filter(rated.at >= beyond.known_until_moment),
+RATING_SCHEMA = pa.schema(
+    [
+        ("customer_id", pa.int64()),
+        ("product_id", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("stars", pa.float64()),
+        ("is_review", pa.bool_()),
     ]
+)
+
+
+def read_interactions(tables: Warehouse, *, as_of: datetime) -> pa.Table:
+    """Read the interactions before ``as_of``, in INTERACTION_SCHEMA; ``kind`` is the index in KINDS.
+
+    Low ratings take no weight away, and ratings that were replaced later are included: see `read_ratings`.
+    """
+    return collect_parts(
+        [
+            build_order_lines_table(tables),
+            build_product_events_table(tables),
+            keep_positive_ratings(build_ratings_table(tables, as_of=as_of)),
+        ],
+        as_of=as_of,
+    )
+
+
+def read_ratings(tables: Warehouse, *, as_of: datetime) -> pa.Table:
+    """Read all ratings before ``as_of``, in RATING_SCHEMA.
+
+    Of the ratings of a customer and product, a later row takes precedence.
+    """
+    ratings = build_ratings_table(tables, as_of=as_of).select(*RATING_SCHEMA.names)
+    return ratings.order_by("customer_id", "product_id", "is_review", "at").to_pyarrow().cast(RATING_SCHEMA)
+
+
+def read_new_interactions(tables: Warehouse, *, as_of: datetime, beyond: DataPosition) -> pa.Table:
+    """Read the interactions before ``as_of`` that data at the position ``beyond`` may lack, whenever they happened.
+
+    In INTERACTION_SCHEMA, with the weights known at ``as_of``.
+    """
+    ratings = keep_latest_ratings(build_ratings_table(tables, as_of=as_of))
+    rated = keep_positive_ratings(ratings)
+    return collect_parts(
+        [
+            zero_disliked(build_order_lines_table(tables, beyond=beyond), ratings),
+            zero_disliked(build_product_events_table(tables, beyond=beyond), ratings),
+            rated.filter(rated.at >= beyond.known_until_moment),
+        ],
+        as_of=as_of,
+    )
+
+
+def collect_parts(parts: Iterable[ir.Table], *, as_of: datetime) -> pa.Table:
+    """Return the rows before ``as_of`` of all parts."""
     return pa.concat_tables([part.filter(part.at < as_of).to_pyarrow().cast(INTERACTION_SCHEMA) for part in parts])
 
 
@@ -122,14 +164,19 @@ def build_purchases_table(tables: Warehouse) -> ir.Table:
 
 
 def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
-    """Return the latest rating, 1 to 5 stars, per customer and product.
+    """Return all ratings, 1 to 5 stars, before ``as_of``; of several at one moment the one that takes precedence.
 
-    Columns: customer_id, product_id, at, stars. Reviews take precedence. A rating event counts only for pairs without a
+    Columns: customer_id, product_id, at, stars, is_review. Reviews take precedence. A rating event counts only for pairs without a
     review: its review has another time, or was refused.
     """
     reviews = tables["reviews"]
     review_ratings = reviews.filter(reviews.customer_id.notnull() & (reviews.written_at < as_of)).select(
-        "id", "customer_id", "product_id", at=reviews.written_at, stars=reviews.rating.cast("float64")
+        "id",
+        "customer_id",
+        "product_id",
+        at=reviews.written_at,
+        stars=reviews.rating.cast("float64"),
+        is_review=ibis.literal(True),
     )
     events = tables["events"]
     rating_events = events.filter(
@@ -141,17 +188,28 @@ def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
     )
     stars = extract_property_text(rating_events.properties, "rating").try_cast("float64")
     rating_events = rating_events.select(
-        "id", "customer_id", product_id=rating_events.product_ids.unnest(), at=rating_events.occurred_at, stars=stars
+        "id",
+        "customer_id",
+        product_id=rating_events.product_ids.unnest(),
+        at=rating_events.occurred_at,
+        stars=stars,
+        is_review=ibis.literal(False),
     )
-    rating_events = rating_events.filter(rating_events.stars.between(1.0, MAX_STARS)).anti_join(
-        review_ratings, ["customer_id", "product_id"]
-    )
-    ratings = review_ratings.union(rating_events)
+    ratings = review_ratings.union(rating_events.filter(rating_events.stars.between(1.0, MAX_STARS)))
     # By id among equal times, so that repeated reads return the same rows.
-    age_rank = ibis.row_number().over(
-        group_by=["customer_id", "product_id"], order_by=[ibis.desc(ratings["at"]), ibis.desc(ratings["id"])]
+    rank = ibis.row_number().over(
+        group_by=["customer_id", "product_id", "at"],
+        order_by=[ibis.desc(ratings["is_review"]), ibis.desc(ratings["id"])],
     )
-    return ratings.mutate(age_rank=age_rank).filter(ibis._.age_rank == 0).drop("age_rank", "id")
+    return ratings.mutate(rank=rank).filter(ibis._.rank == 0).drop("rank", "id")
+
+
+def keep_latest_ratings(ratings: ir.Table) -> ir.Table:
+    """Return the rating that counts of each customer and product."""
+    rank = ibis.row_number().over(
+        group_by=["customer_id", "product_id"], order_by=[ibis.desc(ratings["is_review"]), ibis.desc(ratings["at"])]
+    )
+    return ratings.mutate(rank=rank).filter(ibis._.rank == 0).drop("rank")
 
 
 def keep_positive_ratings(ratings: ir.Table) -> ir.Table:

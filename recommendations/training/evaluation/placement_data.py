@@ -60,5 +60,5 @@ class EvaluationWindow:
     ) -> "EvaluationWindow":
         """Return the window from ``start`` until before ``stop``, with everything before it as past."""
         past = interactions.before(start)
-        future = interactions.select((interactions.order >= start) & (interactions.order < stop))
+        future = interactions.select((interactions.order >= start) & (interactions.order < stop)).weigh_before(stop)
         return cls(past, event_weights.of(past), future, components or {})

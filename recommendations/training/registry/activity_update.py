@@ -30,7 +30,7 @@ from recommendations.training.data.extract import (
     index_identifiers,
     list_customer_ids,
 )
-from recommendations.training.data.interaction_tables import build_purchases_table, read_interactions
+from recommendations.training.data.interaction_tables import build_purchases_table, read_new_interactions
 from recommendations.training.registry.artifacts import Artifact
 
 HISTORY_COLUMNS = ("item", "order", "weight", "kind")
@@ -70,7 +70,7 @@ def read_activity_update(*, base: Artifact, event_weights: EventWeights, as_of: 
     as_of = max(as_of, trained_at)
     known = DataPosition.from_saved(base.saved)
     with open_current_warehouse(as_of=as_of) as tables:
-        interaction_rows = read_interactions(tables, as_of=as_of, beyond=known)
+        interaction_rows = read_new_interactions(tables, as_of=as_of, beyond=known)
         dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=as_of)
         denied = find_customers_denying_profiling()
         interaction_rows, dismissal_rows = (drop_customers(rows, denied) for rows in (interaction_rows, dismissal_rows))

@@ -16,8 +16,8 @@ from customers.feedback.models import Review
 from customers.identity.consent.ledger import record_changed_consents
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
-from recommendations.engine import IdMap
-from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
+from recommendations.engine import KINDS, IdMap, Interactions
+from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS, EventWeights
 from recommendations.engine.data.text_terms import split_values
 from recommendations.training.data.extract import (
     NoTrainingDataError,
@@ -26,6 +26,7 @@ from recommendations.training.data.extract import (
     index_identifiers,
 )
 from recommendations.training.data.time_split import count_kinds
+from recommendations.training.evaluation.placement_data import EvaluationWindow
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
 pytestmark = pytest.mark.django_db
@@ -59,10 +60,16 @@ def extract_data() -> TrainingData:
 
 
 def list_rows(data: TrainingData) -> list[tuple[str, str, float]]:
-    names = ("view", "click", "wishlist", "cart", "purchase", "rating")
-    interactions = data.interactions
+    return list_interactions(data.interactions)
+
+
+def list_positive_rows(interactions: Interactions) -> list[tuple[str, str, float]]:
+    return [row for row in list_interactions(interactions) if row[2] > 0]
+
+
+def list_interactions(interactions: Interactions) -> list[tuple[str, str, float]]:
     return sorted(
-        (names[kind], interactions.items.get_id(item), weight)
+        (KINDS[kind], interactions.items.get_id(item), weight)
         for kind, item, weight in zip(
             interactions.kind.tolist(), interactions.item.tolist(), interactions.weight.tolist(), strict=True
         )
@@ -115,14 +122,14 @@ def test_a_review_replaces_the_event_that_reported_it(send_event: Callable[..., 
     send_event("Product Reviewed", properties={"rating": 5})
     make_review(ann, Product.objects.get(product_id="tea"), 4)  # corrected since
     send_event("Product Reviewed", "cake", properties={"rating": 5})
-    assert list_rows(extract_data()) == [("rating", "cake", 1.0), ("rating", "tea", 0.5)]
+    assert list_positive_rows(extract_data().interactions) == [("rating", "cake", 1.0), ("rating", "tea", 0.5)]
 
 
 def test_of_several_reviews_the_latest_counts(folders: Path) -> None:
     ann, tea = make_customer("ann"), make_product("tea")
     make_review(ann, tea, 4, written_at=AN_HOUR_AGO + timedelta(minutes=1))
     make_review(ann, tea, 5)
-    assert list_rows(extract_data()) == [("rating", "tea", 0.5)]
+    assert list_rows(extract_data()) == [("rating", "tea", 0.0), ("rating", "tea", 0.5)]
 
 
 def test_a_low_rating_removes_the_interaction_of_its_author_only(send_event: Callable[..., None]) -> None:
@@ -166,6 +173,46 @@ def test_a_later_review_replaces_a_low_rating(folders: Path) -> None:
     make_review(ann, tea, 1, written_at=AN_HOUR_AGO - timedelta(days=1))
     make_review(ann, tea, 4)
     assert list_rows(extract_data()) == [("purchase", "tea", 1.0), ("rating", "tea", 0.5)]
+
+
+def test_ratings_after_a_split_do_not_change_the_data_before_it(send_event: Callable[..., None]) -> None:
+    ann, split_at = make_customer("ann"), NOON - timedelta(days=10)
+    names = ("disliked later", "liked later", "disliked before", "rated anew", "an event only", "both")
+    products = {name: make_product(name) for name in names}
+    for days in (20, 5):
+        make_order(ann, placed_at=NOON - timedelta(days=days), products=list(products.values()))
+
+    def rate(name: str, stars: int, days: int) -> None:
+        make_review(ann, products[name], stars, written_at=NOON - timedelta(days=days))
+
+    rate("disliked before", 1, 15)
+    rate("rated anew", 5, 15)
+    rate("liked later", 2, 15)
+    for name in ("an event only", "both"):
+        send_event("Product Reviewed", name, properties={"rating": 5}, at=NOON - timedelta(days=15))
+    export_warehouse(started_at=NOON)
+    known_then = extract_training_data(as_of=split_at).interactions
+    rate("disliked later", 1, 3)
+    rate("rated anew", 1, 3)
+    rate("liked later", 5, 3)
+    rate("both", 1, 3)
+    data = extract_data()
+    past = data.interactions.before(split_at.timestamp())
+    assert list_positive_rows(past) == list_positive_rows(known_then) == [
+        ("purchase", "an event only", 1.0), ("purchase", "both", 1.0), ("purchase", "disliked later", 1.0),
+        ("purchase", "rated anew", 1.0),
+        ("rating", "an event only", 1.0), ("rating", "both", 1.0), ("rating", "rated anew", 1.0),
+    ]  # fmt: skip
+    assert list_positive_rows(data.interactions) == [
+        *[("purchase", "an event only", 1.0)] * 2, *[("purchase", "liked later", 1.0)] * 2,
+        ("rating", "an event only", 1.0), ("rating", "liked later", 1.0),
+    ]  # fmt: skip
+    window = EvaluationWindow.from_interactions(
+        data.interactions, EventWeights(), start=split_at.timestamp(), stop=(NOON - timedelta(days=4)).timestamp()
+    )
+    assert list_interactions(window.past) == list_interactions(past)
+    disliked = {"disliked before", "liked later"}  # what happens after a window does not change it either
+    assert [row[1] for row in list_positive_rows(window.future)] == sorted(products.keys() - disliked)
 
 
 def test_the_weight_of_an_order_line_is_its_quantity(send_event: Callable[..., None]) -> None:
