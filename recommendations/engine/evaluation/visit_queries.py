@@ -24,10 +24,10 @@ def query_next_in_visit(
     interactions: with their recorded weights; ratings since `since` don't change them. Views at or after `since` and before `until` are
     queries if another product follows in the same visit, at a later moment and before `until`. bought_before: only visits that begin
     after a purchase of the user. The products of the visit so far are excluded, because a recommendation should show something new.
+    The histories are moved in time so that each ends at `since`: a query is scored at its own moment.
     """
-    lines = interactions.select(np.isin(interactions.kind, STEP_KINDS) & (interactions.order < until)).weigh_before(
-        since
-    )
+    lines = interactions.select(np.isin(interactions.kind, STEP_KINDS) & (interactions.order < until))
+    lines = lines.weigh_before(since)
     in_order = np.lexsort((lines.order, lines.user))
     user, item, order, kind = (getattr(lines, name)[in_order] for name in ("user", "item", "order", "kind"))
     visit, start = _number_visits(user, order)
@@ -39,16 +39,18 @@ def query_next_in_visit(
         is_query &= _has_bought_before(user, kind, start)
     queries = np.flatnonzero(is_query)[sample.of(user[is_query])]
     begins = np.searchsorted(user, user[queries])
-    _row, position = expand_ranges(begins, queries + 1)
+    row, position = expand_ranges(begins, queries + 1)
+    # Serving counts ages back from the moment of the request, but all histories have one as_of. Moved to it, each history ends there.
+    moved = order[position] - order[queries][row] + since
     histories = Histories(
         indptr=np.concatenate([[0], np.cumsum(queries + 1 - begins)]).astype(np.int64),
         item=item[position],
-        order=order[position],
+        order=moved,
         weight=lines.weight[in_order][position],
         kind=kind[position],
         user=user[queries],
         n_items=lines.n_items,
-        as_of=float(order[queries].max(initial=since)),
+        as_of=since,
     )
     return EvaluationQueries(
         histories,

@@ -1,4 +1,7 @@
-from recommendations.engine import KIND_CODES, Interactions
+import numpy as np
+
+from recommendations.engine import ALGORITHMS, KIND_CODES, Interactions
+from recommendations.engine.data.event_weights import EventWeights
 from recommendations.engine.evaluation.evaluation_queries import EvaluationQueries, QuerySample
 from recommendations.engine.evaluation.visit_queries import query_next_in_visit
 
@@ -57,3 +60,27 @@ def test_visitors_without_earlier_purchases_are_queries_on_request() -> None:
 def test_only_views_of_the_window_are_queries_and_nothing_after_it_is_relevant() -> None:
     assert not len(query_next_in_visit(VISITS, ALL, since=DAY + 6, until=3 * DAY))
     assert not len(query_next_in_visit(VISITS, ALL, since=0, until=DAY + 10))
+
+
+def test_each_query_is_scored_at_its_own_moment_whatever_happens_later() -> None:
+    habits = [
+        (f"u{number}", item, (number / 10 + days * gap) * DAY, "purchase")
+        for number in range(10)
+        for item, days, count in (("milk", 7, 16), ("rice", 30, 4))
+        for gap in range(count)
+    ]
+    visits = [("u0", "tea", 113 * DAY, "view"), ("u0", "cup", 113 * DAY + 60, "view")]
+    later = [("u1", "tea", 139.9 * DAY, "view"), ("u1", "cup", 139.9 * DAY + 60, "view")]
+    scores = []
+    for lines in ([*habits, *visits], [*habits, *visits, *later]):
+        interactions = make_interactions(*lines)
+        model = ALGORITHMS["repeat-rhythm"](horizon_days=7.0).fit(interactions.before(112 * DAY))
+        own_history = interactions.before(113 * DAY + 1e-3).build_histories(np.array([0]))
+        queries = query_next_in_visit(interactions, ALL, since=112 * DAY, until=141 * DAY)
+        weighted = EventWeights(half_life_days=7.0).of_histories(queries.histories.slice_rows(0, 1))
+        own = EventWeights(half_life_days=7.0).of_histories(own_history)
+        np.testing.assert_allclose(weighted.weight, own.weight, rtol=1e-5)
+        scores.append([model.score(histories)[[0], :].toarray()[0].tolist() for histories in (weighted, own)])
+    (alone, served), (with_later, _served) = scores
+    assert alone == with_later
+    np.testing.assert_allclose(alone, served, rtol=1e-5)
