@@ -6,9 +6,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from django.conf import settings
 from scipy.sparse import csr_array
 
 from recommendations.engine import KIND_CODES, Algorithm
+from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.evaluation.evaluation_queries import (
@@ -37,6 +39,7 @@ from recommendations.engine.evaluation.placement_evaluation import (
     repeat_for_all,
     tune_shares,
 )
+from recommendations.engine.pair_support.similar_pairs import find_similar
 from recommendations.engine.pair_support.support import PARTNER_COMPONENTS, PairSupport, find_partners
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
@@ -131,11 +134,12 @@ class PlacementEvaluator:
         if not queries.n_users or not placement_weights.weights:
             return PlacementMeasurement(query_type)
         own = rank_queries(self.make_ensemble(placement_weights.weights), queries, seed=SEED)
-        fallback_algorithm: Algorithm = self.components["popularity"]
+        # Serving limits the placement to similar products or to those that people chose together, but not popular products.
+        fallback = rank_queries(self.components["popularity"], replace(queries, offered=None), seed=SEED)
         if name == BOUGHT_TOGETHER and self.similar_weights:
-            fallback_algorithm = self.make_ensemble(self.similar_weights)
-        # Serving limits the placement to products that people chose together, but not its fallback.
-        fallback = rank_queries(fallback_algorithm, replace(queries, offered=None), seed=SEED)
+            similar_queries = replace(queries, offered=self.find_similar(queries))
+            similar = rank_queries(self.make_ensemble(self.similar_weights), similar_queries, seed=SEED)
+            fallback = fill_lists(similar, fallback, only_empty=True)
         own = fill_lists(own, fallback, only_empty=name not in FILLED_PLACEMENTS)
         return PlacementMeasurement(
             query_type,
@@ -153,11 +157,12 @@ class PlacementEvaluator:
         """Return the query type and the queries of a placement."""
         past, future = self.window.past, self.window.future
         if name == SIMILAR and self.has_views:
-            return "next_view", query_next_viewed(future, self.sample)
+            return "next_view", self.offer_similar(query_next_viewed(future, self.sample))
         if name == SIMILAR:
             category = self.shop.products.category
             codes = category if category is not None else np.full(future.n_items, -1, np.int32)
-            return "next_basket_category", query_next_in_category(future, codes, self.sample, kind=self.target)
+            queries = query_next_in_category(future, codes, self.sample, kind=self.target)
+            return "next_basket_category", self.offer_similar(queries)
         if name == BUY_AGAIN:
             return "again", query_repurchases(self.window.weighted, past, future, self.sample, kind=self.target)
         n_given = 1 if name == BOUGHT_TOGETHER else MAX_CART_ITEMS
@@ -168,12 +173,27 @@ class PlacementEvaluator:
         # The products of the request, which the queries exclude, are those whose partners may be shown.
         return query_type, replace(queries, offered=find_partners(self.partner_supports, queries.excluded))
 
+    def offer_similar(self, queries: EvaluationQueries) -> EvaluationQueries:
+        """Return the queries limited to the products that serving may show as similar."""
+        return replace(queries, offered=self.find_similar(queries))
+
+    def find_similar(self, queries: EvaluationQueries) -> csr_array | None:
+        """Return CSR (queries, items) of the products that may be called similar to those of each query; None without a content model."""
+        content = self.components.get("content")
+        if not isinstance(content, Content):
+            return None
+        given = queries.histories.get_seen_items()
+        return find_similar(content, self.pair_supports, given, minimum=settings.RECOMMEND_MIN_SUPPORT)
+
     @cached_property
     def partner_supports(self) -> list[PairSupport]:
         """Return the counts by which serving selects what bought-together and cart may show; [] without purchases."""
         co_purchase = self.components.get("co-purchase")
-        if co_purchase is None or co_purchase.support_ is None:
-            return []
+        return [] if co_purchase is None or co_purchase.support_ is None else self.pair_supports
+
+    @cached_property
+    def pair_supports(self) -> list[PairSupport]:
+        """Return the counts of all components that count pairs."""
         counting = [self.components[name] for name in PARTNER_COMPONENTS if name in self.components]
         for component in counting:
             if component.support_ is None:

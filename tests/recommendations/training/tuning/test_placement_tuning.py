@@ -2,16 +2,21 @@
 
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
+from django.conf import settings
 
-from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
+from recommendations.engine import ALGORITHMS, KIND_CODES, IdMap, Interactions, Products
 from recommendations.engine.evaluation import ConfidenceInterval
 from recommendations.engine.evaluation.evaluation_queries import QuerySample
 from recommendations.engine.evaluation.placement_evaluation import QueryScores
 from recommendations.engine.pair_support.support import select_partners
 from recommendations.engine.placements import PLACEMENTS
+from recommendations.serving.state.model import ServingModel
+from recommendations.serving.state.reason_support import ReasonSupport
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice
@@ -164,6 +169,26 @@ def test_related_placements_are_evaluated_with_the_products_that_serving_may_sho
         served = select_partners(supports, queries.excluded[[row], :].indices, ITEMS)
         assert sorted(queries.offered[[row], :].indices.tolist()) == np.flatnonzero(served).tolist()
     assert queries.offered.nnz < queries.offered.shape[0] * ITEMS
+
+
+def test_similar_is_evaluated_with_the_products_that_serving_may_show() -> None:
+    evaluator = make_evaluator()
+    own_words = Products.of_columns({"title": [f"word{item // 4} number{item}" for item in range(ITEMS)]})
+    content = ALGORITHMS["content"]().fit(evaluator.window.weighted, own_words)
+    evaluator.components = {**evaluator.components, "content": content}
+    _query_type, queries = evaluator.get_queries("similar")
+    assert queries.offered is not None
+    model = SimpleNamespace(blend=SimpleNamespace(components_=evaluator.components))
+    served = ReasonSupport(cast(ServingModel, model), settings.RECOMMEND_MIN_SUPPORT)
+    rows = np.arange(ITEMS, dtype=np.int32)
+    for row in range(len(queries)):
+        given = queries.histories.slice_rows(row, row + 1).item
+        is_similar = served.are_similar(rows, given)
+        assert sorted(queries.offered[[row], :].indices.tolist()) == np.flatnonzero(is_similar).tolist()
+    assert ITEMS < queries.offered.nnz < queries.offered.shape[0] * ITEMS / 2
+    evaluator.query_cache.clear()
+    evaluator.components = {name: part for name, part in evaluator.components.items() if name != "content"}
+    assert evaluator.get_queries("similar")[1].offered is None, "serving shows all products without a content model"
 
 
 def test_short_lists_are_filled_up_as_serving_does() -> None:
