@@ -85,7 +85,9 @@ class CustomerHoldout:
         past, window = self.interactions.before(start), self.interactions.after(start)
         has_past = np.bincount(past.user, minlength=past.n_users) > 0
         users = np.unique(window.user[~has_past[window.user]])
-        users = users[self.traits.has_traits()[users]][:EVALUATION_CUSTOMERS]
+        users = users[self.traits.has_traits()[users]]
+        if len(users) > EVALUATION_CUSTOMERS:  # rows are sorted by ID, so the first ones came at about the same time
+            users = np.sort(np.random.default_rng(SEED).choice(users, EVALUATION_CUSTOMERS, replace=False))
         return self.hold_out(self.limit_past(past), window, users)
 
     def limit_past(self, past: Interactions) -> Interactions:

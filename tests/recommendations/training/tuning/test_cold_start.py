@@ -5,9 +5,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from recommendations.engine import Interactions, Products
+from recommendations.engine.cold_start import CustomerTraits
+from recommendations.engine.data.event_weights import EventWeights
 from recommendations.training.backoffice.cold_start_card import describe_result
+from recommendations.training.data.time_split import split_by_time
 from recommendations.training.models import ModelVersion
+from recommendations.training.tuning.cold_start import holdout
 from recommendations.training.tuning.cold_start.contestant_evaluation import find_best_contestant, summarize_scores
+from recommendations.training.tuning.cold_start.holdout import CustomerHoldout
 
 
 def test_popularity_serves_if_no_contestant_beats_it() -> None:
@@ -50,6 +56,23 @@ def test_new_customers_are_evaluated_by_models_that_have_not_seen_them(trained_w
     assert figures["served"] != "popularity"
     assert figures["fields"] == ["traits.taste"]
     assert figures["new"] == {"people": 0, "rows": []}
+
+
+def test_many_new_customers_are_represented_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holdout, "EVALUATION_CUSTOMERS", 30)
+    old, new = np.arange(100), np.arange(100, 200)
+    customers = np.concatenate([old, old, new, new])
+    days = np.concatenate([old / 2, old / 2 + 20, np.tile(60 + (new - 100) / 10, 2)])
+    interactions = Interactions.from_ids(
+        user_ids=[f"{number:03d}" for number in customers], item_ids=[f"p{number % 7}" for number in customers],
+        order=days * 86_400.0, as_of=70 * 86_400.0,
+    )  # fmt: skip
+    traits = CustomerTraits.of_columns({"country": ["de"] * 200})
+    time_split = split_by_time(interactions)
+    held_out = CustomerHoldout(interactions, traits, Products(7), time_split, EventWeights()).hold_out_newest()
+    assert len(held_out.users) == 30
+    assert (np.diff(held_out.users) > 0).all()
+    assert held_out.users[-1] - held_out.users[0] > 80, "from the whole period"
 
 
 def test_without_useful_traits_popularity_serves_new_customers(trained: ModelVersion) -> None:
