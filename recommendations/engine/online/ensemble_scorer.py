@@ -14,7 +14,12 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, Contribution
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, WeightedEnsemble
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import (
+    RANK_DEPTH,
+    TINY,
+    WeightedEnsemble,
+    compute_rank_weights,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.cause_kernels import (
@@ -382,10 +387,16 @@ def _find_slots(items: Rows, all_items: Rows) -> npt.NDArray[np.intp]:
 
 
 def _weigh_ranks(rows: Rows, values: Values) -> SparseRow:
-    """Return 1 / (1 + ln rank) of the best RANK_DEPTH positive values; ties: lower row first."""
-    order = np.lexsort((rows, -values))[:RANK_DEPTH]
-    order = order[values[order] > 0]
-    return rows[order], (1.0 / (1.0 + np.log(np.arange(1.0, len(order) + 1.0)))).astype(np.float32)
+    """Return the rows of the best RANK_DEPTH positive values, and of those equal to the last one, with their weights."""
+    is_kept = values > 0
+    if len(values) > RANK_DEPTH:
+        is_kept &= values >= np.partition(values, -RANK_DEPTH)[-RANK_DEPTH]
+    rows, values = rows[is_kept], values[is_kept]
+    order = np.argsort(-values)
+    in_order = values[order]
+    starts = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1])[: len(in_order)])
+    counts = np.diff(starts, append=len(in_order))
+    return rows[order], np.repeat(compute_rank_weights(starts, counts), counts)
 
 
 def _normalize_static(scores: npt.NDArray[np.floating], share: float, normalization: str, n: int) -> Values:

@@ -35,9 +35,9 @@ class WeightedEnsemble(Algorithm):
     """score(u, i) = Σ_c w_c · ŝ_c(u, i) with Σ w_c = 1.
 
     components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w ≥ 0, scaled to sum 1, default equal.
-    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) for the best 200. Items that a
-    component does not score, or scores below 0, count 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM); weights by `choose_weights` on
-    validation data.
+    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) for the best 200, with the mean rank
+    for equal scores. Items that a component does not score, or scores below 0, count 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM); weights by
+    `choose_weights` on validation data.
     """
 
     name = "blend"
@@ -144,9 +144,7 @@ class WeightedEnsemble(Algorithm):
 def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float, normalization: str) -> None:
     """Add share · normalized scores to `total`, in place."""
     if normalization == "rank":
-        best = select_top_n(scores, RANK_DEPTH)
-        rows, ranks = np.nonzero((best.items >= 0) & (best.scores > 0))
-        total[rows, best.items[rows, ranks]] += np.float32(share) / (1.0 + np.log(ranks + 1.0)).astype(np.float32)
+        _add_ranks(total, scores, share)
     elif isinstance(scores, csr_array):
         rows = list_entry_rows(scores)
         factors = np.float32(share) / _find_row_maxima(scores)
@@ -154,6 +152,48 @@ def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float,
     else:
         positive = np.where(np.isfinite(scores), np.maximum(scores, 0), np.float32(0))
         total += positive * (np.float32(share) / np.maximum(positive.max(axis=1, keepdims=True, initial=0), TINY))
+
+
+def compute_rank_weights(
+    positions: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float32]:
+    """Return 1 / (1 + ln rank) with the mean rank of `counts` equal scores, of which the first one is at `positions`, from 0.
+
+    Ranks in the order of the rows would prefer some of equally good items in every list.
+    """
+    return (1.0 / (1.0 + np.log(positions + (counts + 1) / 2))).astype(np.float32)
+
+
+def _add_ranks(total: npt.NDArray[np.float32], scores: Scores, share: float) -> None:
+    best = select_top_n(scores, RANK_DEPTH)
+    values = best.scores
+    positions = np.arange(RANK_DEPTH)
+    differs = values[:, 1:] != values[:, :-1]
+    starts = np.zeros(values.shape, np.intp)
+    starts[:, 1:] = np.maximum.accumulate(np.where(differs, positions[1:], 0), axis=1)
+    ends = np.full(values.shape, RANK_DEPTH)
+    ends[:, :-1] = np.minimum.accumulate(np.where(differs, positions[1:], RANK_DEPTH)[:, ::-1], axis=1)[:, ::-1]
+    # Items as good as the last one belong to the best too; how many there are decides their mean rank. NaN equals nothing.
+    least = np.where(values[:, -1] > 0, values[:, -1], np.float32(np.nan))
+    tied_rows, tied_items = _find_equal(scores, least)
+    counts = np.bincount(tied_rows, minlength=len(values))
+    firsts = starts[:, -1]
+    weights = np.float32(share) * compute_rank_weights(firsts, np.maximum(counts, 1))
+    total[tied_rows, tied_items] += weights[tied_rows]
+    rows, ranks = np.nonzero((values > 0) & (values != least[:, None]))
+    weights = np.float32(share) * compute_rank_weights(starts[rows, ranks], (ends - starts)[rows, ranks])
+    total[rows, best.items[rows, ranks]] += weights
+
+
+def _find_equal(
+    scores: Scores, values: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.integer]]:
+    """Return the rows and columns of the scores that equal the value of their row."""
+    if not isinstance(scores, csr_array):
+        return np.nonzero(scores.astype(np.float32, copy=False) == values[:, None])
+    rows = list_entry_rows(scores)
+    is_equal = scores.data.astype(np.float32, copy=False) == values[rows]
+    return rows[is_equal], scores.indices[is_equal]
 
 
 def _find_row_maxima(scores: csr_array) -> npt.NDArray[np.float32]:

@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommendations.engine import ALGORITHMS, Algorithm, Histories, select_top_n
+from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, select_top_n
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
+from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, MainCause, OnlineEnsemble, Workspace
 from recommendations.engine.pair_support.support import PairSupport
@@ -63,6 +65,21 @@ def test_scores_equal_those_of_the_ensemble(
         work.clear()
         assert not work.total.any()
         assert not work.touched.any()
+
+
+def test_equally_popular_items_get_equal_scores_by_rank() -> None:
+    n_items = 250
+    users = [f"u{number}" for number in range(n_items)]
+    interactions = Interactions.from_ids(user_ids=users, item_ids=[f"i{number}" for number in range(n_items)])
+    component = Popularity().fit(interactions)
+    single = OnlineEnsemble(WeightedEnsemble.of_fitted({"popularity": component}, None, "rank"), n_items)
+    assert np.unique(single.static_scores).tolist() == pytest.approx([1 / (1 + np.log(125.5))])
+    repeat = WeightedEnsemble.of_fitted({"repeat": RepeatPurchase().fit(interactions)}, None, "rank")
+    history = Histories.of_lists([list(range(n_items))], n_items=n_items)
+    scored = OnlineEnsemble(repeat, n_items).score(history, Workspace(n_items, n_items))
+    scores = scored.get_scores(np.arange(n_items, dtype=np.int32))
+    np.testing.assert_allclose(scores, np.asarray(repeat.score(history))[0], rtol=1e-6)
+    assert np.ptp(scores) == 0
 
 
 @pytest.mark.parametrize("names", [*((name,) for name in NAMES), MIXED], ids=str)

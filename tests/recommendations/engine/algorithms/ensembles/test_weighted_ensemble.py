@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from recommendations.engine import recommend
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble, add_normalized
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
 from tests.recommendations.engine.makers import make_products, make_random_interactions, make_weighted_ensemble
@@ -32,6 +33,27 @@ def test_ensemble_is_the_weighted_sum_of_scores_scaled_to_their_maximum():
     expected = 0.25 * popular_scores / popular_scores.max() + 0.75 * own_scores / own_scores.max()
     scores = ensemble.score(history)
     np.testing.assert_allclose(np.where(np.isfinite(scores), scores, 0), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_equal_scores_share_their_mean_rank(is_sparse):
+    scores = np.array([[2, 5, 2, -1, 2, 1], [0, 0, 3, 0, 0, 0]], np.float32)
+    total = np.zeros(scores.shape, np.float32)
+    add_normalized(total, csr_array(scores) if is_sparse else scores, 0.5, "rank")
+    second, last = 0.5 / (1 + np.log(3)), 0.5 / (1 + np.log(5))
+    np.testing.assert_allclose(total, [[second, 0.5, second, 0, second, last], [0, 0, 0.5, 0, 0, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_all_items_as_good_as_the_last_ranked_one_get_a_score(is_sparse):
+    scores = np.ones((2, 301), np.float32)
+    scores[0, 0] = 2
+    scores[1, 150:] = 0
+    total = np.zeros(scores.shape, np.float32)
+    add_normalized(total, csr_array(scores) if is_sparse else scores, 1.0, "rank")
+    assert total[0, 0] == 1
+    np.testing.assert_allclose(total[0, 1:], 1 / (1 + np.log(151.5)), rtol=1e-6)
+    np.testing.assert_allclose(total[1], [1 / (1 + np.log(75.5))] * 150 + [0] * 151, rtol=1e-6)
 
 
 def test_explanation_names_the_components():
