@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from recommendations.engine.algorithms.base import Algorithm, Scores
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.top_n_kernels import select_top_dense, select_top_sparse
+from recommendations.engine.linear_algebra.top_n_kernels import compute_tie_breaks, select_top_dense, select_top_sparse
 
 BLOCK_BYTES = 32_000_000
 
@@ -61,7 +61,7 @@ def select_top_n(
     )
     # The kernels take arrays, not None, so that one compilation serves all cases.
     mask = np.ones(n_columns, np.bool_) if allowed is None else np.asarray(allowed, np.bool_)
-    seed = -1 if tie_seed is None else tie_seed
+    seed = _get_kernel_seed(tie_seed)
 
     def select(start: int, stop: int) -> None:
         arguments = (
@@ -81,6 +81,13 @@ def select_top_n(
     map_blocks(select, n_rows, smallest=16)
     items[:, :width], values[:, :width] = best, best_values
     return Ranking(items, values)
+
+
+def find_tie_breaks(items: npt.NDArray[np.int32], *, tie_seed: int | None, first_row: int = 0) -> npt.NDArray[np.int64]:
+    """Return the numbers by which `select_top_n` orders items (rows, k) of equal scores, ascending; those of -1 have no meaning."""
+    breaks = np.empty(items.shape, np.int64)
+    compute_tie_breaks(np.ascontiguousarray(items), _get_kernel_seed(tie_seed), first_row, breaks)
+    return breaks
 
 
 def recommend(
@@ -116,6 +123,10 @@ def recommend(
 def count_block_rows(n_items: int) -> int:
     """Return how many rows of dense scores over n_items fit into BLOCK_BYTES; at least one."""
     return max(1, BLOCK_BYTES // (4 * max(1, n_items)))
+
+
+def _get_kernel_seed(tie_seed: int | None) -> int:
+    return -1 if tie_seed is None else tie_seed
 
 
 def _make_empty_indptr(n_rows: int) -> npt.NDArray[np.int32]:

@@ -44,6 +44,15 @@ def select_top_dense(
 
 
 @compiled
+def compute_tie_breaks(columns: AnyInts, seed: int, first_row: int, out: AnyInts) -> None:
+    """Write the tie-break of each column of a matrix; that of a missing one (-1) has no meaning."""
+    n_rows, width = columns.shape
+    for row in range(n_rows):
+        for position in range(width):
+            out[row, position] = compute_tie_break(seed, first_row + row, max(columns[row, position], 0))
+
+
+@compiled
 def select_top_sparse(
     indptr: AnyInts,
     indices: AnyInts,

@@ -10,7 +10,7 @@ from config.foundation.array_types import Flags
 from recommendations.engine.algorithms.base import Scores
 from recommendations.engine.data.groups import expand_ranges
 from recommendations.engine.linear_algebra.sparse import list_entry_keys, list_entry_rows, make_csr
-from recommendations.engine.topn import Ranking, select_top_n
+from recommendations.engine.topn import Ranking, find_tie_breaks, select_top_n
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.engine.variety.purchased_share import limit_purchased_share
 
@@ -27,15 +27,17 @@ def rank_with_limit(
     allowed: Flags | None = None,
     groups: ProductGroups | None = None,
     tie_seed: int | None = None,
+    first_row: int = 0,
 ) -> Ranking:
     """Return the n best items of each row of scores, of each group only the best, with at most ``share`` of the positions purchased.
 
     exclude, purchased: CSR of the shape of the scores, whose stored columns are left out or count as purchased; with groups, `purchased`
-    has been expanded by `expand_columns`. Purchased items that the limit leaves out follow if there are not enough others.
+    has been expanded by `expand_columns`. Purchased items that the limit leaves out follow if there are not enough others. Equal scores:
+    as in `select_top_n`.
     """
 
     def fetch(size: int, scores: Scores, exclude: csr_array) -> Ranking:
-        return select_top_n(scores, size, allowed=allowed, exclude=exclude, tie_seed=tie_seed)
+        return select_top_n(scores, size, allowed=allowed, exclude=exclude, tie_seed=tie_seed, first_row=first_row)
 
     if share >= 1 or not purchased.nnz:
         return select_distinct_items(lambda size: fetch(size, scores, exclude), n, groups)
@@ -43,7 +45,12 @@ def rank_with_limit(
     others = select_distinct_items(lambda size: fetch(size, scores, without_purchased), n, groups)
     own_scores = _select_entries(scores, purchased)
     own = select_distinct_items(lambda size: fetch(size, own_scores, exclude), n, groups)
-    return _merge_limited(others, own, share, n)
+    items = np.concatenate([others.items, own.items], axis=1)
+    values = np.concatenate([others.scores, own.scores], axis=1)
+    # the same order of ties as in the two lists; missing items have the score -inf and come last
+    order = np.lexsort((find_tie_breaks(items, tie_seed=tie_seed, first_row=first_row), -values), axis=1)
+    order = _limit_order(order, items, others.items.shape[1], share)[:, :n]
+    return Ranking(np.take_along_axis(items, order, axis=1), np.take_along_axis(values, order, axis=1))
 
 
 def select_distinct_items(fetch: Fetch, n: int, groups: ProductGroups | None) -> Ranking:
@@ -157,14 +164,12 @@ def _keep_items(ranking: Ranking, is_kept: Flags, n: int) -> Ranking:
     return Ranking(items, scores)
 
 
-def _merge_limited(others: Ranking, own: Ranking, share: float, n: int) -> Ranking:
-    """Merge two rankings by score, with at most ``share`` of the positions from `own`."""
-    items = np.concatenate([others.items, own.items], axis=1)
-    scores = np.concatenate([others.scores, own.scores], axis=1)
-    order = np.lexsort((items, -scores), axis=1)
+def _limit_order(
+    order: npt.NDArray[np.intp], items: npt.NDArray[np.int32], first_purchased: int, share: float
+) -> npt.NDArray[np.intp]:
+    """Return an order of columns, best first, with at most ``share`` of the positions for those from `first_purchased` on."""
+    limited = order.copy()
     for row, filled in enumerate((items >= 0).sum(axis=1).tolist()):
-        best_first = order[row, :filled]  # missing items have the score -inf and come last
-        limited = limit_purchased_share((best_first >= others.items.shape[1]).tolist(), share)
-        order[row, :filled] = best_first[limited]
-    order = order[:, :n]
-    return Ranking(np.take_along_axis(items, order, axis=1), np.take_along_axis(scores, order, axis=1))
+        best_first = order[row, :filled]
+        limited[row, :filled] = best_first[limit_purchased_share((best_first >= first_purchased).tolist(), share)]
+    return limited

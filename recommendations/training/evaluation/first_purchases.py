@@ -76,7 +76,13 @@ def rank_both(algorithm: Algorithm, histories: Histories, *, hidden: csr_array, 
         new.append(select_top_n(scores, TOP_N, exclude=known, tie_seed=SEED, first_row=start).items)
         limited.append(
             rank_with_limit(
-                scores, TOP_N, exclude=hidden[rows, :], purchased=bought[rows, :], share=share, tie_seed=SEED
+                scores,
+                TOP_N,
+                exclude=hidden[rows, :],
+                purchased=bought[rows, :],
+                share=share,
+                tie_seed=SEED,
+                first_row=start,
             ).items
         )
     return np.concatenate(new), np.concatenate(limited)

@@ -73,6 +73,37 @@ def test_repeated_purchases_count_once() -> None:
     assert ranking.items.tolist() == [[1, 0, 2]]
 
 
+@pytest.mark.parametrize("has_groups", [False, True])
+def test_random_ties_do_not_depend_on_the_purchases_of_others(has_groups: bool) -> None:
+    rng = np.random.default_rng(7)
+    groups = make_groups(rng) if has_groups else None
+    scores = np.ones((N_CUSTOMERS, N_ITEMS), np.float32)
+    nothing = csr_array((1, N_ITEMS), dtype=np.float32)
+    purchased = csr_array(np.vstack([np.zeros((1, N_ITEMS)), make_columns(rng, 0.4).toarray()[1:]]))
+    excluded = csr_array((N_CUSTOMERS, N_ITEMS), dtype=np.float32)
+    together = rank_with_limit(
+        scores, 10, exclude=excluded, purchased=purchased, share=0.3, groups=groups, tie_seed=1, first_row=5
+    )
+    alone = rank_with_limit(
+        scores[:1], 10, exclude=nothing, purchased=nothing, share=0.3, groups=groups, tie_seed=1, first_row=5
+    )
+    assert together.items[0].tolist() == alone.items[0].tolist()
+    assert together.items[0].tolist() != sorted(together.items[0].tolist()), (
+        "at random, not in the order of the catalog"
+    )
+    last = rank_with_limit(
+        scores[-1:],
+        10,
+        exclude=nothing,
+        purchased=purchased[[-1], :],
+        share=0.3,
+        groups=groups,
+        tie_seed=1,
+        first_row=5 + N_CUSTOMERS - 1,
+    )
+    assert together.items[-1].tolist() == last.items[0].tolist()
+
+
 def test_the_first_of_each_group_is_kept_and_missing_items_are_not() -> None:
     groups = ProductGroups.from_parents(np.array([0, 0, -1, 1, 1], np.int32))
     items = np.array([[1, 0, 3, 2], [4, 3, -1, -1]], np.int32)
