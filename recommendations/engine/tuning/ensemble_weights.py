@@ -15,7 +15,7 @@ from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, esti
 from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.runner import find_relevant_items
-from recommendations.engine.topn import count_block_rows, select_top_n
+from recommendations.engine.topn import count_block_rows, find_tie_breaks, select_top_n
 
 STEPS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
 type HasTime = Callable[[], bool]
@@ -42,7 +42,10 @@ class ChosenWeights:
 
 @dataclass(frozen=True, eq=False)
 class _CandidateScores:
-    """features: float32 (components, users, candidates) of normalized scores; hits: bool (users, candidates)."""
+    """features: float32 (components, users, candidates) of normalized scores; hits: bool (users, candidates).
+
+    The candidates of each user are in a random order, so that the lower column first is a random order of equal scores.
+    """
 
     features: npt.NDArray[np.float32]
     hits: npt.NDArray[np.bool_]
@@ -137,7 +140,7 @@ def tune_ensemble_weights(
     has_time: whether the search may go on; without time the weights reached so far stay, and components that do not help are still dropped.
     """
     masks = _QueryMasks(exclude_seen, seen_kinds, excluded, offered)
-    candidates = _collect_candidates(components, histories, relevant, masks, n, normalization, depth)
+    candidates = _collect_candidates(components, histories, relevant, masks, n, normalization, depth, seed)
     names = list(components)
     single_values = [candidates.compute_mean(scores) for scores in candidates.features]
     # Two starts, because a coordinate search from one component alone may end at a local maximum.
@@ -171,14 +174,15 @@ def evaluate_without_each(
     n: int = 10,
     normalization: str = "max",
     depth: int = 100,
+    seed: int = 0,
 ) -> dict[str, PerUser]:
     """Return NDCG@n of each history under the ensemble ("": whole) and under it without each component that has a weight.
 
-    Ranks the best `depth` items of every component, as when the weights are chosen.
+    Ranks the best `depth` items of every component, as when the weights are chosen. seed: of the order of equal scores.
     """
     used = {name: components[name] for name, weight in weights.items() if weight > 0}
     masks = _QueryMasks(exclude_seen, seen_kinds)
-    candidates = _collect_candidates(used, histories, relevant, masks, n, normalization, depth)
+    candidates = _collect_candidates(used, histories, relevant, masks, n, normalization, depth, seed)
     all_weights = np.array([weights[name] for name in used], np.float32)
     values = {"": candidates.compute_values(candidates.mix(all_weights))}
     for index, name in enumerate(used):
@@ -278,11 +282,13 @@ def _collect_candidates(
     n: int,
     normalization: str,
     depth: int,
+    seed: int,
 ) -> _CandidateScores:
     """Return the scores of the best items of every component.
 
     Scores of all items, users and components would not fit into memory, and items below the best `depth` of every
-    component are rarely among the best n.
+    component are rarely among the best n. Equal scores have a random order, the same for all components and weights: the order of the
+    catalog would reward components whose ties happen to be sorted well.
     """
     width = min(depth * len(components), histories.n_items)
     features = np.zeros((len(components), len(histories), width), np.float32)
@@ -293,7 +299,7 @@ def _collect_candidates(
         rows = slice(start, start + len(block))
         excluded, offered = masks.of(block, rows)
         items[rows], features[:, rows] = _collect_block_candidates(
-            components, block, excluded, offered, normalization, depth, width
+            components, block, excluded, offered, normalization, depth, width, seed=seed, first_row=start
         )
     return _CandidateScores(features, find_hits(items, relevant), np.diff(relevant.indptr), n)
 
@@ -306,8 +312,11 @@ def _collect_block_candidates(
     normalization: str,
     depth: int,
     width: int,
+    *,
+    seed: int,
+    first_row: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Return the union of each component's best items, descending and padded with -1, and all their normalized scores."""
+    """Return the union of each component's best items, in random order and padded with -1, and all their normalized scores."""
     normalized_scores, tops = [], []
     for component in components.values():
         normalized = np.zeros((len(block), block.n_items), np.float32)
@@ -315,11 +324,13 @@ def _collect_block_candidates(
         add_normalized(normalized, scores, 1.0, normalization)
         normalized_scores.append(normalized)
         ranked = scores if offered is None else np.where(offered & (normalized > 0), normalized, np.float32(-np.inf))
-        tops.append(select_top_n(ranked, depth, exclude=excluded).items)
-    # In sorted rows duplicates are neighbors; a descending sort moves the -1 of the duplicates to the end.
+        tops.append(select_top_n(ranked, depth, exclude=excluded, tie_seed=seed, first_row=first_row).items)
+    # In sorted rows duplicates are neighbors.
     union = np.sort(np.concatenate(tops, axis=1), axis=1)
     union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
-    items = -np.sort(-union, axis=1)[:, :width]
+    keys = find_tie_breaks(union, tie_seed=seed, first_row=first_row)
+    keys[union < 0] = np.iinfo(np.int64).max
+    items = np.take_along_axis(union, np.argsort(keys, axis=1)[:, :width], axis=1)
     features = np.stack(
         [np.take_along_axis(normalized, np.maximum(items, 0), axis=1) for normalized in normalized_scores]
     )

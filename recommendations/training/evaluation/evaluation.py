@@ -258,6 +258,7 @@ def _measure_ablation(
         seen_kinds=time_split.seen_kinds,
         n=TOP_N,
         normalization=choice.normalization,
+        seed=SEED,
     )
     rows = []
     for name in (name for name in values if name):  # "" is the whole ensemble

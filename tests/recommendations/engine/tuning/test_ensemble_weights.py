@@ -4,6 +4,7 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from scipy.sparse import csr_array
 
 from recommendations.engine import Algorithm, Histories
@@ -71,6 +72,30 @@ def test_nothing_is_dropped_unless_asked_for_or_with_too_few_users() -> None:
     assert not tune(MIN_USERS - 1).dropped
     rows = np.arange(4 * MIN_USERS, dtype=np.int32)
     assert not tune(4 * MIN_USERS, user=rows % (MIN_USERS - 1)).dropped, "many queries of few users are few users"
+
+
+@pytest.mark.parametrize("offers", [False, True])
+def test_the_value_of_equal_scores_does_not_depend_on_the_number_of_the_relevant_item(offers: bool) -> None:
+    n_users = 400
+    ties = {"popular": cast("Algorithm", FixedScores(np.ones((n_users, N_ITEMS), np.float32)))}
+    rows = np.arange(n_users)
+    values = []
+    for item in (0, N_ITEMS // 2, N_ITEMS - 1):
+        relevant = csr_array((np.ones(n_users), (rows, np.full(n_users, item))), shape=(n_users, N_ITEMS))
+        everything = csr_array(np.ones((n_users, N_ITEMS)))
+        chosen = tune_ensemble_weights(
+            components=ties,
+            histories=Histories.of_lists([[]] * n_users, n_items=N_ITEMS, users=rows),
+            relevant=relevant,
+            exclude_seen=False,
+            depth=20,
+            offered=everything if offers else None,
+            seed=1,
+        )
+        values.append(chosen.value)
+    expected = (1 / np.log2(np.arange(2, 12))).sum() / N_ITEMS  # a hit at each of the ten places is equally likely
+    assert values == pytest.approx([expected] * 3, abs=0.06)
+    assert len(set(values)) == 3
 
 
 def test_one_part_always_stays() -> None:
