@@ -276,6 +276,23 @@ class FlowSignal(models.Model):
         return f"{self.kind} {self.name} #{self.customer_id}"
 
 
+class UpcomingProduct(models.Model):
+    """A product of the catalog that customers have not seen yet: since its creation, it was inactive or before its publication date.
+
+    A trigger of the catalog writes these rows. Without a foreign key, because a product is deleted rarely and its row then does nothing.
+    """
+
+    product_id = models.CharField(_("product ID"), max_length=200, primary_key=True)
+
+    class Meta:
+        verbose_name = _("upcoming product")
+        verbose_name_plural = _("upcoming products")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.product_id
+
+
 class FlowMatch(models.Model):
     """A customer who matched the date or score trigger of a flow at the last comparison; only new matches trigger the flow."""
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from recommendations.flows.capture.birthdays import find_birthdays
+from recommendations.flows.capture.catalog import signal_published
 from recommendations.flows.capture.listeners import remove_unused_listeners
 from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.reactions import process_signals
@@ -31,8 +32,9 @@ def run_flows() -> None:
 
 @shared_task(exclusive=True, quiet=True)
 def find_flow_dates() -> None:
-    """Find customers who newly match a date or score trigger, and today's birthdays; end flows that are empty."""
+    """Find customers who newly match a date or score trigger, today's birthdays, and published products; end flows that are empty."""
     now = timezone.now()
+    signal_published(now=now)
     compare_due_matches(now=now, seconds=MAX_DATE_SECONDS)
     find_birthdays(now=now, seconds=MAX_DATE_SECONDS)
     finish_ending_flows(now=now)

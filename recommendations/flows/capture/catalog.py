@@ -1,4 +1,4 @@
-"""Finds customers interested in changed products, in one statement per flow: those who viewed or wanted them, or bought in the category."""
+"""Signals published products, and finds customers interested in changed ones: those who viewed or wanted them, or bought in the category."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -28,7 +28,7 @@ WITH changed AS MATERIALIZED (
            p.price, p.currency, c.path
     FROM unnest(%(products)s::text[], %(occurrences)s::text[], %(times)s::timestamptz[], %(old_prices)s::text[])
          WITH ORDINALITY AS row (product_id, occurrence, at, old_price, position)
-    JOIN catalog_product p ON p.product_id = row.product_id AND p.is_active
+    JOIN catalog_product p ON p.product_id = row.product_id AND p.is_active AND COALESCE(p.published_at <= %(now)s, true)
     LEFT JOIN catalog_category c ON c.id = p.category_id
     ORDER BY row.product_id, row.position DESC
 ), series AS MATERIALIZED (
@@ -56,6 +56,30 @@ FROM interested i JOIN changed USING (product_id)
 ORDER BY i.customer_id
 """
 
+# The trigger of the catalog sees changes, but not that a publication date passes. Rows are locked in the order of the writers of products.
+RELEASE = """
+WITH due AS MATERIALIZED (
+    SELECT u.product_id FROM flows_upcomingproduct u JOIN catalog_product p ON p.product_id = u.product_id
+    WHERE p.is_active AND COALESCE(p.published_at <= %(now)s, true)
+    ORDER BY u.product_id FOR UPDATE OF u
+), released AS (
+    DELETE FROM flows_upcomingproduct u USING due WHERE u.product_id = due.product_id RETURNING u.product_id
+)
+INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
+SELECT 'catalog', 'new_product', NULL, p.product_id, 'new:' || p.id, COALESCE(p.published_at, %(now)s), '{}'
+FROM released JOIN catalog_product p ON p.product_id = released.product_id
+WHERE p.availability = 'in_stock' AND COALESCE(p.stock, 1) > 0
+  AND EXISTS (SELECT FROM flows_flowlistener WHERE kind = 'catalog')
+ORDER BY p.product_id
+"""
+
+
+def signal_published(*, now: datetime) -> int:
+    """Write a signal for each product that can be bought and whose publication date has passed; return their number."""
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, {"now": now})
+        return int(cursor.rowcount)
+
 
 def signal_interested(*, version: FlowVersion, graph: FlowGraph, signals: Sequence[TakenSignal], now: datetime) -> int:
     """Write a signal for each customer who is interested in one of the changed products; return their number.
@@ -77,6 +101,7 @@ def signal_interested(*, version: FlowVersion, graph: FlowGraph, signals: Sequen
         "leave_out_buyers": "bought" not in trigger["interest"],
         "since": (today - EPOCH_DAY).days - trigger["within_days"],
         "flow": str(version.flow_id),
+        "now": now,
     }
     with connection.cursor() as cursor:
         cursor.execute(SIGNAL_INTERESTED, parameters)

@@ -27,5 +27,6 @@ register_impersonal(
     table("flows.FlowStepRun"),
     table("flows.FlowStepCount"),
     table("flows.FlowListener"),
-    reason="Flows as staff defined them, and counts of steps.",
+    table("flows.UpcomingProduct"),
+    reason="Flows as staff defined them, counts of steps, and IDs of products.",
 )

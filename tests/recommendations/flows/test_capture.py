@@ -14,6 +14,7 @@ from customers.segments.event_counts.counting import add_facts
 from customers.segments.history import record_members
 from customers.segments.membership import query_members
 from recommendations.flows.capture.birthdays import find_birthdays, is_birthday
+from recommendations.flows.capture.catalog import signal_published
 from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.reactions import process_signals
 from recommendations.flows.models import FlowEntry, FlowSignal
@@ -209,6 +210,52 @@ def test_back_in_stock_and_new_products_start_flows(now: datetime) -> None:
     assert list(back.entries.values_list("customer_id", flat=True)) == [waiting.pk]
     assert list(new.entries.values_list("customer_id", flat=True)) == [fan.pk]
     assert new.entries.get().event["product"]["title"] == "Oolong"
+
+
+def test_a_product_is_new_when_customers_can_see_it_for_the_first_time(now: datetime) -> None:
+    fan = make_customer()
+    view(fan.pk, make_product("tea", category="Drinks > Tea").product_id, now, "purchase")
+    fresh = {"kind": "catalog", "change": "new_product", "interest": ["bought"], "within_days": 365}
+    make_live_flow(STEPS, trigger=fresh)
+    soon = now + timedelta(hours=1)
+
+    def write(product_id: str, **fields: Any) -> None:
+        item = {"product_id": product_id, "title": product_id, "category": "Drinks > Tea", **fields}
+        upsert_products(items=[item], at=now, currency="EUR")
+
+    def take_signals() -> list[tuple[str, str]]:
+        rows = sorted(FlowSignal.objects.filter(kind="catalog").values_list("product_id", "name"))
+        FlowSignal.objects.all().delete()
+        return rows
+
+    write("later", published_at=soon.isoformat())
+    write("sold-out", published_at=soon.isoformat(), stock=0)
+    write("hidden", is_active=False)
+    write("returning", is_active=False, published_at=(now - DAY).isoformat())
+    make_product("draft", is_active=False, is_draft=True)
+    write("draft", published_at=soon.isoformat())
+    write("later", published_at=soon.isoformat(), price="5")
+    assert (signal_published(now=now), take_signals()) == (0, [])
+    write("hidden", is_active=True)
+    write("returning", is_active=True)
+    assert take_signals() == [("hidden", "new_product"), ("returning", "back_in_stock")]
+    assert signal_published(now=soon) == 2
+    assert list(FlowSignal.objects.values_list("product_id", "at").order_by("id")) == [("draft", soon), ("later", soon)]
+    assert list_entered(soon) == [fan.pk]
+    assert signal_published(now=soon) == 0
+    write("later", published_at=(now - DAY).isoformat())
+    assert ("later", "new_product") not in take_signals()
+
+
+def test_a_product_whose_publication_is_brought_forward_is_new_at_once(now: datetime) -> None:
+    make_live_flow(
+        STEPS, trigger={"kind": "catalog", "change": "new_product", "interest": ["bought"], "within_days": 9}
+    )
+    product = make_product("tea", published_at=now + DAY)
+    assert not FlowSignal.objects.exists()
+    product.published_at = now - DAY
+    product.save()
+    assert FlowSignal.objects.values_list("product_id", "name").get() == ("tea", "new_product")
 
 
 def test_a_request_by_the_button_of_the_on_site_script_is_answered_when_the_product_is_back(now: datetime) -> None:
