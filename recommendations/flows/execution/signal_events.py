@@ -1,6 +1,6 @@
 """What a signal contains: whether it is the goal or an exit, and what the templates of a flow get as ``event``.
 
-That is the product that the signal is about, from the catalog, and the properties of an event.
+That is the product that the signal is about, or the products of an order, from the catalog, and the properties of an event.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 from catalog.models import Product
 from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.capture.taken_signals import TakenSignal
+from recommendations.flows.execution.order_signals import read_order_id, read_order_products
 from recommendations.flows.machine.decisions import matches_filters
 from recommendations.flows.machine.graph import FlowGraph
 
@@ -24,17 +25,23 @@ def read_properties_of(signal: TakenSignal) -> Mapping[str, Any]:
 def build_entry_events(signals: Sequence[TakenSignal]) -> dict[int, dict[str, Any]]:
     """Return the event of each signal by its ID; products are read once.
 
-    What a browser claims about a user stays out of messages: only the product, whose data is from the catalog.
+    What a browser claims about a user stays out of messages: only the products, whose data is from the catalog.
     """
     wanted = {signal.product_id for signal in signals if signal.product_id and "product" not in signal.data}
     products = {
         product.product_id: describe_product(product)
         for product in Product.objects.filter(product_id__in=wanted).select_related("category")
     }
-    return {signal.pk: build_entry_event(signal, products) for signal in signals}
+    ordered = read_order_products(signals)
+    return {
+        signal.pk: build_entry_event(signal, products, ordered.get(read_order_id(signal) or 0, []))
+        for signal in signals
+    }
 
 
-def build_entry_event(signal: TakenSignal, products: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def build_entry_event(
+    signal: TakenSignal, products: Mapping[str, dict[str, Any]], ordered: Sequence[Product]
+) -> dict[str, Any]:
     properties = read_properties_of(signal)
     event: dict[str, Any] = {}
     if not signal.data.get("is_claim"):
@@ -43,6 +50,9 @@ def build_entry_event(signal: TakenSignal, products: Mapping[str, dict[str, Any]
         event["product"] = signal.data["product"]
     elif signal.product_id in products:
         event["product"] = products[signal.product_id]
+    if ordered:
+        event["products"] = [describe_product(product) for product in ordered]
+        event.setdefault("product", event["products"][0])
     return event
 
 

@@ -22,6 +22,9 @@ HEAD = """<mjml>
 EVENT_PRODUCT = 'placement="event" n="1" columns="1" button="{button}" fallback="hide"'
 # for messages whose text would be wrong without the product, such as "it is available again"
 NEEDED_EVENT_PRODUCT = EVENT_PRODUCT.replace('fallback="hide"', 'fallback="skip"')
+NEEDED_EVENT_PRODUCTS = (
+    'placement="event" n="3" columns="3" button="{button}" fallback="skip"'  # the products of an order
+)
 END = """    <mj-footer>%s</mj-footer>
   </mj-body>
 </mjml>

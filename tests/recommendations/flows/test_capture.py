@@ -102,6 +102,16 @@ def test_an_order_ends_a_stay_whatever_wrote_it(now: datetime) -> None:
     assert list_entered(now) == [other.pk]
 
 
+def test_the_products_of_an_order_are_in_the_messages_that_it_starts(now: datetime) -> None:
+    tea, cup = make_product("tea", title="Green tea", price=10), make_product("cup", title="Cup", price=5)
+    make_live_flow(STEPS, trigger={"kind": "event", "event": "order_placed"})
+    order = make_order(make_customer("ada"), placed_at=now, products=[tea, cup, tea])
+    process_signals(now=now)
+    event = FlowEntry.objects.get().event
+    assert [product["title"] for product in event["products"]] == ["Green tea", "Cup"]
+    assert (event["product"]["title"], event["order_id"]) == ("Green tea", order.order_id)
+
+
 def test_a_canceled_order_counts_once_it_is_placed_after_all(now: datetime) -> None:
     customer = make_customer("ada")
     make_live_flow(STEPS, goal={"kind": "event", "event": "order_placed"})

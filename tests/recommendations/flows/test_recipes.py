@@ -73,7 +73,7 @@ def test_the_sunset_flow_tags_only_those_who_do_not_click_its_question() -> None
     for customer in (clicking, machine):
         question = Delivery.objects.create(
             origin_kind="flow",
-            origin_id=customer.pk,
+            origin_id=1_000_000 + customer.pk,  # the runs of the flow have small numbers
             customer_id=customer.pk,
             template_version_id=1,
             channel="email",
@@ -102,6 +102,13 @@ def test_the_cart_reminder_shows_the_added_product_and_ends_when_a_product_is_re
     texts = next(starter for starter in STARTERS if starter.key == "basket-abandonment").texts
     assert 'button="View product"' in texts["en"].before
     assert 'button="查看商品"' in texts["zh-hans"].before
+
+
+def test_the_request_for_a_review_shows_what_was_bought_and_is_not_sent_without_it() -> None:
+    texts = next(starter for starter in STARTERS if starter.key == "post-purchase-review").texts
+    for language, button in (("en", "Write a review"), ("zh-hans", "写评价")):
+        row = f'placement="event" n="3" columns="3" button="{button}" fallback="skip"'
+        assert row in texts[language].before
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Messages after orders: review, replenishment, the second order."""
 
-from recommendations.messaging.starters.layout import EVENT_PRODUCT, StarterText
+from recommendations.messaging.starters.layout import NEEDED_EVENT_PRODUCTS, StarterText
 from recommendations.messaging.starters.starter import Starter
 
 ORDER_STARTERS = (
@@ -17,7 +17,7 @@ ORDER_STARTERS = (
                     'Hello {{ customer.first_name|default:"there" }}, thank you for your order. We hope that everything arrived well.',
                     "Would you tell others what you think? One sentence is enough.",
                 ),
-                before=EVENT_PRODUCT.format(button="Write a review"),
+                before=NEEDED_EVENT_PRODUCTS.format(button="Write a review"),
                 products='placement="for-you" n="3" columns="3" title="Picked for you" button="View"',
                 reason="You are receiving this email because you ordered at {{ shop.name }}.",
             ),
@@ -29,7 +29,7 @@ ORDER_STARTERS = (
                     '{{ customer.name|default:"您好" }}，感谢您的订单，希望商品已经顺利送达。',
                     "欢迎分享您的使用感受，一句话也很有帮助。",
                 ),
-                before=EVENT_PRODUCT.format(button="写评价"),
+                before=NEEDED_EVENT_PRODUCTS.format(button="写评价"),
                 products='placement="for-you" n="3" columns="3" title="为您推荐" button="去看看"',
                 reason="您收到这封邮件，是因为您在{{ shop.name }}下过单。",
             ),
