@@ -68,7 +68,7 @@ WITH due AS MATERIALIZED (
 INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
 SELECT 'catalog', 'new_product', NULL, p.product_id, 'new:' || p.id, COALESCE(p.published_at, %(now)s), '{}'
 FROM released JOIN catalog_product p ON p.product_id = released.product_id
-WHERE p.availability = 'in_stock' AND COALESCE(p.stock, 1) > 0
+WHERE NOT (p.availability = 'out_of_stock' OR (p.availability = 'in_stock' AND COALESCE(p.stock, 1) <= 0))
   AND EXISTS (SELECT FROM flows_flowlistener WHERE kind = 'catalog')
 ORDER BY p.product_id
 """

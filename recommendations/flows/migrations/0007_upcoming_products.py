@@ -1,4 +1,7 @@
-"""A product is new when customers see it for the first time, which can be later than its creation: at its publication or first activation."""
+"""A product is new when customers see it for the first time, which can be later than its creation: at its publication or first activation.
+
+New products and price drops also count for products that are sold without stock.
+"""
 
 from importlib import import_module
 
@@ -9,8 +12,10 @@ FUNCTION = """
 CREATE OR REPLACE FUNCTION flows_signal_product() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     is_shown boolean := NEW.is_active AND COALESCE(NEW.published_at <= now(), true);
-    is_sold boolean := NEW.availability = 'in_stock' AND COALESCE(NEW.stock, 1) > 0;
-    was_sold boolean := TG_OP = 'UPDATE' AND OLD.is_active AND COALESCE(OLD.published_at <= now(), true)
+    is_stocked boolean := NEW.availability = 'in_stock' AND COALESCE(NEW.stock, 1) > 0;
+    -- preorders and backorders are sold without stock, see catalog/sold_out.py
+    is_sold boolean := is_stocked OR NEW.availability NOT IN ('in_stock', 'out_of_stock');
+    was_stocked boolean := TG_OP = 'UPDATE' AND OLD.is_active AND COALESCE(OLD.published_at <= now(), true)
         AND OLD.availability = 'in_stock' AND COALESCE(OLD.stock, 1) > 0;
     is_new boolean := TG_OP = 'INSERT' OR (OLD.is_draft AND NOT NEW.is_draft);
 BEGIN
@@ -29,7 +34,7 @@ BEGIN
         VALUES ('catalog', 'new_product', NULL, NEW.product_id, 'new:' || NEW.id, now(), '{}');
         RETURN NULL;
     END IF;
-    IF NOT was_sold THEN
+    IF is_stocked AND NOT was_stocked THEN
         INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
         VALUES ('catalog', 'back_in_stock', NULL, NEW.product_id,
                 'stock:' || NEW.id || ':' || extract(epoch FROM now()), now(), '{}');

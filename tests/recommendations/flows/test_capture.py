@@ -255,6 +255,9 @@ def test_a_product_is_new_when_customers_can_see_it_for_the_first_time(now: date
     assert signal_published(now=soon) == 0
     write("later", published_at=(now - DAY).isoformat())
     assert ("later", "new_product") not in take_signals()
+    write("preorder", availability="preorder", price="9")
+    write("preorder", availability="preorder", price="7")
+    assert take_signals() == [("preorder", "new_product"), ("preorder", "price_drop")]
 
 
 def test_a_product_whose_publication_is_brought_forward_is_new_at_once(now: datetime) -> None:
