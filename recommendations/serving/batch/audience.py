@@ -41,7 +41,7 @@ REASON_CODES = {
     ExplanationReason.DUE_AGAIN: "due_again",
 }
 
-# excludes erased customers, those who refused, and buyers if purchased products are not shown again
+# excludes erased customers, those who refused or dismissed the product, and buyers if purchased products are not shown again
 CUSTOMERS_SQL = """
 SELECT ranked.position, i.customer_id,
        (SELECT u.value FROM identity_identifier u WHERE u.customer_id = i.customer_id AND u.kind = 'user_id' ORDER BY u.id LIMIT 1)
@@ -52,6 +52,12 @@ WHERE c.erased_at IS NULL
   AND NOT EXISTS (
       SELECT FROM identity_identifier own
       JOIN identity_consentdenial d ON d.kind = own.kind AND d.value = own.value
+      WHERE own.customer_id = i.customer_id
+  )
+  AND NOT EXISTS (
+      SELECT FROM identity_identifier own
+      JOIN unnest(%(dismissed_kinds)s::text[], %(dismissed_values)s::text[]) AS dismissed (kind, value)
+          ON own.kind = dismissed.kind AND own.value = dismissed.value
       WHERE own.customer_id = i.customer_id
   )
   AND NOT (%(hides_purchased)s AND EXISTS (
@@ -98,18 +104,22 @@ class Audience:
 
 @dataclass(frozen=True, eq=False)
 class RankedUsers:
-    """Rows of users in the model, best first, with their scores and reason codes."""
+    """Rows of users in the model, best first, with their scores and reason codes.
+
+    dismissed: the users who dismissed the product or another one of its group.
+    """
 
     users: npt.NDArray[np.int64]
     scores: Numbers
     codes: list[str]
+    dismissed: npt.NDArray[np.int64]
 
 
 def find_audience(*, product_id: str, now: datetime, source: StateLoader = loader) -> Audience:
     """Return the customers most likely to want a product, at most MAX_AUDIENCE, with one query.
 
-    Customers who were erased or refused personalization or analytics are left out, and buyers if for-you does not show
-    purchased products again. Two users of the model who have been merged since count once.
+    Customers who were erased, refused personalization or analytics or dismissed the product are left out, and buyers if for-you does
+    not show purchased products again. Two users of the model who have been merged since count once.
     """
     state = source.get_state(now=now)
     model, row = state.model, state.products.find_row(product_id)
@@ -184,6 +194,8 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
     largest = item_scores.max(axis=1, initial=0, keepdims=True)
     parts = np.divide(parts, largest * sum(shares.values()), out=np.zeros_like(parts), where=largest > 0)
     scores = parts.sum(axis=0)
+    dismissed = find_dismissing_users(state, model, row)
+    is_excluded[dismissed[dismissed < n]] = True
     scores[is_excluded] = 0
     best = np.argsort(-scores, kind="stable")[:MAX_AUDIENCE]
     best = best[scores[best] > 0]
@@ -194,7 +206,19 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         choose_reason_code(model.blend.components_[name], times, is_bought=is_bought)
         for name, times in zip(sources, times_bought[best].tolist(), strict=True)
     ]
-    return RankedUsers(best, scores[best], codes)
+    return RankedUsers(best, scores[best], codes, dismissed)
+
+
+def find_dismissing_users(state: ServingState, model: ServingModel, row: int) -> npt.NDArray[np.int64]:
+    """Return the users who dismissed a product or another one of its group: a request shows it to none of them."""
+    if model.dismissed is None:
+        return np.empty(0, np.int64)
+    indptr, item = model.dismissed
+    rows = np.array([row], np.int32)
+    if state.groups.has_groups:
+        rows = state.groups.expand(rows)
+    entries = np.flatnonzero(np.isin(item, rows))
+    return np.unique(np.searchsorted(indptr, entries, side="right") - 1).astype(np.int64)
 
 
 def find_hidden_interactions(kinds: Sequence[int] | None, block: Histories) -> npt.NDArray[np.bool_]:
@@ -234,12 +258,15 @@ def resolve_customers(
     state: ServingState, model: ServingModel, ranked: RankedUsers, product_id: str
 ) -> list[AudienceMember]:
     """Return the current customers of the model's users; for merged customers, the better rank counts."""
-    names = find_names(model, ranked.users)
-    pairs = [name.partition(":") for name in names]
+    pairs = [name.partition(":") for name in find_names(model, ranked.users)]
+    # the customer of such a user may have been merged with another user of the model since
+    dismissed = [name.partition(":") for name in find_names(model, ranked.dismissed)]
     hidden_kinds = state.placements[FOR_YOU].get_hidden_kinds(model)
     parameters: dict[str, Any] = {
         "kinds": [kind for kind, _colon, _value in pairs],
         "values": [value for _kind, _colon, value in pairs],
+        "dismissed_kinds": [kind for kind, _colon, _value in dismissed],
+        "dismissed_values": [value for _kind, _colon, value in dismissed],
         "hides_purchased": hidden_kinds is None or PURCHASE in hidden_kinds,
         "product": product_id,
     }

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from catalog.models import Product
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Consent, ConsentDenial, Customer
 from customers.segments.models import Segment
@@ -121,10 +122,26 @@ def test_buyers_are_left_out_if_purchased_products_are_hidden(get_audience: Any,
     customer = audience.customers[0]
     make_order(Customer.objects.get(pk=customer.customer_id), products=[make_product("unrelated")])
     assert customer in get_audience("cake-0").customers
-    from catalog.models import Product
-
     make_order(Customer.objects.get(pk=customer.customer_id), products=[Product.objects.get(product_id="cake-0")])
     assert customer not in get_audience("cake-0").customers
+
+
+@pytest.mark.parametrize("dismissed", ["tea-1", "tea-3"])
+def test_customers_who_dismissed_the_product_or_its_group_are_left_out(
+    get_audience: Any, loader: StateLoader, monkeypatch: pytest.MonkeyPatch, dismissed: str
+) -> None:
+    Product.objects.filter(product_id__in=["tea-1", "tea-3"]).update(parent_id="teas")
+    first, second, *others = list_user_ids(get_audience())
+    model = loader.get_state(now=NOON).model
+    assert model is not None
+    [user] = model.find_user_rows([f"user_id:{first}"])
+    indptr = np.zeros(model.n_trained + 1, np.int64)
+    indptr[user + 1 :] = 1
+    object.__setattr__(model, "dismissed", (indptr, np.array([model.items.get_row(dismissed)], np.int32)))
+    monkeypatch.setattr(audience_module, "_cache", audience_module.AudienceCache())
+    assert list_user_ids(get_audience()) == [second, *others]
+    merge_customers(pairs=[(get_customer(second).pk, get_customer(first).pk)], at=NOON, causes=["test"])
+    assert list_user_ids(get_audience()) == others, "one customer since the training"
 
 
 def test_two_customers_merged_since_the_training_count_once(get_audience: Any) -> None:
@@ -233,7 +250,5 @@ def test_pages_require_the_permissions_to_view_customers_and_add_segments(fresh_
 
 
 def test_the_product_page_links_to_its_audience(fresh_loader: StateLoader) -> None:
-    from catalog.models import Product
-
     page = log_in("Administrator").get(f"/admin/catalog/product/{Product.objects.get(product_id='tea-1').pk}/change/")
     assert "/admin/serving/preview/audience/tea-1/" in page.content.decode()
