@@ -142,7 +142,13 @@ def evaluate_lists(own: Lists, fallback: Lists, queries: EvaluationQueries, *, s
 
 
 def list_categories(
-    algorithm: Algorithm, queries: EvaluationQueries, category: npt.NDArray[np.int32], n_categories: int, *, pool: int
+    algorithm: Algorithm,
+    queries: EvaluationQueries,
+    category: npt.NDArray[np.int32],
+    n_categories: int,
+    *,
+    pool: int,
+    seed: int,
 ) -> tuple[Lists, csr_array]:
     """Return the ten best categories per query, by summed scores of its `pool` best items, and CSR (n, categories) of the relevant ones.
 
@@ -152,12 +158,12 @@ def list_categories(
     parts = [np.empty((0, MAX_SHOWN), np.int32)]
     for start in range(0, len(queries), size):
         block = queries.histories.slice_rows(start, start + size)
-        best = select_top_n(algorithm.score(block), pool)
+        best = select_top_n(algorithm.score(block), pool, tie_seed=seed, first_row=start)
         item_categories = np.where(best.items >= 0, category[best.items], -1)
         rows, ranks = np.nonzero((item_categories >= 0) & (best.scores > 0))
         values = best.scores[rows, ranks]
         sums = sum_entries(rows, item_categories[rows, ranks], values, (len(block), n_categories))
-        parts.append(select_top_n(sums, MAX_SHOWN).items)
+        parts.append(select_top_n(sums, MAX_SHOWN, tie_seed=seed, first_row=start).items)
     return np.concatenate(parts), _map_to_categories(queries.relevant, category, n_categories)
 
 
@@ -166,6 +172,7 @@ def find_best_shares(
     queries: Sequence[EvaluationQueries],
     *,
     shares: Sequence[Mapping[str, float]],
+    seed: int,
     normalization: str = "max",
 ) -> tuple[dict[str, float], float]:
     """Return the mixture of rankings common to all users with the largest mean NDCG@10, and that mean.
@@ -176,7 +183,8 @@ def find_best_shares(
     for mixture in shares:
         values = [
             summarize_scores(
-                repeat_for_all(mix_lists(window_scores, mixture, normalization), window_queries), window_queries
+                repeat_for_all(mix_lists(window_scores, mixture, normalization), window_queries, seed=seed),
+                window_queries,
             )[PRIMARY]
             for window_scores, window_queries in zip(scores, queries, strict=True)
         ]
@@ -198,10 +206,21 @@ def mix_lists(
     return total[0]
 
 
-def repeat_for_all(scores: npt.NDArray[np.float32], queries: EvaluationQueries) -> Lists:
-    """Return the ten best of one row of scores for every query; items excluded or offered per row are ignored here."""
-    best = select_top_n(scores[None, :], MAX_SHOWN, allowed=queries.allowed).items
-    return np.broadcast_to(best, (len(queries), MAX_SHOWN))
+def repeat_for_all(scores: npt.NDArray[np.float32], queries: EvaluationQueries, *, seed: int) -> Lists:
+    """Return the ten best of one row of scores for every query; items excluded or offered per row are ignored here.
+
+    Equal scores are in a random order, another one for each query, so that no row number decides.
+    """
+    best = select_top_n(scores[None, :], MAX_SHOWN + 1, allowed=queries.allowed)
+    if not (np.diff(best.scores[best.items >= 0]) == 0).any():
+        return np.broadcast_to(best.items[:, :MAX_SHOWN], (len(queries), MAX_SHOWN))
+    size = count_block_rows(len(scores))
+    parts = [np.empty((0, MAX_SHOWN), np.int32)]
+    for start in range(0, len(queries), size):
+        block = np.broadcast_to(scores, (min(size, len(queries) - start), len(scores)))
+        ranking = select_top_n(block, MAX_SHOWN, allowed=queries.allowed, tie_seed=seed, first_row=start)
+        parts.append(ranking.items)
+    return np.concatenate(parts)
 
 
 def compute_mean(values: PerUser) -> float:

@@ -244,8 +244,10 @@ class PlacementEvaluator:
         if not names:
             return PlacementMeasurement("next_basket")
         queries = query_next_basket(self.window.weighted, self.window.future, self.sample, kind=self.target)
-        lists, relevant = list_categories(self.for_you, queries, category, len(names), pool=CATEGORY_POOL)
-        popular, _ = list_categories(self.components["popularity"], queries, category, len(names), pool=CATEGORY_POOL)
+        lists, relevant = list_categories(self.for_you, queries, category, len(names), pool=CATEGORY_POOL, seed=SEED)
+        popular, _ = list_categories(
+            self.components["popularity"], queries, category, len(names), pool=CATEGORY_POOL, seed=SEED
+        )
         return PlacementMeasurement(
             "next_basket", evaluate_lists(lists, popular, replace(queries, relevant=relevant), seed=SEED)
         )
@@ -254,7 +256,7 @@ class PlacementEvaluator:
         """Compare the most popular products in their own order with the customer's personal order."""
         popular = score_without_history(self.components["popularity"])
         is_ranked = np.zeros(len(popular), np.bool_)
-        ranked_items = select_top_n(popular[None, :], RANKED_PRODUCTS).items[0]
+        ranked_items = select_top_n(popular[None, :], RANKED_PRODUCTS, tie_seed=SEED).items[0]
         is_ranked[ranked_items[ranked_items >= 0]] = True
         queries = query_purchases(self.window.weighted, self.window.future, self.sample, kind=self.target)
         excluded = self.find_excluded(queries)
@@ -275,8 +277,8 @@ class PlacementEvaluator:
         first_seen_at = find_first_seen(self.window.past, published=self.shop.published)
         age_seconds = self.window.past.as_of - first_seen_at
         recency = np.where(np.isfinite(first_seen_at), 1.0 - age_seconds / (NEW_DAYS * DAY), -np.inf)
-        own = repeat_for_all(recency.astype(np.float32), queries)
-        popular = repeat_for_all(score_without_history(self.components["popularity"]), queries)
+        own = repeat_for_all(recency.astype(np.float32), queries, seed=SEED)
+        popular = repeat_for_all(score_without_history(self.components["popularity"]), queries, seed=SEED)
         return PlacementMeasurement("wanted_new", evaluate_lists(own, popular, queries, seed=SEED))
 
     def find_excluded(self, queries: EvaluationQueries) -> csr_array | None:
@@ -310,6 +312,7 @@ def compare_without_repeats(own: Lists, fallback: Lists, queries: EvaluationQuer
 
 
 def score_without_history(algorithm: Algorithm) -> npt.NDArray[np.float32]:
-    """Return the scores of an algorithm that ignores the history."""
+    """Return the scores of an algorithm that ignores the history; -inf for items without one, which serving does not show."""
     n_items = len(getattr(algorithm, "scores_" if hasattr(algorithm, "scores_") else "counts_"))
-    return np.asarray(algorithm.score(Histories.of_lists([[]], n_items=n_items)), np.float32)[0]
+    scores = np.asarray(algorithm.score(Histories.of_lists([[]], n_items=n_items)), np.float32)[0]
+    return np.where(scores > 0, scores, np.float32(-np.inf))

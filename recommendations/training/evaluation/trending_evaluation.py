@@ -29,8 +29,10 @@ def measure_trending(
     own, popular = [], []
     for window, queries in zip(windows, query_sets, strict=True):
         scores = {name: score_without_history(window.components[name]) for name in ("trending", "popularity")}
-        own.append(summarize_scores(repeat_for_all(mix_lists(scores, shares, normalization), queries), queries))
-        popular.append(summarize_scores(repeat_for_all(scores["popularity"], queries), queries))
+        own.append(
+            summarize_scores(repeat_for_all(mix_lists(scores, shares, normalization), queries, seed=SEED), queries)
+        )
+        popular.append(summarize_scores(repeat_for_all(scores["popularity"], queries, seed=SEED), queries))
     users = np.concatenate([queries.user for queries in query_sets])
     totals = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (own, popular)]
     per_window = {

@@ -71,7 +71,7 @@ def tune_trending(
             for window in fit_windows(parameters)
         ]
         shares = [get_trending_shares(parameters)]
-        return find_best_shares(scores, query_sets, shares=shares, normalization=choice.normalization)[1]
+        return find_best_shares(scores, query_sets, shares=shares, seed=SEED, normalization=choice.normalization)[1]
 
     parameters = search_parameters(
         space=TRENDING_SPACE,

@@ -108,9 +108,9 @@ def test_user_with_many_queries_counts_once() -> None:
 def test_categories_are_ranked_by_the_sum_over_the_best_products() -> None:
     category = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -1], np.int32)  # 10 was bought by 30, each of 0 to 9 by 6
     queries = make_queries(excluded=None)
-    few, relevant = list_categories(PARTS["popularity"], queries, category, 2, pool=3)
+    few, relevant = list_categories(PARTS["popularity"], queries, category, 2, pool=3, seed=1)
     assert few[0, :3].tolist() == [1, 0, -1]
-    many, _ = list_categories(PARTS["popularity"], queries, category, 2, pool=12)
+    many, _ = list_categories(PARTS["popularity"], queries, category, 2, pool=12, seed=1)
     assert many[0, :2].tolist() == [0, 1]
     assert relevant.toarray().tolist() == [[1, 0]] * 10
 
@@ -119,8 +119,26 @@ def test_best_mixture_is_chosen() -> None:
     queries = make_queries(excluded=None)
     scores = {"right": np.arange(N, 0, -1, dtype=np.float32), "wrong": np.where(np.arange(N) > 9, 1.0, 0.0)}
     shares = [{"right": 0.0, "wrong": 1.0}, {"right": 1.0, "wrong": 0.0}]
-    mixture, value = find_best_shares([scores], [queries], shares=shares)  # type: ignore[list-item]
+    mixture, value = find_best_shares([scores], [queries], shares=shares, seed=1)  # type: ignore[list-item]
     assert mixture == shares[1]
-    ranked = repeat_for_all(mix_lists(scores, mixture), queries)  # type: ignore[arg-type]
+    ranked = repeat_for_all(mix_lists(scores, mixture), queries, seed=1)  # type: ignore[arg-type]
     assert ranked[3].tolist() == list(range(10))
     assert value == pytest.approx(float(np.mean(summarize_scores(ranked, queries)["ndcg"])))
+
+
+def test_no_product_number_decides_among_equal_scores() -> None:
+    queries = EvaluationQueries(
+        Histories.of_lists([[]] * 400, n_items=40),
+        csr_array((400, 40), dtype=np.float32),
+        np.arange(400, dtype=np.int32),
+    )
+    scores = np.append(np.full(30, 1.0), np.full(10, -np.inf)).astype(np.float32)
+    ranked = repeat_for_all(scores, queries, seed=1)
+    times_shown = np.bincount(ranked.ravel(), minlength=40)
+    assert times_shown[30:].sum() == 0
+    assert times_shown[:30].min() > 90, "each of 30 products fills a third of 400 lists, 133"
+    assert (repeat_for_all(scores, queries, seed=1) == ranked).all()
+    fewer = repeat_for_all(
+        np.where(np.arange(40) < 3, 3.0 - np.arange(40), -np.inf).astype(np.float32), queries, seed=1
+    )
+    assert fewer[7].tolist() == [0, 1, 2, *[-1] * 7]

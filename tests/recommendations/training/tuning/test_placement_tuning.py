@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 
 from recommendations.engine import ALGORITHMS, KIND_CODES, IdMap, Interactions, Products
+from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.evaluation import ConfidenceInterval
 from recommendations.engine.evaluation.evaluation_queries import QuerySample
 from recommendations.engine.evaluation.placement_evaluation import QueryScores
@@ -19,6 +20,7 @@ from recommendations.serving.state.model import ServingModel
 from recommendations.serving.state.reason_support import ReasonSupport
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time
+from recommendations.training.evaluation import placement_evaluation
 from recommendations.training.evaluation.evaluation import evaluate_choice
 from recommendations.training.evaluation.placement_data import EvaluationWindow, ShopData
 from recommendations.training.evaluation.placement_evaluation import (
@@ -27,6 +29,7 @@ from recommendations.training.evaluation.placement_evaluation import (
     PlacementMeasurement,
     PlacementWeights,
     fill_lists,
+    score_without_history,
 )
 from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.train import make_default_choice
@@ -254,6 +257,19 @@ def test_personal_categories_are_found() -> None:
     placement = tune_shop()[0]["categories"]
     assert placement.measurement.query_type == "next_basket"
     assert placement.decide()[0]
+
+
+def test_new_products_without_sales_are_not_popular_ones() -> None:
+    evaluator = make_evaluator()
+    popularity = cast(Popularity, evaluator.components["popularity"])
+    sold = np.arange(ITEMS) >= 10
+    popularity.counts_ = np.where(sold, popularity.counts_, np.float32(0))
+    assert np.isfinite(score_without_history(popularity)).tolist() == sold.tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placement_evaluation, "find_new_items", lambda *_arguments, **_options: ~sold)
+        comparison = evaluator.measure_new().comparison
+    assert comparison is not None
+    assert comparison.fallback["hit_rate"].value == 0, "no list of popular products in the order of their numbers"
 
 
 def test_without_new_products_the_new_placement_is_active_because_its_products_are_facts() -> None:
