@@ -17,7 +17,7 @@ class Histories:
     """Row r has entries indptr[r]…indptr[r + 1] of item, order, weight and kind, oldest first.
 
     user: int32 (n,) the user's row in the training data, -1 for a user whom the model does not know; neighbor methods leave a user
-    out of their own neighbors. as_of: the moment from which ages are counted.
+    out of their own neighbors. as_of: the moment from which ages are counted. day_offset_s: see `Interactions`.
     """
 
     indptr: npt.NDArray[np.int64]
@@ -28,6 +28,7 @@ class Histories:
     user: npt.NDArray[np.int32]
     n_items: int
     as_of: float
+    day_offset_s: float = 0.0
 
     @classmethod
     def of_lists(

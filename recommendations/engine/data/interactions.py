@@ -29,6 +29,7 @@ class Interactions:
     user, item: int32 (m,) rows of `users` and `items`. order: float64 (m,) seconds since 1970, or a position where there is no
     time. weight: float32 (m,) ≥ 0. kind: int8 (m,) indexes of KINDS. as_of: the moment that the data describe, by default the
     newest `order`; ages are counted back from it. ratings: None if no rating changes a weight; otherwise `weight` is that at as_of.
+    day_offset_s: seconds by which the shop's clocks are ahead of UTC; its days begin at their midnight.
     """
 
     user: npt.NDArray[np.int32]
@@ -40,6 +41,7 @@ class Interactions:
     items: IdMap
     as_of: float
     ratings: RatedWeights | None = None
+    day_offset_s: float = 0.0
 
     @classmethod
     def from_ids(
@@ -174,6 +176,7 @@ class Interactions:
             user=user_rows,
             n_items=self.n_items,
             as_of=self.as_of,
+            day_offset_s=self.day_offset_s,
         )
 
     def group_users_by_activity(self, *, warm_below: int = 5) -> dict[str, npt.NDArray[np.int32]]:

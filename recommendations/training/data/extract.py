@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from config.foundation.shop.profile import get_time_zone
 from customers.identity.consent.consent_denials import find_customers_denying_profiling
 from customers.warehouse.current_tables import open_current_warehouse, read_current_identifiers
 from recommendations.engine import IdMap, Interactions, Products
@@ -95,7 +96,10 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
     items = IdMap.of(catalog["product_id"].to_pylist())
     customers = IdMap.of(list_customer_ids(interaction_rows, dismissal_rows))
     interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
-    interactions = replace(interactions, ratings=build_rated_weights(interactions, rating_rows))
+    # The offset of as_of counts for all times: daylight saving time moves only purchases within an hour of midnight to another day.
+    offset = as_of.astimezone(get_time_zone()).utcoffset() or timedelta()
+    ratings = build_rated_weights(interactions, rating_rows)
+    interactions = replace(interactions, ratings=ratings, day_offset_s=offset.total_seconds())
     interactions = interactions.weigh_before(interactions.as_of)
     if not (interactions.weight > 0).any():
         raise NoTrainingDataError.build(as_of, 0 if len(interaction_rows) else len(known.unique()))

@@ -1,7 +1,7 @@
 """Products due for repurchase, by the customer's last purchase and usual interval."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -14,7 +14,7 @@ from customers.lifecycle.scoring.next_order.repurchase import (
     measure_rhythms,
     predict_repurchase_probability,
 )
-from recommendations.engine.algorithms.base import register, require_purchases, select_purchases
+from recommendations.engine.algorithms.base import Array, register, require_purchases, select_purchases
 from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.spec import (
     LONG_HALF_LIVES,
@@ -36,15 +36,15 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 class RepurchaseInterval(OwnItemsAlgorithm):
     """score(u, i) = probability that u buys i again within `horizon_days` of the history's as_of, for items u has bought before.
 
-    The gaps between u's purchase days of i have a log-normal distribution, shrunk toward that of i by λ `shrinkage`, and that of i
-    toward that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer than `min_count` days: no
-    score. kinds: the interactions that count as purchases (None: all). The formula is in
+    The gaps between u's purchase days of i, in the time zone of the shop, have a log-normal distribution, shrunk toward that of i by λ
+    `shrinkage`, and that of i toward that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer
+    than `min_count` days: no score. kinds: the interactions that count as purchases (None: all). The formula is in
     customers/lifecycle/scoring/next_order/repurchase.py. Sources: Bhagat et al., "Buy It Again", KDD 2018; frequency needs recency: Hu
     et al., "TIFU-kNN", SIGIR 2020.
     """
 
     name = "repeat-rhythm"
-    fitted = ("mean_", "variance_", "again_")
+    fitted = ("mean_", "variance_", "again_", "day_offset_")
     spec = AlgorithmSpec(
         label=translatable("Due for repurchase (purchase interval)"),
         reason=ExplanationReason.DUE_AGAIN,
@@ -86,6 +86,7 @@ class RepurchaseInterval(OwnItemsAlgorithm):
         self.kinds = kinds
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        self.day_offset_ = np.array([interactions.day_offset_s])
         rhythms = self._measure_rhythms(require_purchases(interactions, self.kinds))
         usual = fit_product_rhythms(
             rhythms=rhythms,
@@ -95,6 +96,11 @@ class RepurchaseInterval(OwnItemsAlgorithm):
         )
         self.mean_, self.variance_, self.again_ = usual.mean, usual.variance, usual.again
         return self
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
+        # Models of earlier releases counted days from midnight UTC.
+        return super().from_arrays({"day_offset_": np.zeros(1), **arrays}, saved)
 
     def score(self, histories: Histories) -> csr_array:
         self.require_fit()
@@ -123,9 +129,10 @@ class RepurchaseInterval(OwnItemsAlgorithm):
     def _measure_rhythms(self, purchases: Histories) -> PurchaseRhythms:
         """Return the rhythms of all pairs; the number of a pair is row of the history · n_items + item."""
         row: IntArray = np.repeat(np.arange(len(purchases)), np.diff(purchases.indptr))
+        offset = float(self.day_offset_[0])
         return measure_rhythms(
             pair=row.astype(np.int64) * purchases.n_items + purchases.item,
-            at=purchases.order / DAY,
-            as_of=purchases.as_of / DAY,
+            at=(purchases.order + offset) / DAY,
+            as_of=(purchases.as_of + offset) / DAY,
             half_life_days=self.half_life_days,
         )

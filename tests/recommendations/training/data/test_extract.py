@@ -215,6 +215,14 @@ def test_ratings_after_a_split_do_not_change_the_data_before_it(send_event: Call
     assert [row[1] for row in list_positive_rows(window.future)] == sorted(products.keys() - disliked)
 
 
+def test_days_are_those_of_the_shop(send_event: Callable[..., None], settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    make_customer("ann")
+    send_event("Product Viewed")
+    interactions = extract_data().interactions
+    assert interactions.day_offset_s == interactions.before(1.0).build_histories().day_offset_s == 8 * 3600
+
+
 def test_the_weight_of_an_order_line_is_its_quantity(send_event: Callable[..., None]) -> None:
     make_order(make_customer("ann"), placed_at=AN_HOUR_AGO, products=[make_product("jam")], quantity=3)
     assert list_rows(extract_data()) == [("purchase", "jam", 3.0)]

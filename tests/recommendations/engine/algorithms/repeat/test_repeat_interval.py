@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommendations.engine import KIND_CODES, Interactions, NothingToLearnError
+from recommendations.engine import KIND_CODES, Interactions, NothingToLearnError, restore
+from recommendations.engine.algorithms.repeat.ranker_samples import measure_product_features
 from recommendations.engine.algorithms.repeat.repeat_interval import RepurchaseInterval
 
 DAY = 86_400.0
@@ -52,3 +53,27 @@ def test_views_form_no_interval_by_default() -> None:
         RepurchaseInterval().fit(views)
     model = RepurchaseInterval(kinds=None).fit(views)
     assert model.score(views.build_histories()).nnz
+
+
+def test_purchases_of_one_day_of_the_shop_are_one_day() -> None:
+    """In Shanghai, midnight UTC is at 8:00."""
+    hours = np.array([7 + 50 / 60, 8 + 10 / 60, 7 + 50 / 60, 8 + 10 / 60, 7 + 50 / 60, 8 + 10 / 60])
+    days = np.array([50, 50, 57, 57, 64, 64])
+    purchases = Interactions.from_ids(
+        user_ids=["ann"] * 6, item_ids=["milk"] * 6, order=days * DAY + (hours - 8) * 3600, as_of=65 * DAY
+    )
+    local = replace(purchases, day_offset_s=8 * 3600.0)
+    model = RepurchaseInterval().fit(local)
+    assert model.mean_.tolist() == pytest.approx([np.log(7.0)])
+    assert measure_product_features(local.build_histories(), 90.0)[0, 0] == pytest.approx(np.log(7.0))
+    histories = purchases.build_histories()
+    arrays, saved = model.to_arrays()
+    again = restore(arrays, saved)
+    assert again.score(histories).toarray() == pytest.approx(model.score(histories).toarray())
+    in_utc = RepurchaseInterval().fit(purchases)
+    assert in_utc.mean_[0] < np.log(5.0)
+    del arrays["day_offset_"]
+    earlier_release = restore(arrays, saved)
+    assert isinstance(earlier_release, RepurchaseInterval)
+    assert earlier_release.day_offset_.tolist() == [0.0]
+    assert earlier_release.score(histories).nnz
