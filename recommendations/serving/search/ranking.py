@@ -13,6 +13,7 @@ from recommendations.engine.text_search import Matches, find_top_positions
 from recommendations.engine.text_search.order_kernels import compute_order, weigh_categories
 from recommendations.engine.text_search.vocabulary import freeze
 from recommendations.serving.search.cursor import MAX_OFFSET
+from recommendations.serving.search.order.weights import compute_personal_factor, compute_popularity_factor
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.request import SearchRequest, SearchSort
 from recommendations.serving.search.search_rules import SearchRules
@@ -31,7 +32,8 @@ NO_FACTOR, NO_GAINS = np.empty(0, np.float32), np.empty(0, np.float64)
 class SearchHit(NamedTuple):
     """A product of the page. text: score of its words.
 
-    personal, popularity, category, rule, boost: factors on top; row: in the catalog; group: products of one group match equally well.
+    personal, popularity, category, rule, boost: factors on top, before `OrderWeights` raises them; row: in the catalog; group: products of one
+    group match equally well.
     """
 
     row: int
@@ -99,7 +101,8 @@ class HitRanker:
             query = matches.corrected if matches is not None and matches.corrected else self.request.q
             factors["category"] = self.compute_category_factor(candidates, catalog_rows, query)
         if self.request.sort == SearchSort.RELEVANCE:
-            columns = [factors.get(name, NO_FACTOR) for name in FACTORS]
+            weighted = self.snapshot.order.weigh(factors)
+            columns = [weighted.get(name, NO_FACTOR) for name in FACTORS]
             score, groups, order_keys = compute_order(candidates.text, candidates.tier, *columns)
             keys = order_keys, freeze(candidates.rows)
         else:
@@ -174,14 +177,14 @@ class HitRanker:
         )
 
     def compute_factors(self, catalog_rows: Rows) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the factors on the word score by name."""
+        """Return the factors on the word score by name, before they are raised to their exponents."""
         factors: dict[str, npt.NDArray[np.float32]] = {}
         if self.request.sort != SearchSort.RELEVANCE or not len(catalog_rows):
             return factors
         if self.personal_scores is not None:
-            factors["personal"] = self.snapshot.order.compute_personal_factor(self.personal_scores(catalog_rows))
+            factors["personal"] = compute_personal_factor(self.personal_scores(catalog_rows))
         if self.popularity is not None:
-            factors["popularity"] = self.snapshot.order.compute_popularity_factor(self.popularity(catalog_rows))
+            factors["popularity"] = compute_popularity_factor(self.popularity(catalog_rows))
         if self.rules is not None and self.rules.factors is not None:
             factors["rule"] = self.rules.factors[catalog_rows]
         if self.boosts is not None:

@@ -24,6 +24,7 @@ MAX_PAGES = 50_000
 MIN_PAGES = 400  # fewer cannot show a difference of a few percent
 MIN_PEOPLE = 100
 TRAINING_SHARE = 0.7
+MIN_EXPONENT = 0.05  # a factor raised to a smaller one says nothing about the factor
 
 CLICKED_PAGES = f"""
 WITH clicked AS ({CLICKED_PRODUCTS}), page AS (
@@ -85,6 +86,7 @@ def read_clicked_pages(*, at: datetime) -> list[ClickedPage]:
     return [
         build_page(numbers.setdefault(person, len(numbers)), first_rank, features, positions, curve)
         for person, first_rank, features, positions in reversed(rows)
+        if min(features[:N_EXPONENTS]) >= MIN_EXPONENT
     ]
 
 

@@ -19,19 +19,16 @@ type Factors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class OrderWeights:
-    """Exponents of the two factors; with 1 a factor counts as by default. learned_at: of the row they come from."""
+    """Exponents of the two factors; with 1 a factor counts as by default, with 0 not at all. learned_at: of the row they come from."""
 
     popularity: float = 1.0
     personal: float = 1.0
     learned_at: datetime | None = None
 
-    def compute_popularity_factor(self, scores: Factors) -> Factors:
-        """Return the factor on the word score for popularity from 0 to 1."""
-        return raise_to(1 + np.float32(POPULARITY_WEIGHT) * scores, self.popularity)
-
-    def compute_personal_factor(self, scores: Factors) -> Factors:
-        """Return the factor on the word score for personal scores from 0 to 1."""
-        return raise_to(1 + np.float32(PERSONAL_WEIGHT) * scores, self.personal)
+    def weigh(self, factors: Mapping[str, Factors]) -> dict[str, Factors]:
+        """Return the factors by name, with popularity and personal raised to their exponents."""
+        exponents = {"popularity": self.popularity, "personal": self.personal}
+        return {name: raise_to(factor, exponents.get(name, 1.0)) for name, factor in factors.items()}
 
 
 DEFAULT_ORDER = OrderWeights()
@@ -42,6 +39,16 @@ def vary_order(order: OrderWeights, config: Mapping[str, Any]) -> OrderWeights:
     return OrderWeights(
         float(config.get(POPULARITY, order.popularity)), float(config.get(PERSONAL, order.personal)), order.learned_at
     )
+
+
+def compute_popularity_factor(scores: Factors) -> Factors:
+    """Return the factor on the word score for popularity from 0 to 1, with the exponent 1."""
+    return 1 + np.float32(POPULARITY_WEIGHT) * scores
+
+
+def compute_personal_factor(scores: Factors) -> Factors:
+    """Return the factor on the word score for personal scores from 0 to 1, with the exponent 1."""
+    return 1 + np.float32(PERSONAL_WEIGHT) * scores
 
 
 def raise_to(factors: Factors, exponent: float) -> Factors:

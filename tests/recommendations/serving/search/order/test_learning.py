@@ -7,10 +7,11 @@ import pytest
 
 from catalog.models import Product
 from customers.events.models import Event
+from recommendations.engine.position_bias import ExaminationCurve, compute_prior
 from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import Impression, SearchOrder
 from recommendations.serving.search.order.features import list_order_features
-from recommendations.serving.search.order.learning import MIN_PAGES, learn_search_order
+from recommendations.serving.search.order.learning import MIN_PAGES, build_page, learn_search_order
 from recommendations.serving.search.order.weights import DEFAULT_ORDER, load_order_weights
 from recommendations.serving.search.request import SearchRequest, SearchSort
 from recommendations.serving.search.search import SearchPage, search
@@ -79,6 +80,36 @@ def test_visitors_who_choose_what_sells_make_popularity_count_more() -> None:
     assert load_order_weights().popularity == pytest.approx(order.popularity)
 
 
+def test_pages_without_popularity_in_their_order_are_learned_from(fresh_searcher: Searcher) -> None:
+    make_product("red", title="Red kettle")
+    make_product("blue", title="Blue kettle")
+    before = list_order_features(find(fresh_searcher))
+    SearchOrder.objects.create(learned_at=NOON, popularity=0.0, personal=1.0, is_served=True)
+    fresh_searcher.refresh(now=NOON)
+    page = find(fresh_searcher)
+    assert page.hits[0].score == page.hits[1].score
+    features = list_order_features(page)
+    assert features is not None
+    assert before is not None
+    by_popularity = sorted(np.reshape(features[2:], (-1, 4)).tolist(), key=lambda values: -values[2])
+    assert by_popularity == pytest.approx(np.reshape(before[2:], (-1, 4)))
+    learned = build_page(1, 1, features, [1], ExaminationCurve(compute_prior(np.arange(1, 3)), "prior"))
+    assert sorted(learned.factors[:, 0]) == pytest.approx([0, np.log(1.5)])
+
+
+def test_stored_factors_of_the_exponent_0_are_left_out() -> None:
+    store_clicks(3 * MIN_PAGES, prefers_popular=True)
+    expected = learn_search_order(at=LATER)
+    first = Impression.objects.order_by("served_at").first()
+    assert first is not None
+    assert first.order_features is not None
+    zero = [0.0, *first.order_features[1:]]
+    Impression.objects.filter(recommendation_id=first.recommendation_id).update(order_features=zero)
+    order = learn_search_order(at=LATER)
+    assert (order.pages, order.is_served) == (expected.pages - 1, True)
+    assert order.popularity == pytest.approx(expected.popularity, rel=0.05)
+
+
 def test_few_clicks_keep_the_default_weights_and_replace_older_ones() -> None:
     SearchOrder.objects.create(learned_at=NOON, popularity=3.0, is_served=True)
     store_clicks(MIN_PAGES // 4, prefers_popular=True)
@@ -103,13 +134,13 @@ def test_learned_weights_are_served_at_the_next_refresh_and_the_scores_are_store
     SearchOrder.objects.create(learned_at=NOON, popularity=2.0, personal=1.0, is_served=True)
     fresh_searcher.refresh(now=NOON)
     after = find(fresh_searcher)
-    assert [hit.popularity for hit in after.hits] == pytest.approx([1.5**2, 1.0])
+    assert [hit.score / hit.text**2 for hit in after.hits] == pytest.approx([1.5**2, 1.0])
     features = list_order_features(after)
     assert features is not None
     insert_entries([make_entry("s", scenario="search", order_features=features)])
     stored = Impression.objects.get().order_features
     assert stored == pytest.approx(features)
-    assert stored[:2] == [2.0, 1.0]
+    assert stored == pytest.approx(list_order_features(before)), "the numbers do not depend on the exponents"
     assert stored[2] == stored[6], "both match equally well"
 
 
