@@ -237,26 +237,31 @@ class TextIndex:
     def count_completions(self, prefix: str, *, among: Flags | None = None) -> list[tuple[int, str]]:
         """Return (documents, word) of the MAX_COMPLETIONS words with this prefix in most documents, most frequent first.
 
-        among: count only these documents; the words are still those that occur in most documents of all.
+        among: count only these documents; of more words than are needed, those that occur in most documents of all are preferred.
         """
         counts: dict[str, int] = {}
         word = normalize(prefix)
         for number, segment in enumerate(self.segments):
             first, last = segment.vocabulary.find(word, prefix=True)
             sizes = np.diff(segment.indptr[first : last + 1]).astype(np.float64)
-            # of thousands of words with a short prefix only the most frequent are read
-            places = np.arange(len(sizes), dtype=np.int32)
-            most_used = first + np.sort(kernels.find_top_positions(sizes, freeze(places), 4 * MAX_COMPLETIONS))
-            live = np.empty(len(most_used), np.int64)
-            kernels.count_live_among(
-                segment.docs,
-                segment.indptr,
-                most_used,
-                self.owner,
-                number,
-                EVERYTHING if among is None else among,
-                live,
-            )
+            places = freeze(np.arange(len(sizes), dtype=np.int32))
+            # Of thousands of words with a short prefix only the most frequent are read; more if few of them occur in the documents.
+            n_read = 4 * MAX_COMPLETIONS
+            while True:
+                most_used = first + np.sort(kernels.find_top_positions(sizes, places, n_read))
+                live = np.empty(len(most_used), np.int64)
+                kernels.count_live_among(
+                    segment.docs,
+                    segment.indptr,
+                    most_used,
+                    self.owner,
+                    number,
+                    EVERYTHING if among is None else among,
+                    live,
+                )
+                if among is None or n_read >= len(sizes) or np.count_nonzero(live) > MAX_COMPLETIONS:
+                    break
+                n_read *= 8
             for position in find_most_frequent(live, is_whole=len(self.segments) == 1):
                 text = segment.vocabulary.get_term(int(most_used[position]))
                 counts[text] = counts.get(text, 0) + int(live[position])

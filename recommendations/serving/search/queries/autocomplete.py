@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 from django.utils import timezone
@@ -89,8 +90,8 @@ def find_searched_queries(query: str, snapshot: SearchSnapshot, language: str, v
         matches = snapshot.score_query(f"{text} ", language, None, autocorrect=False).find_matches(visible)
         return bool((matches.n_covered == matches.n_required).any())
 
-    candidates = snapshot.shop_queries.complete(" ".join(normalize(query).split()), n=min(n, MAX_CHECKED))
-    return [text for text in candidates if has_products(text)]
+    candidates = snapshot.shop_queries.complete(" ".join(normalize(query).split()), n=MAX_CHECKED)
+    return list(islice(filter(has_products, candidates), n))
 
 
 def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:

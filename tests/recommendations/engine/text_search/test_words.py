@@ -6,6 +6,7 @@ import pytest
 from recommendations.engine.text_search import Documents, Synonyms, TextIndex
 from recommendations.engine.text_search.compounds import find_joined, find_split
 from recommendations.engine.text_search.corrections import CorrectionCandidate
+from recommendations.engine.text_search.index import MAX_COMPLETIONS
 from recommendations.engine.text_search.stemmer import pluralize, stem_word
 from recommendations.engine.text_search.tokens import singularize
 
@@ -99,6 +100,14 @@ def test_words_are_completed_among_chosen_documents() -> None:
     among = index.search("blue ").rows
     is_blue = np.isin(np.arange(4), among)
     assert index.count_completions("k", among=is_blue) == [(1, "kettle")]
+
+
+def test_rare_words_are_completed_among_the_documents_that_have_them() -> None:
+    titles = [f"co{first}{second}x" for first in "abcdefghij" for second in "abcdefghij"] * 3
+    index = make_index(*titles, "cobalt")
+    is_cobalt = np.arange(len(titles) + 1) == len(titles)
+    assert index.count_completions("co", among=is_cobalt) == [(1, "cobalt")]
+    assert len(index.count_completions("co")) == MAX_COMPLETIONS
 
 
 def test_an_unlikely_key_costs_more_than_one_beside_the_right_one() -> None:
