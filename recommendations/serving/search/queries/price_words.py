@@ -72,7 +72,14 @@ _RANGE_NUMBERS = re.compile(
     rf"(?<!\w)(between|from)(\s{{1,3}})({'|'.join(_ENGLISH_NUMBERS)})(?=\s{{1,3}}(?:and|to)\s{{1,3}}\d)", re.IGNORECASE
 )
 _CHINESE_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
-_CHINESE_NUMBERS = re.compile(rf"[零一二两三四五六七八九十百千]{{1,7}}(?=\s{{0,3}}(?:{_YUAN}))")
+_CHINESE_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
+# 一百五, 1.5万, 3千5, and 100 without a Chinese character as an end of a range
+_NUMERAL = r"(?:[零一二两三四五六七八九十百千万]{1,11}|\d{1,9}(?:,\d{3}){0,3}(?:\.\d{1,4})?(?:[百千万]\d?)?)"
+_NUMERAL_PARTS = re.compile(r"[\d.,]{1,20}|[^\d.,]")
+_CHINESE_NUMBERS = re.compile(
+    rf"(?<![\d.,零一二两三四五六七八九十百千万几数])({_CNY})?({_NUMERAL})(?:(\s{{0,3}}(?:到|至|-|~|—|–)\s{{0,3}}(?:{_CNY})?)({_NUMERAL}))?"
+    rf"(?![\d.百千万])(\s{{0,3}}{_YUAN})?"
+)
 _CENTS = re.compile(r"^(?:cents?|c|¢)$", re.IGNORECASE)
 
 
@@ -91,9 +98,16 @@ class PriceWords:
 
 def parse_price_words(query: str) -> PriceWords:
     """Split a query into its words and its price range; the query itself without one."""
-    query = write_numbers(query)
-    if not any(letter.isdigit() for letter in query):
+    written = write_numbers(query)
+    if not any(letter.isdigit() for letter in written):
         return PriceWords(query)
+    found = find_prices(written)
+    # Numbers that are no price limit stay as they were typed: 三元 is also a brand of milk
+    return found if found is not None else PriceWords(query)
+
+
+def find_prices(query: str) -> PriceWords | None:
+    """Return the words and the price range of a query with digits; None without a price range."""
     for pattern, makes_low, makes_high in (
         (_ENGLISH_RANGES, True, True), (_SIGNED_RANGES, True, True), (_CHINESE_RANGES, True, True),
         (_CHINESE_BELOW, False, True), (_CHINESE_ABOVE, True, False),
@@ -111,7 +125,7 @@ def parse_price_words(query: str) -> PriceWords:
     if match := _OR_LESS.search(query):
         price, is_low = read_prices(match)[0], match[match.lastindex or 0].lower() in ("more", "over", "up", "above")
         return PriceWords(remove_match(query, match), price if is_low else None, None if is_low else price)
-    return PriceWords(query)
+    return None
 
 
 def write_numbers(query: str) -> str:
@@ -119,26 +133,68 @@ def write_numbers(query: str) -> str:
     if query.isascii():
         written = _NUMBER_WORDS.sub(lambda match: str(_ENGLISH_NUMBERS[match[1].lower()]), query)
         return _RANGE_NUMBERS.sub(lambda match: f"{match[1]}{match[2]}{_ENGLISH_NUMBERS[match[3].lower()]}", written)
-    return _CHINESE_NUMBERS.sub(lambda match: str(read_chinese_number(match[0])), query)
+    return _CHINESE_NUMBERS.sub(_write_chinese_price, query)
 
 
-def read_chinese_number(text: str) -> int:
-    """Return the value of a Chinese numeral below 10,000, such as 一百二十."""
-    total, digit = 0, 0
-    for character in text:
-        if unit := {"十": 10, "百": 100, "千": 1000}.get(character):
-            total, digit = total + (digit or 1) * unit, 0
+def _write_chinese_price(match: re.Match[str]) -> str:
+    """Return a Chinese price or a range of two with digits; other numbers as they are."""
+    sign, first, separator, last, unit = match.groups("")
+    if not (sign or unit) or not _has_chinese(first + last):
+        return match[0]
+    low = read_chinese_number(first)
+    if not last:
+        return f"{sign}{_format(low)}{unit}"
+    shared = _CHINESE_UNITS.get(last[-1], 1)
+    high = read_chinese_number(last)
+    # The unit of 1-2万 and 三到五百 belongs to both numbers, that of 五到二十 and 五十到一百 does not
+    if shared > 10 and low * shared < high:
+        low *= shared
+    return f"{sign}{_format(low)}{separator}{_format(high)}{unit}"
+
+
+def _has_chinese(numeral: str) -> bool:
+    return not all(character.isdigit() or character in ",." for character in numeral)
+
+
+def _format(number: Decimal) -> str:
+    return f"{number.quantize(Decimal('0.01')):f}".rstrip("0").rstrip(".")
+
+
+def read_chinese_number(text: str) -> Decimal:
+    """Return the value of a numeral such as 一百二十, 两千三 (2,300), 1.5万 or 3千5 (3,500).
+
+    A digit at the end, without 零 before it, counts tenths of the unit before it: 一百五 is 150 and 一百零五 is 105.
+    """
+    total = section = Decimal(0)
+    digit: Decimal | None = None
+    last_unit = 10
+    for part in _NUMERAL_PARTS.findall(text):
+        if part == "零":
+            last_unit = 10
+        elif part == "万":
+            total = (total + section + (digit or 0) or 1) * 10_000
+            section, digit, last_unit = Decimal(0), None, 10_000
+        elif unit := _CHINESE_UNITS.get(part):
+            section += (digit or 1) * unit
+            digit, last_unit = None, unit
         else:
-            digit = _CHINESE_DIGITS[character]
-    return total + digit
+            digit = Decimal(_CHINESE_DIGITS.get(part) or part.replace(",", ""))
+    return total + section + (digit or Decimal(0)) * last_unit / 10
 
 
 def read_prices(match: re.Match[str]) -> list[Decimal]:
-    """Return the prices of a match; cents count as hundredths."""
-    groups = [group for group in match.groups() if group]
-    numbers = [Decimal(group.replace(",", "")) for group in groups if group[0].isdigit() or group[0] == "."]
-    are_cents = any(_CENTS.match(group) for group in groups)
-    return [number / 100 if are_cents else number for number in numbers]
+    """Return the prices of a match; cents count as hundredths.
+
+    A unit belongs to the number before it, and to an earlier number that has none: 50-90 cents, but 50 cents to 2 dollars.
+    """
+    prices, is_cents = [], False
+    for group in reversed([group for group in match.groups() if group]):
+        if group[0].isdigit() or group[0] == ".":
+            number = Decimal(group.replace(",", ""))
+            prices.append(number / 100 if is_cents else number)
+        else:
+            is_cents = _CENTS.match(group) is not None
+    return prices[::-1]
 
 
 def remove_match(query: str, match: re.Match[str]) -> str:
