@@ -8,6 +8,7 @@ from django.db import connection
 
 from customers.events.models import Source
 from customers.orders.models import Order
+from customers.orders.order_events.imported_states import append_states
 
 # Orders of guests belong to no customer, so their changes are not passed on.
 CANCEL = """
@@ -20,7 +21,7 @@ WITH cancelled AS (
     SELECT nextval(pg_get_serial_sequence('orders_orderevent', 'id')), id, 'cancelled', %(at)s
     FROM cancelled WHERE customer_id IS NOT NULL ORDER BY id
 )
-SELECT count(*) FROM cancelled
+SELECT coalesce(array_agg(id), '{}') FROM cancelled
 """
 
 
@@ -31,4 +32,7 @@ def cancel_orders(
     parameters: dict[str, Any] = {"source": source.pk, "ids": list(order_ids), "kinds": list(kinds), "at": at}
     with connection.cursor() as cursor:
         cursor.execute(CANCEL, parameters)
-        return int(cursor.fetchone()[0])
+        (ids,) = cursor.fetchone()
+        if ids:
+            append_states(cursor, ids=ids, at=at)
+    return len(ids)

@@ -1,8 +1,9 @@
-"""Derives an order from all of its events, whatever the order of their arrival.
+"""Derives an order from its log: all of its events, whatever the order of their arrival, and the states that imports left.
 
-The events are sorted by the time they occurred. Order Completed and Order Updated describe the purchase: the last one that lists
-products sets lines and amounts, later ones without products change only the fields that they have. Refunds add up to at most the
-order's total; a cancellation is final. Without Order Completed there is no order.
+The entries are sorted by the time they occurred. Order Completed and Order Updated describe the purchase: the last one that lists
+products sets lines and amounts, later ones without products change only the fields that they have. An import states the whole order and
+replaces what was there before. Refunds add up to at most the order's total; a cancellation by an event is final. Without Order Completed
+or an import there is no order.
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED = "imported", "completed", "updated", "refunded", "cancelled"
 EVENT_TYPES = (IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED)
@@ -24,7 +25,7 @@ ZERO = Decimal("0.00")
 
 @dataclass(frozen=True, slots=True)
 class LoggedOrderEvent:
-    """One event of an order, or the state in which the order was imported before its first event."""
+    """One event of an order, or the state in which an import left the order."""
 
     kind: str
     occurred_at: datetime
@@ -39,7 +40,8 @@ class LoggedOrderEvent:
 class DerivedOrder:
     """The order that its events describe.
 
-    ``lines`` is None if the imported lines are still valid. The buyer's IDs are empty if no event has them.
+    ``lines`` is None if the imported lines are still valid. The buyer's IDs are empty if no event has them. ``keeps_customer``: an import
+    knew the customer, and no event since names a user ID.
     """
 
     placed_at: datetime
@@ -57,10 +59,23 @@ class DerivedOrder:
     user_id: str
     anonymous_id: str
     guest_email_hash: str
+    keeps_customer: bool
+
+
+class Buyer(NamedTuple):
+    """Who bought, as far as the log says."""
+
+    user_id: str
+    anonymous_id: str
+    guest_email_hash: str
+    keeps_customer: bool
 
 
 def derive_order(
-    events: Iterable[LoggedOrderEvent], *, currency: str, keeps_imported_lines: bool = True
+    events: Iterable[LoggedOrderEvent],
+    *,
+    currency: str,
+    keeps_imported_lines: bool = True,
 ) -> DerivedOrder | None:
     """Return the order, or None if no event has completed it.
 
@@ -74,26 +89,25 @@ def derive_order(
     purchases = [event for event in log if event.kind in (IMPORTED, COMPLETED, UPDATED)]
     details, lines, has_imported_lines = merge_purchase_events(purchases)
     amounts = sum_amounts(details, lines)
-    refunded, refund_status = sum_refunds(
-        [event for event in log if event.kind == REFUNDED],
-        lines=lines,
-        total=amounts["total"],
-        currency=details.get("currency", currency),
-        imported_content=next((event.content for event in initial_events if event.kind == IMPORTED), {}),
-    )
-    cancelled = any(event.kind == CANCELLED or event.content.get("status") == "cancelled" for event in log)
-    user_id, anonymous_id, guest_email_hash = find_buyer(purchases)
+    imported = next((number for number in reversed(range(len(log))) if log[number].kind == IMPORTED), None)
+    state = {} if imported is None else log[imported].content
+    price_paid = PricePaid(lines=lines, amounts=amounts, currency=details.get("currency", currency))
+    refunded, refund_status = sum_refunds(log, imported=imported, total=amounts["total"], price_paid=price_paid)
+    buyer = find_buyer(purchases)
+    is_cancelled = state.get("status") == "cancelled" or any(event.kind == CANCELLED for event in log)
+    placed_at = state.get("placed_at")  # missing in entries of earlier versions, which have it as their time
     return DerivedOrder(
-        placed_at=initial_events[0].occurred_at,
-        status="cancelled" if cancelled else refund_status,
+        placed_at=datetime.fromisoformat(placed_at) if placed_at else initial_events[0].occurred_at,
+        status="cancelled" if is_cancelled else refund_status,
         currency=details.get("currency", currency),
         refunded=refunded,
         coupon=details.get("coupon", ""),
         channel=details.get("channel", ""),
         lines=None if has_imported_lines and keeps_imported_lines else lines,
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        guest_email_hash=guest_email_hash,
+        user_id=buyer.user_id,
+        anonymous_id=buyer.anonymous_id,
+        guest_email_hash=buyer.guest_email_hash,
+        keeps_customer=buyer.keeps_customer,
         **amounts,
     )
 
@@ -132,24 +146,39 @@ def sum_amounts(details: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) 
     return amounts | {"total": total}
 
 
+@dataclass(frozen=True, slots=True)
+class PricePaid:
+    """The prices that a refund without an amount refers to."""
+
+    lines: Sequence[Mapping[str, Any]]
+    amounts: Mapping[str, Decimal]
+    currency: str
+
+
 def sum_refunds(
-    refunds: Sequence[LoggedOrderEvent],
-    *,
-    lines: Sequence[Mapping[str, Any]],
-    total: Decimal,
-    currency: str,
-    imported_content: Mapping[str, Any],
+    log: Sequence[LoggedOrderEvent], *, imported: int | None, total: Decimal, price_paid: PricePaid
 ) -> tuple[Decimal, str]:
-    """Return the refunded total and the resulting order status."""
-    refunded = Decimal(imported_content.get("refunded", ZERO))
-    is_full = imported_content.get("status") == "refunded"
-    for event in drop_repeated_refunds(refunds):
-        amount = compute_refund_amount(event.content, lines=lines, currency=currency)
+    """Return the refunded total and the resulting order status.
+
+    ``imported`` is the position of the latest import in the log. Its amount may contain the refunds before it, so the higher of the two
+    counts; later refunds are added.
+    """
+    refunds = drop_repeated_refunds([event for event in log if event.kind == REFUNDED])
+    earlier = set() if imported is None else {event.message_id for event in log[:imported]}
+    state = {} if imported is None else log[imported].content
+    is_full = state.get("status") == "refunded"
+    before, after = ZERO, ZERO
+    for event in refunds:
+        amount = compute_refund_amount(event.content, price_paid)
         is_full |= amount is None
-        refunded += amount or ZERO
+        if event.message_id in earlier:
+            before += amount or ZERO
+        else:
+            after += amount or ZERO
+    refunded = max(Decimal(state.get("refunded", ZERO)), before) + after
     if is_full or (refunded >= total and refunded > 0):
         return total, "refunded"
-    is_partial = bool(refunds) or refunded > 0 or imported_content.get("status") == "partly_refunded"
+    is_partial = bool(refunds) or refunded > 0 or state.get("status") == "partly_refunded"
     return refunded, "partly_refunded" if is_partial else "placed"
 
 
@@ -170,28 +199,24 @@ def drop_repeated_refunds(refunds: Sequence[LoggedOrderEvent]) -> list[LoggedOrd
     return distinct
 
 
-def compute_refund_amount(
-    content: Mapping[str, Any], *, lines: Sequence[Mapping[str, Any]], currency: str
-) -> Decimal | None:
+def compute_refund_amount(content: Mapping[str, Any], price_paid: PricePaid) -> Decimal | None:
     """Return the amount of one refund; None for a full refund.
 
     Products are worth the price in the refund, or else the price paid. An amount in another currency than the order's cannot
     be compared and counts as 0.
     """
-    foreign = content.get("currency", currency) != currency
+    foreign = content.get("currency", price_paid.currency) != price_paid.currency
     if "amount" in content and not foreign:
         return Decimal(content["amount"])
     if "products" in content:
         return sum(
-            (compute_returned_value(product, lines, foreign=foreign) for product in content["products"]), ZERO
+            (compute_returned_value(product, price_paid, foreign=foreign) for product in content["products"]), ZERO
         ).quantize(CENT, ROUND_HALF_UP)
     return ZERO if foreign and "amount" in content else None
 
 
-def compute_returned_value(
-    returned: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], *, foreign: bool
-) -> Decimal:
-    bought = [line for line in lines if line["product_id"] == returned["product_id"]]
+def compute_returned_value(returned: Mapping[str, Any], price_paid: PricePaid, *, foreign: bool) -> Decimal:
+    bought = [line for line in price_paid.lines if line["product_id"] == returned["product_id"]]
     bought_quantity = sum((Decimal(line["quantity"]) for line in bought), ZERO)
     paid = sum((Decimal(line["total"]) for line in bought), ZERO)
     returned_quantity = (
@@ -202,16 +227,24 @@ def compute_returned_value(
     return paid * min(returned_quantity, bought_quantity) / bought_quantity if bought_quantity else ZERO
 
 
-def find_buyer(purchases: Sequence[LoggedOrderEvent]) -> tuple[str, str, str]:
-    """Return user ID, visitor ID and guest e-mail hash.
+def find_buyer(purchases: Sequence[LoggedOrderEvent]) -> Buyer:
+    """Return the buyer of an order.
 
-    A user ID takes precedence over a visitor ID, and a later event over an earlier one.
+    A user ID takes precedence over a visitor ID, and a later event over an earlier one. What came before an import that knew the customer
+    no longer counts.
     """
-    for name in ("user_id", "anonymous_id"):
-        for event in reversed(purchases):
-            if value := getattr(event, name):
-                return (value, "", "") if name == "user_id" else ("", value, find_guest_email_hash(purchases))
-    return "", "", find_guest_email_hash(purchases)
+    known = next((number for number in reversed(range(len(purchases))) if knows_customer(purchases[number])), None)
+    recent = purchases if known is None else purchases[known:]
+    user_id = next((event.user_id for event in reversed(recent) if event.user_id), "")
+    if user_id:
+        return Buyer(user_id, "", "", keeps_customer=False)
+    anonymous_id = next((event.anonymous_id for event in reversed(recent) if event.anonymous_id), "")
+    return Buyer("", anonymous_id, find_guest_email_hash(recent), keeps_customer=known is not None)
+
+
+def knows_customer(event: LoggedOrderEvent) -> bool:
+    # entries of earlier versions do not say it; their orders have a customer or are those of guests, which have none to keep
+    return event.kind == IMPORTED and event.content.get("customer", True)
 
 
 def find_guest_email_hash(purchases: Sequence[LoggedOrderEvent]) -> str:

@@ -28,6 +28,7 @@ from customers.orders.order_events.event_sourcing import (
     LoggedOrderEvent,
     derive_order,
 )
+from customers.orders.order_events.imported_states import insert_first_states
 from customers.orders.source_lock import name_source_lock
 
 TYPE_OF_MEANING = {
@@ -58,35 +59,6 @@ WHERE NOT e.folded
 ORDER BY s.key, e.order_id
 LIMIT %s
 """
-# An order that was imported before its first event gets its imported state as the first entry of its log.
-INSERT_IMPORTED_ORDERS = """
-WITH projected AS (
-    SELECT * FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS row (source_id, order_id)
-)
-INSERT INTO orders_orderevent (
-    source_id, message_id, order_id, kind, occurred_at, user_id, anonymous_id, guest_email_hash, content, folded
-)
-SELECT o.source_id, 'imported:' || o.order_id, o.order_id, 'imported', o.placed_at, '', '', '',
-       jsonb_build_object(
-           'status', o.status, 'currency', o.currency, 'discount', o.discount::text, 'shipping', o.shipping::text,
-           'tax', o.tax::text, 'total', o.total::text, 'refunded', o.refunded::text, 'coupon', o.coupon,
-           'channel', o.channel, 'lines', COALESCE((
-               SELECT jsonb_agg(jsonb_build_object(
-                   'product_id', p.product_id, 'title', p.title, 'brand', p.brand, 'category', '',
-                   'quantity', l.quantity::text, 'unit_price', l.unit_price::text, 'discount', l.discount::text,
-                   'total', l.total::text) ORDER BY l.line_number)
-               FROM orders_orderline l JOIN catalog_product p ON p.id = l.product_id WHERE l.order_id = o.id
-           ), '[]'::jsonb)
-       ), true
-FROM projected w
-JOIN orders_order o ON o.source_id = w.source_id AND o.order_id = w.order_id AND o.kind = 'sale'
-WHERE NOT EXISTS (
-    SELECT FROM orders_orderevent e
-    WHERE e.source_id = w.source_id AND e.order_id = w.order_id AND e.folded AND e.kind IN ('imported', 'completed')
-)
-ORDER BY o.source_id, o.order_id COLLATE "C"
-ON CONFLICT (source_id, message_id) DO NOTHING
-"""
 SELECT_EVENTS = """
 SELECT e.source_id, e.order_id, e.kind, e.occurred_at, e.message_id, e.content, e.user_id, e.anonymous_id,
        e.guest_email_hash
@@ -94,7 +66,7 @@ FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id
 JOIN orders_orderevent e ON e.source_id = w.source_id AND e.order_id = w.order_id
 """
 SELECT_ORDERS = """
-SELECT o.source_id, o.order_id, o.id, o.customer_id, o.kind
+SELECT o.source_id, o.order_id, o.id, o.customer_id, o.kind, o.currency
 FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id)
 JOIN orders_order o ON o.source_id = w.source_id AND o.order_id = w.order_id
 """
@@ -179,6 +151,15 @@ class OrderKey(NamedTuple):
     order_id: str
 
 
+class StoredOrder(NamedTuple):
+    """What the derivation needs to know of an order that exists."""
+
+    id: int
+    customer_id: int | None
+    kind: str
+    currency: str
+
+
 @dataclass
 class OrderProjection:
     """The result of a projection.
@@ -256,22 +237,52 @@ def claim_waiting_orders() -> list[OrderKey]:
 def derive_orders(keys: Sequence[OrderKey], result: OrderProjection, *, at: datetime) -> None:
     parameters = build_key_parameters(keys)
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_IMPORTED_ORDERS, parameters)
+        insert_first_states(cursor, parameters)
         events = read_log(cursor, parameters)
-        cursor.execute(SELECT_ORDERS, parameters)
-        stored = {OrderKey(*row[:2]): row[2:] for row in cursor.fetchall()}
-        derived, currency = {}, get_shop().currency
-        for key in keys:
-            if key in stored and stored[key][2] == Order.Kind.RETURN:
-                continue  # an imported credit note; events describe sales only
-            order = derive_order(events[key], currency=currency)
-            if order is not None:
-                derived[key] = order
-                if order.status == Order.Status.CANCELLED:
-                    result.cancelled += list_purchases(key, events[key])
+        stored = read_stored_orders(cursor, parameters)
+        derived = derive_from_log(cursor, keys, events, stored)
+        for key, order in derived.items():
+            if order.status == Order.Status.CANCELLED:
+                result.cancelled += list_purchases(key, events[key])
         if derived:
             write_orders(cursor, derived, stored, result, at=at)
         cursor.execute(MARK_PROJECTED, parameters)
+
+
+def derive_imported_orders(keys: Sequence[OrderKey], *, at: datetime) -> None:
+    """Derive orders from their logs, to which an import has added their new states.
+
+    Waiting events count, but stay marked as waiting: the next run of the pipeline reports what they change.
+    """
+    parameters = build_key_parameters(keys)
+    with connection.cursor() as cursor:
+        events, stored = read_log(cursor, parameters), read_stored_orders(cursor, parameters)
+        if derived := derive_from_log(cursor, keys, events, stored):
+            write_orders(cursor, derived, stored, OrderProjection(), at=at)
+
+
+def derive_from_log(
+    cursor: Any,
+    keys: Iterable[OrderKey],
+    events: Mapping[OrderKey, Sequence[LoggedOrderEvent]],
+    stored: Mapping[OrderKey, StoredOrder],
+    *,
+    keeps_imported_lines: bool = True,
+) -> dict[OrderKey, DerivedOrder]:
+    """Return the orders that the logs describe, without imported credit notes: events describe sales only."""
+    derived, currency = {}, get_shop().currency
+    for key in keys:
+        known = stored.get(key)
+        if known is not None and known.kind == Order.Kind.RETURN:
+            continue
+        order = derive_order(
+            events[key],
+            currency=currency,
+            keeps_imported_lines=keeps_imported_lines,
+        )
+        if order is not None:
+            derived[key] = order
+    return derived
 
 
 def list_purchases(key: OrderKey, events: Iterable[LoggedOrderEvent]) -> list[RevokedPurchase]:
@@ -308,10 +319,15 @@ def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[
     return events
 
 
+def read_stored_orders(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, StoredOrder]:
+    cursor.execute(SELECT_ORDERS, parameters)
+    return {OrderKey(*row[:2]): StoredOrder(*row[2:]) for row in cursor.fetchall()}
+
+
 def write_orders(
     cursor: Any,
     derived: Mapping[OrderKey, DerivedOrder],
-    stored: Mapping[OrderKey, tuple[int, int | None, str]],
+    stored: Mapping[OrderKey, StoredOrder],
     result: OrderProjection,
     *,
     at: datetime,
@@ -319,7 +335,7 @@ def write_orders(
     owners = find_owners(cursor, derived.values())
     rows = []
     for key, order in derived.items():
-        previous_owner = stored[key][1] if key in stored else None
+        previous_owner = stored[key].customer_id if key in stored else None
         customer_id = find_owner(order, owners, previous_owner)
         result.customer_ids.update(customer for customer in (previous_owner, customer_id) if customer is not None)
         row = {name: getattr(order, name) for name in ORDER_COLUMNS if name != "customer_id"}
@@ -341,10 +357,12 @@ def find_owners(cursor: Any, orders: Iterable[DerivedOrder]) -> dict[tuple[str, 
 def find_owner(order: DerivedOrder, owners: Mapping[tuple[str, str], int], previous_owner: int | None) -> int | None:
     """Return the customer that the events name.
 
-    Without one, an imported order keeps its customer.
+    Without one, an order keeps its customer. A visitor does not take an order from the customer with whom it was imported.
     """
     if order.user_id:
         return owners.get(("user_id", order.user_id), previous_owner)
+    if order.keeps_customer and previous_owner is not None:
+        return previous_owner
     return owners.get(("anonymous_id", order.anonymous_id), previous_owner)
 
 
@@ -352,8 +370,7 @@ def write_lines(cursor: Any, orders: Mapping[OrderKey, DerivedOrder], result: Or
     if not orders:
         return
     products = find_or_create_products(cursor, orders.values(), result, at=at)
-    cursor.execute(SELECT_ORDERS, build_key_parameters(orders))
-    ids = {OrderKey(*row[:2]): row[2] for row in cursor.fetchall()}
+    ids = {key: order.id for key, order in read_stored_orders(cursor, build_key_parameters(orders)).items()}
     lines = [
         {name: line[name] for name in LINE_COLUMNS}
         | {"order_id": ids[key], "line_number": number, "product_id": products[line["product_id"]]}

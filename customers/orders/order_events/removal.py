@@ -6,16 +6,16 @@ from datetime import datetime
 from django.db import connection
 
 from config.foundation.database.advisory_locks import compute_lock_key
-from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.orders.models import Order
-from customers.orders.order_events.event_sourcing import IMPORTED, derive_order
+from customers.orders.order_events.event_sourcing import IMPORTED
 from customers.orders.order_events.projection import (
-    SELECT_ORDERS,
     OrderKey,
     OrderProjection,
     build_key_parameters,
+    derive_from_log,
     read_log,
+    read_stored_orders,
     write_orders,
 )
 from customers.orders.source_lock import name_source_lock
@@ -38,7 +38,7 @@ WHERE e.source_id = w.source_id AND e.order_id = w.order_id AND e.kind = 'import
 def remove_order_events(*, messages: Sequence[tuple[int, str]], at: datetime) -> set[int]:
     """Delete events from the logs of orders, in the caller's transaction; return the customers whose orders changed.
 
-    An order is deleted if none of its remaining events completes it; an order that was imported before its first event returns to its
+    An order is deleted if none of its remaining events completes it; an imported order without remaining events returns to its
     imported state. Products that orders created stay.
 
     Args:
@@ -60,17 +60,16 @@ def remove_order_events(*, messages: Sequence[tuple[int, str]], at: datetime) ->
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(name_source_lock(source_key))])
         parameters = build_key_parameters(keys)
         events = read_log(cursor, parameters)
-        cursor.execute(SELECT_ORDERS, parameters)
-        stored = {OrderKey(*row[:2]): row[2:] for row in cursor.fetchall() if row[4] != Order.Kind.RETURN}
-        result, currency = OrderProjection(), get_shop().currency
-        derived = {
+        stored = {
             key: order
-            for key in keys
-            if key in stored and (order := derive_order(events[key], currency=currency, keeps_imported_lines=False))
+            for key, order in read_stored_orders(cursor, parameters).items()
+            if order.kind != Order.Kind.RETURN
         }
+        derived = derive_from_log(cursor, stored, events, stored, keeps_imported_lines=False)
+        result = OrderProjection()
         deleted = [key for key in stored if key not in derived]
-        cursor.execute(DELETE_ORDERS, {"ids": [stored[key][0] for key in deleted]})
-        result.customer_ids.update(owner for key in deleted if (owner := stored[key][1]) is not None)
+        cursor.execute(DELETE_ORDERS, {"ids": [stored[key].id for key in deleted]})
+        result.customer_ids.update(owner for key in deleted if (owner := stored[key].customer_id) is not None)
         if derived:
             write_orders(cursor, derived, stored, result, at=at)
         restored = [key for key in derived if all(event.kind == IMPORTED for event in events[key])]

@@ -11,6 +11,7 @@ from catalog.bulk_results import ItemStatus
 from customers.orders.imports.arrow_copy import copy_batches
 from customers.orders.imports.loading.lines import create_lines, update_lines
 from customers.orders.imports.loading.load_result import COPY_ROWS, LoadResult
+from customers.orders.imports.loading.logged_orders import log_imported_states, prepare_orders_with_log
 from customers.orders.imports.parsing import ImportOptions, quote_text
 from customers.orders.imports.staging import Staging
 
@@ -63,7 +64,7 @@ def load_orders(
     progress: Callable[[int], None],
     are_tables_locked: bool = False,
 ) -> None:
-    """Write new and changed orders with their lines, and add to the result's counts."""
+    """Write new and changed orders with their lines, and add to the result's counts; ``finish_orders`` completes them."""
     result.counts["orders_created"] = create_orders(cursor, staging, source_id=source_id, at=at)
     new_lines = create_lines(cursor, staging, progress, is_table_locked=are_tables_locked)
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -71,8 +72,18 @@ def load_orders(
     update_lines(cursor, staging, result, lambda rows: progress(new_lines + rows))
     result.counts["lines_created"] += new_lines
     known = copy_known_orders(cursor, staging)
-    result.counts["orders_updated"] = update_orders(cursor, options) if known else 0
-    result.counts["orders_unchanged"] = known - result.counts["orders_updated"]
+    prepare_orders_with_log(cursor, tuple(ORDER_COLUMNS))
+    if known:
+        update_orders(cursor, options)
+    result.counts["orders_unchanged"] = known
+
+
+def finish_orders(cursor: CursorWrapper, staging: Staging, result: LoadResult, *, source_id: int, at: datetime) -> None:
+    """Derive the loaded orders that have events, then count and log the changes. This needs the keys of the table of orders."""
+    log_imported_states(cursor, staging, columns=tuple(ORDER_COLUMNS), source_id=source_id, at=at)
+    cursor.execute("SELECT count(DISTINCT id) FROM touched_order")
+    result.counts["orders_updated"] = cursor.fetchone()[0]
+    result.counts["orders_unchanged"] -= result.counts["orders_updated"]
     if result.counts["orders_updated"]:
         cursor.execute(LOG_CHANGES, {"at": at})
 
@@ -98,11 +109,8 @@ def copy_known_orders(cursor: CursorWrapper, staging: Staging) -> int:
     return known
 
 
-def update_orders(cursor: CursorWrapper, options: ImportOptions) -> int:
-    """Update known orders that differ, and return how many changed.
-
-    Columns that the file lacks keep their values.
-    """
+def update_orders(cursor: CursorWrapper, options: ImportOptions) -> None:
+    """Update known orders that differ. Columns that the file lacks keep their values."""
     add_other_lines(cursor, options)
     cursor.execute(KEEP_ANONYMOUS)
     columns = [name for name, fields in ORDER_COLUMNS.items() if not fields or options.mapping.has(*fields)]
@@ -121,8 +129,6 @@ def update_orders(cursor: CursorWrapper, options: ImportOptions) -> int:
         INSERT INTO touched_order (id, kind) SELECT id, kind FROM changed
         """
     )
-    cursor.execute("SELECT count(DISTINCT id) FROM touched_order")
-    return cursor.fetchone()[0]
 
 
 def add_other_lines(cursor: CursorWrapper, options: ImportOptions) -> None:

@@ -12,7 +12,7 @@ from config.foundation.database.index_rebuild import rebuild_keys
 from customers.orders.imports.loading.customers import load_customers
 from customers.orders.imports.loading.known_orders import assign_order_ids
 from customers.orders.imports.loading.load_result import LoadResult
-from customers.orders.imports.loading.orders import load_orders
+from customers.orders.imports.loading.orders import finish_orders, load_orders
 from customers.orders.imports.loading.products import date_created_products, load_products
 from customers.orders.imports.parsing import ImportOptions
 from customers.orders.imports.staging import Staging
@@ -28,6 +28,7 @@ TEMPORARY_TABLES = (
     "imported_line",
     "touched_order",
     "created_customer",
+    "stored_order",
 )
 
 
@@ -70,6 +71,7 @@ def load_staged_orders(
                 )
         else:
             load_orders(cursor, staging, options, result, source_id=source_id, at=at, progress=progress)
+        finish_orders(cursor, staging, result, source_id=source_id, at=at)
         if result.counts["products_created"]:
             date_created_products(cursor, at=at)
     result.counts |= count_line_types(staging)

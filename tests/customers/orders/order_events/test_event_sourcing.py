@@ -163,6 +163,16 @@ def test_user_id_takes_precedence_over_visitor_id() -> None:
     assert (order.user_id, order.anonymous_id, order.guest_email_hash) == ("", "v1", "hash")
 
 
+@pytest.mark.parametrize(("content", "keeps"), [({"customer": True}, True), ({"customer": False}, False), ({}, True)])
+def test_only_a_user_id_takes_an_order_from_its_imported_customer(content: dict[str, bool], keeps: bool) -> None:
+    imported = LoggedOrderEvent("imported", NOON, "imported:1", {**parse(products=[TEA]), **content})
+    visitor = LoggedOrderEvent("updated", NOON + timedelta(minutes=1), "m1", {}, anonymous_id="v1")
+    user = LoggedOrderEvent("updated", NOON + timedelta(minutes=2), "m2", {}, user_id="ada")
+    assert derive(imported, visitor).keeps_customer is keeps
+    order = derive(imported, visitor, user)
+    assert (order.user_id, order.keeps_customer) == ("ada", False)
+
+
 def test_an_imported_order_is_the_first_event_of_its_log() -> None:
     imported = LoggedOrderEvent(
         "imported",
