@@ -277,7 +277,8 @@ def derive_from_log(
             continue
         order = derive_order(
             events[key],
-            currency=currency,
+            # the shop's currency may have changed since the order was placed
+            currency=currency if known is None else known.currency,
             keeps_imported_lines=keeps_imported_lines,
         )
         if order is not None:

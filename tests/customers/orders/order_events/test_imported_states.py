@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.bulk_results import ItemStatus
+from config.foundation.shop.profile import forget_shop
 from customers.identity.personal_data.hashing import hash_email
 from customers.orders.cancellation import cancel_orders
 from customers.orders.imports.loading import staged_load
@@ -153,3 +154,12 @@ def test_an_import_without_a_customer_does_not_take_the_order_from_its_buyer() -
     send_order(0, products=[product(quantity=2)], currency="EUR")
     assert import_order(1, user_id=None) is ItemStatus.UNCHANGED
     assert Order.objects.get().customer.identifiers.get().value == "ada"
+
+
+def test_an_order_keeps_its_currency_when_that_of_the_shop_changes(settings: Any) -> None:
+    settings.SHOP_CURRENCY = "EUR"
+    send_order(0, products=[product(quantity=2)])
+    settings.SHOP_CURRENCY = "USD"
+    forget_shop()
+    send_order(1, "Order Refunded", total="5.00")
+    assert (Order.objects.get().currency, read_state()) == ("EUR", ("partly_refunded", Decimal(20), Decimal(5)))
