@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED = "imported", "completed", "updated", "refunded", "cancelled"
@@ -76,11 +77,12 @@ def derive_order(
     *,
     currency: str,
     keeps_imported_lines: bool = True,
+    product_keys: Mapping[str, int] = MappingProxyType({}),
 ) -> DerivedOrder | None:
     """Return the order, or None if no event has completed it.
 
     ``currency`` is the currency of events without one. ``keeps_imported_lines``: imported lines that are still valid need not be
-    written again.
+    written again. ``product_keys``: the database IDs of the products in the log, which have the same key by their ID and by their SKU.
     """
     log = sorted(events, key=lambda event: (event.occurred_at, EVENT_TYPES.index(event.kind), event.message_id))
     initial_events = [event for event in log if event.kind in (IMPORTED, COMPLETED)]
@@ -91,7 +93,7 @@ def derive_order(
     amounts = sum_amounts(details, lines)
     imported = next((number for number in reversed(range(len(log))) if log[number].kind == IMPORTED), None)
     state = {} if imported is None else log[imported].content
-    price_paid = PricePaid(lines=lines, amounts=amounts, currency=details.get("currency", currency))
+    price_paid = PricePaid(lines=lines, amounts=amounts, currency=details.get("currency", currency), keys=product_keys)
     refunded, refund_status = sum_refunds(log, imported=imported, total=amounts["total"], price_paid=price_paid)
     buyer = find_buyer(purchases)
     is_cancelled = state.get("status") == "cancelled" or any(event.kind == CANCELLED for event in log)
@@ -148,11 +150,18 @@ def sum_amounts(details: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) 
 
 @dataclass(frozen=True, slots=True)
 class PricePaid:
-    """The prices that a refund without an amount refers to."""
+    """The prices that a refund without an amount refers to.
+
+    ``keys`` are the keys of products, by what the shop calls them.
+    """
 
     lines: Sequence[Mapping[str, Any]]
     amounts: Mapping[str, Decimal]
     currency: str
+    keys: Mapping[str, int]
+
+    def get_key(self, product_id: str) -> int | str:
+        return self.keys.get(product_id, product_id)
 
 
 def sum_refunds(
@@ -216,7 +225,8 @@ def compute_refund_amount(content: Mapping[str, Any], price_paid: PricePaid) -> 
 
 
 def compute_returned_value(returned: Mapping[str, Any], price_paid: PricePaid, *, foreign: bool) -> Decimal:
-    bought = [line for line in price_paid.lines if line["product_id"] == returned["product_id"]]
+    key = price_paid.get_key(returned["product_id"])
+    bought = [line for line in price_paid.lines if price_paid.get_key(line["product_id"]) == key]
     bought_quantity = sum((Decimal(line["quantity"]) for line in bought), ZERO)
     paid = sum((Decimal(line["total"]) for line in bought), ZERO)
     returned_quantity = (

@@ -24,6 +24,7 @@ from customers.orders.order_events.event_parsing import OrderEventError, parse_o
 from customers.orders.order_events.event_sourcing import (
     COMPLETED,
     EVENT_TYPES,
+    REFUNDED,
     DerivedOrder,
     LoggedOrderEvent,
     derive_order,
@@ -270,6 +271,7 @@ def derive_from_log(
     keeps_imported_lines: bool = True,
 ) -> dict[OrderKey, DerivedOrder]:
     """Return the orders that the logs describe, without imported credit notes: events describe sales only."""
+    product_keys = find_returned_products(cursor, events)
     derived, currency = {}, get_shop().currency
     for key in keys:
         known = stored.get(key)
@@ -280,10 +282,22 @@ def derive_from_log(
             # the shop's currency may have changed since the order was placed
             currency=currency if known is None else known.currency,
             keeps_imported_lines=keeps_imported_lines,
+            product_keys=product_keys,
         )
         if order is not None:
             derived[key] = order
     return derived
+
+
+def find_returned_products(cursor: Any, events: Mapping[OrderKey, Sequence[LoggedOrderEvent]]) -> dict[str, int]:
+    """Return the database IDs of the products of orders with returned products; the order may name the SKU and the refund the ID."""
+    products: set[str] = set()
+    for log in events.values():
+        if any(event.kind == REFUNDED and "products" in event.content for event in log):
+            for event in log:
+                items = event.content.get("products" if event.kind == REFUNDED else "lines", ())
+                products.update(item["product_id"] for item in items)
+    return find_products(cursor, products) if products else {}
 
 
 def list_purchases(key: OrderKey, events: Iterable[LoggedOrderEvent]) -> list[RevokedPurchase]:

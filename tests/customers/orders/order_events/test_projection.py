@@ -287,3 +287,22 @@ def test_an_order_event_may_name_a_product_by_its_sku() -> None:
     unknown = Product.objects.get(product_id="S-2")
     assert list(lines) == [kettle.pk, unknown.pk, cup.pk, pot.pk]
     assert unknown.is_draft, "several products have this SKU"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("sold", "returned"), [("S-1", "tea"), ("tea", "S-1"), ("S-1", "S-1")])
+def test_a_refund_and_its_order_may_name_a_product_by_id_or_sku(sold: str, returned: str) -> None:
+    make_product("tea", sku="S-1")
+    send(order(products=[product(sold, quantity=2)]))
+    process()
+    send(order("Order Refunded", products=[{"product_id": returned, "quantity": 1}]), at=NOW + timedelta(hours=1))
+    process(NOW + timedelta(hours=1))
+    assert Order.objects.get().refunded == 10
+
+
+@pytest.mark.django_db
+def test_a_refund_of_an_imported_order_may_name_the_sku() -> None:
+    make_order(None, products=[make_product("tea", sku="S-1")], order_id="A1", source=make_source("web", kind="server"))
+    send(order("Order Refunded", products=["S-1"]))
+    process()
+    assert Order.objects.get().status == "refunded"
