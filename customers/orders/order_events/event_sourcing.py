@@ -122,7 +122,8 @@ def merge_purchase_events(
     lines: Sequence[Mapping[str, Any]] = ()
     has_imported_lines = False
     for event in purchases:
-        if "lines" in event.content:
+        # an empty list means that an event has none: SDK wrappers send [] for a missing value
+        if event.content.get("lines") or (event.kind == IMPORTED and "lines" in event.content):
             lines, has_imported_lines = event.content["lines"], event.kind == IMPORTED
             details = {name: value for name, value in details.items() if name not in AMOUNTS}
         details |= {name: event.content[name] for name in (*AMOUNTS, *DESCRIPTIONS) if name in event.content}

@@ -99,6 +99,15 @@ def test_update_without_products_changes_only_its_fields() -> None:
     assert [line["product_id"] for line in order.lines] == ["tea"]
 
 
+@pytest.mark.parametrize("products", [[], [{**TEA, "quantity": 0}]])
+def test_an_empty_list_of_products_changes_no_lines(products: list[Any]) -> None:
+    order = derive(
+        make_event("completed", 0, products=[TEA]), make_event("updated", 1, products=products, coupon="LATE")
+    )
+    assert (order.total, order.coupon) == (Decimal(30), "LATE")
+    assert [line["product_id"] for line in order.lines] == ["tea"]
+
+
 def test_lines_with_zero_quantity_are_skipped() -> None:
     assert [line["product_id"] for line in parse(products=[TEA, {**CUP, "quantity": 0}])["lines"]] == ["tea"]
 
