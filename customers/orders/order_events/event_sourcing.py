@@ -164,6 +164,18 @@ class PricePaid:
     def get_key(self, product_id: str) -> int | str:
         return self.keys.get(product_id, product_id)
 
+    def compute_paid_share(self) -> Decimal:
+        """Return the share of the line totals that was paid after the discount on the order; 1 if the lines contain the discount."""
+        subtotal, discount = self.amounts["subtotal"], self.amounts["discount"]
+        if subtotal <= 0 or discount <= 0:
+            return Decimal(1)
+        gap = max(subtotal + self.amounts["shipping"] + self.amounts["tax"] - self.amounts["total"], ZERO)
+        on_lines = sum((Decimal(line["discount"]) for line in self.lines), ZERO)
+        # prices that include the tax leave a gap, too, so the sum of the lines' discounts has to be compared as well
+        if on_lines >= discount and gap != discount:
+            return Decimal(1)
+        return max(subtotal - min(discount, gap), ZERO) / subtotal
+
 
 def sum_refunds(
     log: Sequence[LoggedOrderEvent], *, imported: int | None, total: Decimal, price_paid: PricePaid
@@ -229,7 +241,7 @@ def compute_returned_value(returned: Mapping[str, Any], price_paid: PricePaid, *
     key = price_paid.get_key(returned["product_id"])
     bought = [line for line in price_paid.lines if price_paid.get_key(line["product_id"]) == key]
     bought_quantity = sum((Decimal(line["quantity"]) for line in bought), ZERO)
-    paid = sum((Decimal(line["total"]) for line in bought), ZERO)
+    paid = sum((Decimal(line["total"]) for line in bought), ZERO) * price_paid.compute_paid_share()
     returned_quantity = (
         Decimal(returned["quantity"]) if returned["quantity"] is not None else bought_quantity or Decimal(1)
     )

@@ -138,6 +138,31 @@ def test_refund_amount_is_the_given_one_or_the_price_paid(refund: dict[str, Any]
     assert (order.status, order.refunded) == (status, Decimal(refunded))
 
 
+@pytest.mark.parametrize(
+    ("sale", "refunded"),
+    [
+        ({"discount": 6}, "8.00"),
+        ({"discount": 6, "total": 29, "shipping": 5}, "8.00"),
+        ({"discount": 6, "total": 24, "tax": 4}, "8.00"),  # the prices include the tax
+        ({"discount": 6, "total": 30}, "10.00"),  # nothing was paid less than the lines
+        ({"discount": 99}, "0.00"),
+    ],
+)
+def test_a_returned_product_is_worth_its_share_of_what_was_paid(sale: dict[str, Any], refunded: str) -> None:
+    returned = [{"product_id": "tea", "quantity": 1}]
+    order = derive(make_event("completed", 0, products=[TEA], **sale), make_event("refunded", 1, products=returned))
+    assert order.refunded == Decimal(refunded)
+
+
+def test_a_discount_on_the_lines_is_not_subtracted_twice() -> None:
+    line = {**TEA, "discount": 6}
+    order = derive(
+        make_event("completed", 0, products=[line], discount=6, total=24, tax=4),
+        make_event("refunded", 1, products=[{"product_id": "tea", "quantity": 1}]),
+    )
+    assert order.refunded == Decimal("8.00")
+
+
 def test_repeated_refund_counts_once_and_two_refunds_count_twice() -> None:
     bought, part = make_event("completed", 0, products=[TEA]), {"amount": 5}
     assert (
