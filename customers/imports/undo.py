@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Product, ProductSource
 from customers.identity.consent.append_only import allow_ledger_changes
 from customers.imports.models import ImportChange, ImportedEvents, ImportRun, ImportState
+from customers.orders.signals import orders_changed
 
 PURGE_CHUNK = 5_000
 # the setting of the database session that makes the triggers record changes
@@ -108,6 +109,7 @@ def undo_changes(*, run: ImportRun, main_table: str, is_forced: bool = False) ->
     tables = {apps.get_model(label)._meta.db_table: apps.get_model(label) for label in TRACKED_MODELS}
     with transaction.atomic(), connection.cursor() as cursor, allow_ledger_changes():
         collect_changes(cursor, run)
+        ordered = find_customers_of_orders(cursor)
         if not is_forced and main_table in tables:
             check_main_rows(cursor, tables[main_table])
         for table, model in tables.items():
@@ -116,6 +118,8 @@ def undo_changes(*, run: ImportRun, main_table: str, is_forced: bool = False) ->
             result.deleted[table], result.kept[table] = delete_created_rows(cursor, model)
         for table, model in reversed(tables.items()):
             result.restored[table] += insert_deleted_rows(cursor, model)
+        if ordered := ordered | find_customers_of_orders(cursor):
+            orders_changed.send(sender=None, customer_ids=sorted(ordered))
         if (
             main_table == Product._meta.db_table
         ):  # later imports of the source must not deactivate what this one contained
@@ -147,6 +151,19 @@ def collect_changes(cursor: Any, run: ImportRun) -> None:
     )
     cursor.execute("CREATE INDEX ON undone (table_name, row_id)")
     cursor.execute("ANALYZE undone")
+
+
+def find_customers_of_orders(cursor: Any) -> set[int]:
+    """Return the customers of the orders that the import created or changed, as the orders are now."""
+    cursor.execute(
+        """
+        SELECT DISTINCT customer_id FROM orders_order WHERE customer_id IS NOT NULL AND id IN (
+            SELECT row_id FROM undone WHERE table_name = 'orders_order'
+            UNION SELECT (before ->> 'order_id')::bigint FROM undone WHERE table_name = 'orders_orderline' AND is_deleted
+            UNION SELECT l.order_id FROM undone u JOIN orders_orderline l ON l.id = u.row_id WHERE u.table_name = 'orders_orderline')
+        """
+    )
+    return {customer_id for (customer_id,) in cursor.fetchall()}
 
 
 def build_changed_condition(table: str) -> str:

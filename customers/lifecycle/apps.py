@@ -21,11 +21,14 @@ class LifecycleConfig(AppConfig):
             recount_after_merge,
             recount_after_revert,
         )
+        from customers.lifecycle.refresh.profile_updates import queue_after_order_change
         from customers.lifecycle.refresh.withholding import clear_scores
+        from customers.orders.signals import orders_changed
 
         register_prediction_decisions()
         customers_merged.connect(recount_after_merge, dispatch_uid="lifecycle.merge")
         merge_reverted.connect(recount_after_revert, dispatch_uid="lifecycle.revert")
         identifiers_transferred.connect(recount_after_change, dispatch_uid="lifecycle.transfer")
         processing_restricted.connect(clear_scores, dispatch_uid="lifecycle.restriction")
+        orders_changed.connect(queue_after_order_change, dispatch_uid="lifecycle.orders_changed")
         events_removed.connect(recount_after_change, dispatch_uid="lifecycle.events_removed")

@@ -9,6 +9,7 @@ from django.db import connection
 from customers.events.models import Source
 from customers.orders.models import Order
 from customers.orders.order_events.imported_states import append_states
+from customers.orders.signals import orders_changed
 
 # Orders of guests belong to no customer, so their changes are not passed on.
 CANCEL = """
@@ -21,7 +22,7 @@ WITH cancelled AS (
     SELECT nextval(pg_get_serial_sequence('orders_orderevent', 'id')), id, 'cancelled', %(at)s
     FROM cancelled WHERE customer_id IS NOT NULL ORDER BY id
 )
-SELECT coalesce(array_agg(id), '{}') FROM cancelled
+SELECT coalesce(array_agg(id), '{}'), array_agg(DISTINCT customer_id) FILTER (WHERE customer_id IS NOT NULL) FROM cancelled
 """
 
 
@@ -32,7 +33,9 @@ def cancel_orders(
     parameters: dict[str, Any] = {"source": source.pk, "ids": list(order_ids), "kinds": list(kinds), "at": at}
     with connection.cursor() as cursor:
         cursor.execute(CANCEL, parameters)
-        (ids,) = cursor.fetchone()
+        ids, customer_ids = cursor.fetchone()
         if ids:
             append_states(cursor, ids=ids, at=at)
+    if customer_ids:
+        orders_changed.send(sender=None, customer_ids=customer_ids)
     return len(ids)

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 LOCK_NAME = "process_events"
 BATCH_SIZE = 5_000
 MAX_ATTEMPTS = 6
+# for customers that an import has queued; a large one must not keep events waiting for minutes
+RECOUNT_SECONDS = 5.0
 MIN_PROBED_EVENTS = 20
 
 
@@ -85,7 +87,7 @@ class PipelineRun:
             finish_appends()
         except WarehouseWriteError as error:
             self.result.note_warehouse_error(error)
-        recount_pending(as_of=self.at)
+        recount_pending(as_of=self.at, seconds=RECOUNT_SECONDS)
         with transaction.atomic():
             orders = project_orders(messages=[], at=self.at)
             update_profiles(activity={}, created=(), ordered=orders.customer_ids, as_of=self.at)

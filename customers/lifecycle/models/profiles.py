@@ -242,7 +242,7 @@ class CountedSession(models.Model):
 
 
 class PendingRecount(models.Model):
-    """A customer whose facts changed during a refresh; they are recounted after it."""
+    """A customer whose facts changed during a refresh or by an import; event processing or the refresh recounts them."""
 
     customer_id = models.BigIntegerField(primary_key=True)
 

@@ -28,7 +28,7 @@ from customers.lifecycle.propensity.models import delete_old_arrays
 from customers.lifecycle.propensity.scoring import score_propensities
 from customers.lifecycle.refresh.incremental import find_customers_to_rescore, rescore_customers
 from customers.lifecycle.refresh.profile_lock import lock_all_profiles
-from customers.lifecycle.refresh.profile_updates import recount_pending
+from customers.lifecycle.refresh.profile_updates import forget_recounts, read_queued_recounts, recount_pending
 from customers.lifecycle.refresh.score_columns import ProfileScores, merge_scores
 from customers.lifecycle.refresh.score_consistency import reconcile_scores
 from customers.lifecycle.refresh.step_timer import StepTimer
@@ -70,6 +70,7 @@ def refresh_profiles(
         fail_interrupted_runs(LifecycleRun)
         # Committed before the transaction of the refresh, so that a run that fails or is killed remains visible.
         run = LifecycleRun.objects.create(as_of=as_of, started_at=started_at)
+        queued = read_queued_recounts()
         try:
             # The lock comes first: the snapshot would miss updates that are committed while it waits, and then fail on their rows.
             with lock_all_profiles(), read_snapshot():
@@ -84,6 +85,8 @@ def refresh_profiles(
                 finished_at=started_at + timedelta(seconds=time.monotonic() - start),
             )
             raise
+    # The refresh has counted what was committed before it, such as the orders of a large import just before.
+    forget_recounts(queued, as_of=as_of)
     # Live updates queued these customers while the refresh held the lock. Their new orders are later than as_of, so its clock goes on.
     recount_pending(as_of=as_of + timedelta(seconds=time.monotonic() - start))
     return run

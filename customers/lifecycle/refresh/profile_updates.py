@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from psycopg import sql
@@ -147,6 +148,14 @@ DELETE FROM lifecycle_pendingrecount WHERE customer_id IN (
 ) RETURNING customer_id
 """
 
+READ_QUEUED = "SELECT customer_id, xmin::text::bigint FROM lifecycle_pendingrecount"
+FORGET_QUEUED = """
+DELETE FROM lifecycle_pendingrecount p
+USING unnest(%s::bigint[], %s::bigint[]) AS queued (customer_id, version)
+WHERE p.customer_id = queued.customer_id AND p.xmin::text::bigint = queued.version
+  AND NOT EXISTS (SELECT FROM orders_order o WHERE o.customer_id = p.customer_id AND o.placed_at >= %s)
+"""
+
 
 @dataclass(slots=True)
 class CustomerActivity:
@@ -206,10 +215,11 @@ def recount_customers(*, customer_ids: Sequence[int], as_of: datetime) -> None:
     update_stages(ids, as_of=as_of)
 
 
-def recount_pending(*, as_of: datetime) -> int:
-    """Recount the customers queued during a refresh, in batches; return their number.
+def recount_pending(*, as_of: datetime, seconds: float | None = None) -> int:
+    """Recount the queued customers in batches; return their number.
 
     as_of: the time of the first batch. Later batches are as of later times, because facts keep arriving.
+    seconds: begin no further batch after this time; the customers of a large import then wait for the next call.
     """
     done, start = 0, time.monotonic()
     while PendingRecount.objects.exists():
@@ -223,12 +233,38 @@ def recount_pending(*, as_of: datetime) -> int:
                 break
             recount_customers(customer_ids=ids, as_of=as_of + timedelta(seconds=time.monotonic() - start))
         done += len(ids)
+        if seconds is not None and time.monotonic() - start >= seconds:
+            break
     return done
 
 
 def queue_recounts(customer_ids: Sequence[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(QUEUE_RECOUNTS, [format_bigint_list(customer_ids)])
+
+
+def queue_after_order_change(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
+    """Queue the customers of orders that were not sent as events; event processing recounts them within seconds."""
+    queue_recounts(customer_ids)
+
+
+def read_queued_recounts() -> list[tuple[int, int]]:
+    """Return the queued customers, each with the version of its row, which changes if the customer is queued again."""
+    with connection.cursor() as cursor:
+        cursor.execute(READ_QUEUED)
+        return cursor.fetchall()
+
+
+def forget_recounts(queued: Sequence[tuple[int, int]], *, as_of: datetime) -> None:
+    """Remove customers from the queue whom a refresh has counted.
+
+    Those stay who were queued again since ``read_queued_recounts``, or have orders that are later than the refresh counts.
+    """
+    if queued:
+        customer_ids, versions = zip(*queued, strict=True)
+        parameters = [format_bigint_list(customer_ids), format_bigint_list(versions), as_of]
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_QUEUED, parameters)
 
 
 def create_missing_profiles(customer_ids: Sequence[int]) -> set[int]:

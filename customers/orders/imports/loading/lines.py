@@ -38,9 +38,9 @@ def create_lines(
 def update_lines(cursor: CursorWrapper, staging: Staging, result: LoadResult, progress: Callable[[int], None]) -> None:
     """Make the lines of known orders equal to those of the file, and set the result's counts.
 
-    Leaves the temporary tables ``imported_line`` and ``touched_order`` (the IDs of orders whose lines changed; without a kind).
+    Leaves the temporary tables ``imported_line`` and ``touched_order`` (the IDs of orders whose lines changed; without the rest).
     """
-    cursor.execute("CREATE TEMPORARY TABLE touched_order (id bigint, kind text) ON COMMIT DROP")
+    cursor.execute("CREATE TEMPORARY TABLE touched_order (id bigint, kind text, previous_customer_id bigint) ON COMMIT DROP")
     cursor.execute(
         f"CREATE TEMPORARY TABLE imported_line ON COMMIT DROP AS SELECT {', '.join(LINE_COLUMNS)} FROM orders_orderline LIMIT 0"
     )

@@ -125,8 +125,8 @@ def update_orders(cursor: CursorWrapper, options: ImportOptions) -> None:
                 WHEN o.status = 'cancelled' AND old.status <> 'cancelled' THEN 'cancelled'
                 WHEN o.refunded > old.refunded OR (o.status IN ('refunded', 'partly_refunded') AND o.status <> old.status)
                     THEN 'refunded'
-                ELSE 'updated' END AS kind)
-        INSERT INTO touched_order (id, kind) SELECT id, kind FROM changed
+                ELSE 'updated' END AS kind, old.customer_id)
+        INSERT INTO touched_order (id, kind, previous_customer_id) SELECT id, kind, customer_id FROM changed
         """
     )
 
@@ -144,6 +144,18 @@ def add_other_lines(cursor: CursorWrapper, options: ImportOptions) -> None:
         WHERE other.order_id = i.id
         """
     )
+
+
+def list_changed_customers(cursor: CursorWrapper, staging: Staging) -> list[int]:
+    """Return the customers whose orders the preceding load created, changed or gave to somebody else."""
+    created = staging.run("SELECT DISTINCT customer_id FROM order_rows WHERE is_new AND customer_id IS NOT NULL")
+    cursor.execute(
+        """
+        SELECT o.customer_id FROM touched_order t JOIN orders_order o USING (id) WHERE o.customer_id IS NOT NULL
+        UNION SELECT previous_customer_id FROM touched_order WHERE previous_customer_id IS NOT NULL
+        """
+    )
+    return sorted({customer_id for (customer_id,) in [*created, *cursor.fetchall()]})
 
 
 def read_order_statuses(cursor: CursorWrapper, staging: Staging) -> dict[str, ItemStatus]:

@@ -12,10 +12,11 @@ from config.foundation.database.index_rebuild import rebuild_keys
 from customers.orders.imports.loading.customers import load_customers
 from customers.orders.imports.loading.known_orders import assign_order_ids
 from customers.orders.imports.loading.load_result import LoadResult
-from customers.orders.imports.loading.orders import finish_orders, load_orders
+from customers.orders.imports.loading.orders import finish_orders, list_changed_customers, load_orders
 from customers.orders.imports.loading.products import date_created_products, load_products
 from customers.orders.imports.parsing import ImportOptions
 from customers.orders.imports.staging import Staging
+from customers.orders.signals import orders_changed
 
 # Rebuilding the keys of all lines costs about a sixth of maintaining and checking them for each new line.
 MIN_LINES_FOR_REBUILD = 50_000
@@ -74,6 +75,9 @@ def load_staged_orders(
         finish_orders(cursor, staging, result, source_id=source_id, at=at)
         if result.counts["products_created"]:
             date_created_products(cursor, at=at)
+        # last, because what receivers write locks rows until the transaction ends, which may be much later for a large file
+        if customer_ids := list_changed_customers(cursor, staging):
+            orders_changed.send(sender=None, customer_ids=customer_ids)
     result.counts |= count_line_types(staging)
     return result
 

@@ -12,12 +12,20 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from customers.events.models import Outbox
+from customers.events.models import Outbox, Source
 from customers.identity.models import Customer
 from customers.lifecycle.models import CountedSession, CustomerProfile, PendingRecount, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.refresh.profile_lock import lock_all_profiles, try_share_profile_lock
-from customers.lifecycle.refresh.profile_updates import queue_recounts, recount_customers, recount_pending
+from customers.lifecycle.refresh.profile_updates import (
+    forget_recounts,
+    queue_recounts,
+    read_queued_recounts,
+    recount_customers,
+    recount_pending,
+)
+from customers.orders.cancellation import cancel_orders
+from customers.orders.upsert import upsert_orders
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
@@ -309,3 +317,46 @@ def wait_for_lock() -> None:
             return bool(cursor.fetchone()[0])
 
     wait_until(waits, what="the refresh to wait for its lock")
+
+
+@pytest.mark.django_db
+def test_orders_over_rest_and_cancellations_change_the_profiles_without_a_refresh() -> None:
+    make_product("tea")
+    refresh()
+    source = Source.objects.create(key="erp", name="ERP")
+
+    def read_orders_of(user_id: str) -> tuple[int, str]:
+        process(LATER)  # no event waits, so this recounts the queued customers only
+        profile = CustomerProfile.objects.get(customer__identifiers__value=user_id)
+        return profile.orders, profile.stage
+
+    def write(user_id: str) -> None:
+        line = {"product_id": "tea", "quantity": 1, "unit_price": "20.00"}
+        item = {"order_id": "A1", "user_id": user_id, "placed_at": NOW.isoformat(), "lines": [line]}
+        assert not upsert_orders(items=[item], source=source, at=LATER, currency="EUR").results[0].problems
+
+    write("ada")
+    assert read_orders_of("ada") == (1, "new")
+    write("bob")
+    assert (read_orders_of("ada")[0], read_orders_of("bob")) == (0, (1, "new"))
+    assert cancel_orders(source=source, order_ids=["A1"], at=LATER) == 1
+    assert read_orders_of("bob")[0] == 0
+
+
+@pytest.mark.django_db
+def test_a_refresh_takes_those_off_the_queue_whom_it_has_counted() -> None:
+    counted, later, again = (make_customer(name) for name in ("counted", "later", "again"))
+    make_order(later, placed_at=LATER)
+    queue_recounts([counted.pk, later.pk, again.pk])
+    queued = read_queued_recounts()
+    with transaction.atomic():
+        queue_recounts([again.pk])
+    forget_recounts(queued, as_of=LATER)
+    assert set(PendingRecount.objects.values_list("customer_id", flat=True)) == {later.pk, again.pk}
+
+
+@pytest.mark.django_db
+def test_a_large_queue_is_recounted_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customers.lifecycle.refresh.profile_updates.RECOUNT_BATCH_SIZE", 1)
+    queue_recounts([make_customer(name).pk for name in ("u1", "u2")])
+    assert [recount_pending(as_of=NOW, seconds=0) for _call in range(3)] == [1, 1, 0]
