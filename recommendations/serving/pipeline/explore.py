@@ -14,6 +14,7 @@ from recommendations.serving.pipeline.new_products import (
     ChosenProducts,
     choose_new_products,
     get_exploration_interval,
+    list_exploration_slots,
     merge_new_products,
 )
 from recommendations.serving.pipeline.ordering import make_seed
@@ -38,7 +39,11 @@ def explore(context: RecommendationContext, candidates: Candidates) -> ExploredL
         return ExploredList(ranked)
     end = context.offset + context.request.n + 1
     interval = get_exploration_interval(context.get_config(FOR_YOU).exploration)
-    if interval is None or end <= interval:
+    if interval is None:
+        return ExploredList(ranked)
+    seed = make_seed(*context.visitor.names, context.minute)
+    slots = list_exploration_slots(interval=interval, seed=seed, end=end)
+    if not slots:
         return ExploredList(ranked)
     groups, excluded = context.groups, context.get_excluded_rows(FOR_YOU)
     if groups is not None and context.visitor.history is not None:
@@ -48,13 +53,13 @@ def explore(context: RecommendationContext, candidates: Candidates) -> ExploredL
         history=_get_history(context, candidates),
         allowed=context.allowed,
         excluded=excluded,
-        seed=make_seed(*context.visitor.names, context.minute),
+        seed=seed,
         now=context.now,
     )
     if chosen is None:
         return ExploredList(ranked)
     keys = groups.codes if groups is not None else None
-    pairs = merge_new_products(ranked, chosen.rows.tolist(), every=interval, keys=keys, limit=end)
+    pairs = merge_new_products(ranked, chosen.rows.tolist(), slots=frozenset(slots), keys=keys, limit=end)
     new = {row for row, score in pairs if score is None}
     return ExploredList([(row, 0.0 if score is None else score) for row, score in pairs], new, chosen)
 

@@ -1,6 +1,6 @@
 """Choose new products for a visitor: Thompson sampling over products that were shown to few people."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -23,12 +23,25 @@ MAX_NEW_PRODUCTS = 200
 
 
 def get_exploration_interval(share: float | None = None) -> int | None:
-    """Return n if every nth position shows a new product; None for a share of 0.
+    """Return n if one of n positions shows a new product; None for a share of 0.
 
     A share of 0.1 gives 10. Without a share, RECOMMEND_EXPLORATION_SHARE applies.
     """
     share = settings.RECOMMEND_EXPLORATION_SHARE if share is None else share
     return round(1 / share) if share > 0 else None
+
+
+def list_exploration_slots(*, interval: int, seed: int, end: int) -> list[int]:
+    """Return the positions from 1 to ``end`` that show a new product: one at random of every ``interval`` positions.
+
+    So every position shows one as often, and the usual share holds for rows of any length: one of ten positions would never be in a row of
+    four if it was always the tenth. The first position keeps the best product, whose slot moves to the second.
+    """
+    starts = range(0, end, interval)
+    slots = [start + 1 + make_seed(seed, "slot", start // interval) % interval for start in starts]
+    if interval > 1 and slots:
+        slots[0] = max(slots[0], 2)
+    return [slot for slot in slots if slot <= end]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +104,11 @@ def merge_new_products(
     ranked: Sequence[tuple[int, float]],
     new: Sequence[int],
     *,
-    every: int,
+    slots: Container[int],
     keys: Rows | None = None,
     limit: int | None = None,
 ) -> list[tuple[int, float | None]]:
-    """Return the ranked rows with a new one at every nth position, each row once, at most ``limit``.
+    """Return the ranked rows with a new one at each slot, each row once, at most ``limit``. slots: positions from 1.
 
     The score of a new product is None. keys: by row, equal for products of which one is shown.
     """
@@ -106,7 +119,7 @@ def merge_new_products(
     merged: list[tuple[int, float | None]] = []
     for position in count(1) if limit is None else range(1, limit + 1):
         chosen: tuple[int, float | None] | None = None
-        if position % every == 0:
+        if position in slots:
             for key, row in new_rows:
                 if key not in shown:
                     chosen = row, None

@@ -3,9 +3,10 @@
 Without them nobody can estimate from the log what other settings would have earned. A probability is that of choosing the product for
 its position given the products chosen above it; over many responses, the inverse probabilities of a position sum to their number.
 
-Two steps choose at random: exploration draws new products, and rotation swaps products of nearly the same score. Positions whose
-probability is not known in closed form are left out: those of a rotated list with diversity or pinned products, and those below a
-purchased product that was held back or a new product that rotation could have shown too.
+Two steps choose at random: exploration draws new products, and rotation swaps products of nearly the same score. The positions of the
+new products are given: they are random too, but depend on no product. Positions whose probability is not known in closed form are left
+out: those of a rotated list with diversity or pinned products, and those below a purchased product that was held back or a new product
+that rotation could have shown too.
 """
 
 from collections.abc import Sequence

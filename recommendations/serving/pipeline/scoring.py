@@ -8,7 +8,8 @@ from recommendations.engine.data.visits import MAX_POSITIONS, find_visit_factor
 from recommendations.engine.online.ensemble_scorer import ScoredHistory
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.pipeline.context import RecommendationContext
-from recommendations.serving.pipeline.new_products import get_exploration_interval
+from recommendations.serving.pipeline.new_products import get_exploration_interval, list_exploration_slots
+from recommendations.serving.pipeline.ordering import make_seed
 from recommendations.serving.pipeline.variety.selection import select_candidates, select_distinct
 from recommendations.serving.state.compiled_rules import Factors
 
@@ -68,7 +69,10 @@ def _add_current_visit(context: RecommendationContext, scored: ScoredHistory) ->
 def _count_ranked_positions(context: RecommendationContext) -> int:
     """Return how many of ten positions are not kept for new products."""
     interval = get_exploration_interval(context.get_config(FOR_YOU).exploration)
-    return MAX_POSITIONS - (MAX_POSITIONS // interval if interval else 0)
+    if interval is None:
+        return MAX_POSITIONS
+    seed = make_seed(*context.visitor.names, context.minute)
+    return MAX_POSITIONS - len(list_exploration_slots(interval=interval, seed=seed, end=MAX_POSITIONS))
 
 
 def score_by_rank(n: int) -> Factors:

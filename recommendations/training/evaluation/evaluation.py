@@ -120,7 +120,7 @@ def evaluate_choice(
 
 
 def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, Any]:
-    """Return the maximum cost of new products at every nth position under the current setting."""
+    """Return the maximum cost of new products at one of n positions under the current setting."""
     share = settings.RECOMMEND_EXPLORATION_SHARE
     if not share:
         return {}

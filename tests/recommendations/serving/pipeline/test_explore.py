@@ -9,7 +9,7 @@ from customers.orders.models import OrderLine
 from customers.warehouse.current_tables import open_current_warehouse
 from customers.warehouse.export import export_warehouse
 from recommendations.serving.impressions.models import Impression
-from recommendations.serving.pipeline.new_products import merge_new_products
+from recommendations.serving.pipeline.new_products import list_exploration_slots, merge_new_products
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
@@ -44,13 +44,15 @@ def list_explored(response: RecommendationResponse) -> dict[int, str]:
     return {item.rank: item.product_id for item in response.items if item.reason and item.reason.code == "new"}
 
 
-def test_the_tenth_position_shows_a_new_product_with_that_reason(new_coffees: set[str], loader: StateLoader) -> None:
+def test_one_of_ten_positions_shows_a_new_product_with_that_reason(new_coffees: set[str], loader: StateLoader) -> None:
     with translation.override("zh-hans"):
-        response = get_response(loader, n=12)
-    assert list(list_explored(response)) == [10]
-    assert list_explored(response)[10] in new_coffees
-    assert response.items[9].reason is not None
-    assert response.items[9].reason.text == "本店新品"
+        response = get_response(loader, n=10)
+    [(rank, product_id)] = list_explored(response).items()
+    assert rank > 1
+    assert product_id in new_coffees
+    reason = response.items[rank - 1].reason
+    assert reason is not None
+    assert reason.text == "本店新品"
     assert len(set(list_ids(response))) == len(response.items)
 
 
@@ -65,10 +67,15 @@ def test_within_a_minute_a_customer_gets_the_same_products_and_pages_stay_consis
     assert list_ids(first) + list_ids(second) == list_ids(whole)
 
 
-def test_a_short_list_and_a_share_of_0_explore_nothing(
+def test_a_row_of_four_shows_new_products_too_and_a_share_of_0_none(
     new_coffees: set[str], loader: StateLoader, settings: Any
 ) -> None:
-    assert list_explored(get_response(loader, n=9)) == {}
+    ranks = set()
+    for minute in range(60):
+        request = RecommendationRequest(scenario="for-you", user_id="user-0", n=4)
+        response = recommend(request=request, now=NOON + timedelta(minutes=minute), source=loader)
+        ranks.update(list_explored(response))
+    assert ranks == {2, 3, 4}
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
     assert list_explored(get_response(loader, n=12)) == {}
 
@@ -152,8 +159,21 @@ def test_an_impression_that_was_written_after_the_export_counts(new_coffees: set
     assert counts["coffee-0"][0] == 5
 
 
+@pytest.mark.parametrize("interval", [2, 3, 10, 40])
+def test_the_share_of_slots_holds_for_rows_of_any_length(interval: int) -> None:
+    rows = [list_exploration_slots(interval=interval, seed=seed, end=100) for seed in range(1500)]
+    assert not any(1 in slots for slots in rows), "the first position keeps the best product"
+    for n in (2, 4, 9, 10, 25, 100):
+        total = sum(slot <= n for slots in rows for slot in slots)
+        expected = len(rows) * n / interval
+        assert abs(total - expected) < 5 * expected**0.5, n
+    assert all(slots == sorted(set(slots)) for slots in rows)
+    assert list_exploration_slots(interval=interval, seed=7, end=30) == [slot for slot in rows[7] if slot <= 30]
+    assert list_exploration_slots(interval=1, seed=7, end=3) == [1, 2, 3]
+
+
 def test_merging_shows_no_row_twice_and_continues_when_one_list_ends() -> None:
     ranked = [(row, 1.0 - row / 10) for row in range(5)]
-    assert [row for row, _ in merge_new_products(ranked, [1, 7, 8], every=3)] == [0, 1, 7, 2, 3, 8, 4]
-    assert [row for row, _ in merge_new_products(ranked[:1], [7, 8], every=2)] == [0, 7]
-    assert [row for row, _ in merge_new_products(ranked, [], every=2)] == [0, 1, 2, 3, 4]
+    assert [row for row, _ in merge_new_products(ranked, [1, 7, 8], slots={3, 6})] == [0, 1, 7, 2, 3, 8, 4]
+    assert [row for row, _ in merge_new_products(ranked[:1], [7, 8], slots={2, 4})] == [0, 7]
+    assert [row for row, _ in merge_new_products(ranked, [], slots={2, 4})] == [0, 1, 2, 3, 4]
