@@ -74,10 +74,8 @@ def diversify(
     probabilities, which cold start has, count as the probabilities.
     """
     largest = float(scores.max())
-    if scores.min() < 0:
-        relevance = (1.0 - diversity) * np.exp(scores - largest)
-    else:
-        relevance = (1.0 - diversity) * scores / max(largest, 1e-12)
+    relative = np.exp(scores - largest) if scores.min() < 0 else scores / max(largest, 1e-12)
+    relevance = (1.0 - diversity) * relative
     nearest = np.zeros(len(rows), np.float32)
     is_selected = np.zeros(len(rows), np.bool_)
     order = np.empty(len(rows), np.intp)
