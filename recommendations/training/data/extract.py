@@ -275,8 +275,8 @@ def compute_fingerprint(interactions: Interactions) -> str:
     for array in (interactions.user, interactions.item, interactions.order, interactions.weight, interactions.kind):
         digest.update(np.ascontiguousarray(array).tobytes())
     if (ratings := interactions.ratings) is not None:
-        for array in (ratings.recorded, ratings.pair, ratings.rated_pair, ratings.rated_at, ratings.is_low):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for part in (ratings.recorded, ratings.pair, ratings.rated_pair, ratings.rated_at, ratings.is_low):
+            digest.update(np.ascontiguousarray(part).tobytes())
     for names in (interactions.users, interactions.items):
         digest.update(np.ascontiguousarray(names.text).tobytes())
     return digest.hexdigest()

@@ -15,16 +15,19 @@ from customers.events.models import Event
 from customers.feedback.models import Review
 from customers.identity.consent.ledger import record_changed_consents
 from customers.identity.models import Customer
+from customers.warehouse.current_tables import open_current_warehouse
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import KINDS, IdMap, Interactions
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS, EventWeights
 from recommendations.engine.data.text_terms import split_values
+from recommendations.training.data.data_position import DataPosition
 from recommendations.training.data.extract import (
     NoTrainingDataError,
     TrainingData,
     extract_training_data,
     index_identifiers,
 )
+from recommendations.training.data.interaction_tables import read_new_interactions
 from recommendations.training.data.time_split import count_kinds
 from recommendations.training.evaluation.placement_data import EvaluationWindow
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
@@ -213,6 +216,22 @@ def test_ratings_after_a_split_do_not_change_the_data_before_it(send_event: Call
     assert list_interactions(window.past) == list_interactions(past)
     disliked = {"disliked before", "liked later"}  # what happens after a window does not change it either
     assert [row[1] for row in list_positive_rows(window.future)] == sorted(products.keys() - disliked)
+
+
+def test_an_update_weighs_by_the_latest_rating(send_event: Callable[..., None]) -> None:
+    ann = make_customer("ann")
+    products = {name: make_product(name) for name in ("disliked", "liked again")}
+    make_order(ann, placed_at=AN_HOUR_AGO, products=list(products.values()))
+    make_review(ann, products["liked again"], 1, written_at=AN_HOUR_AGO - timedelta(days=1))
+    for name, stars in (("disliked", 1), ("liked again", 5)):
+        make_review(ann, products[name], stars)
+    export_warehouse(started_at=NOON)
+    with open_current_warehouse(as_of=NOON) as tables:
+        position = DataPosition((NOON - timedelta(days=2)).timestamp())
+        rows = read_new_interactions(tables, as_of=NOON, beyond=position).to_pylist()
+    assert sorted((KINDS[row["kind"]], row["product_id"], row["weight"]) for row in rows) == [
+        ("purchase", "disliked", 0.0), ("purchase", "liked again", 1.0), ("rating", "liked again", 1.0),
+    ]  # fmt: skip
 
 
 def test_days_are_those_of_the_shop(send_event: Callable[..., None], settings: Any) -> None:
