@@ -126,7 +126,9 @@ def choose_cold_start_reason(
     landing = sum(part.value for part in contributions if part.source == LANDING)
     traits = sum(part.value for part in contributions if part.source not in (LANDING, POPULARITY))
     if landing > max(traits, 0.0) and landing_path and is_inside:
-        return make_popular_in_category_reason(landing_path.rpartition(" > ")[2])
+        if support.is_popular_in_category(row, landing_path, products):
+            return make_popular_in_category_reason(landing_path.rpartition(" > ")[2])
+        return make_popular_reason()
     if traits > 0:
         return make_similar_customers_reason()
     return make_popular_reason()
@@ -264,6 +266,6 @@ def _choose_softer_reason(
         code, text = _get_similar_wording()
         return ItemReason(code, text % {"title": title}, [products.product_ids[other]])
     card = products.cards[row]
-    if card is not None and card.category and support.is_popular_in_category(row, products.category):
+    if card is not None and card.category and support.is_popular_in_category(row, card.category, products):
         return make_popular_in_category_reason(card.category.rpartition(" > ")[2])
     return make_catalog_reason()

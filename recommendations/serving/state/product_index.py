@@ -547,19 +547,21 @@ class ProductIndex:
         if filters.brand:
             allowed &= self.brand == self.brands.get(filters.brand, -2)
         if filters.category:
-            below = f"{filters.category} > "
-            codes = [
-                code
-                for path, code in list(self.categories.items())
-                if path == filters.category or path.startswith(below)
-            ]
-            category = self.category.copy()  # a refresh may be writing into it
-            highest = max(int(category.max(initial=-1)), *codes, -1)
-            # one look-up per row instead of one comparison per category; the last entry is for products without one, code -1
-            is_selected = np.zeros(highest + 2, np.bool_)
-            is_selected[codes] = True
-            allowed &= is_selected[category]
+            allowed &= self.find_in_category(filters.category)
         return allowed
+
+    def find_in_category(self, category_path: str) -> npt.NDArray[np.bool_]:
+        """Return which rows are in the category or below it."""
+        below = f"{category_path} > "
+        codes = [
+            code for path, code in list(self.categories.items()) if path == category_path or path.startswith(below)
+        ]
+        category = self.category.copy()  # a refresh may be writing into it
+        highest = max(int(category.max(initial=-1)), *codes, -1)
+        # one look-up per row instead of one comparison per category; the last entry is for products without one, code -1
+        is_selected = np.zeros(highest + 2, np.bool_)
+        is_selected[codes] = True
+        return is_selected[category]
 
     def _find_priced(self) -> npt.NDArray[np.bool_]:
         """Return which rows have a price above 0; all rows if no product has one, for shops that send no prices."""

@@ -25,8 +25,10 @@ from recommendations.engine.pair_support.support import (
 from recommendations.engine.pair_support.support_table import SupportTable
 from recommendations.serving.reason_claims import PAIR_CLAIMS
 from recommendations.serving.state.model import ServingModel
+from recommendations.serving.state.product_index import ProductIndex
 
 MIN_COSINE = 0.3  # between the contents of two products that can be called similar
+MAX_CACHED_CATEGORIES = 4096
 POPULAR_SHARE = 0.2  # the best-selling fifth of a category is popular in it
 MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused this much of it is the reason, even if most people buy it
 
@@ -143,13 +145,23 @@ class ReasonSupport:
     def _chosen_by_several(self) -> dict[int, Flags]:
         return {}
 
-    def is_popular_in_category(self, row: int, category: Rows) -> bool:
-        """Return whether the product is among the most popular fifth of its category. category: code of each row, -1 for none."""
-        if not self.is_popular(row) or category[row] < 0:
+    def is_popular_in_category(self, row: int, path: str, products: ProductIndex) -> bool:
+        """Return whether a product of the category, or of one below it, is among the most popular fifth there."""
+        if not self.is_popular(row):
             return False
-        people = self._people
-        rivals = people[category[: len(people)] == category[row]]
-        return int((rivals > people[row]).sum()) < max(POPULAR_SHARE * len(rivals), 1.0)
+        key = path, products.generation
+        least = self._popular_from.get(key)
+        if least is None:
+            if len(self._popular_from) >= MAX_CACHED_CATEGORIES:
+                self._popular_from.clear()
+            is_inside = products.find_in_category(path)[: len(self._people)]
+            least = self._popular_from[key] = find_popular_count(self._people[: len(is_inside)][is_inside])
+        return self.count_people(row) >= least
+
+    @cached_property
+    def _popular_from(self) -> dict[tuple[str, int], float]:
+        """The number of people from which a product is popular in a category; counted once, because a request has several products of it."""
+        return {}
 
     def is_similar(self, first: int, second: int) -> bool:
         """Return whether the content of two products is similar."""
@@ -171,3 +183,15 @@ class ReasonSupport:
     @cached_property
     def _people(self) -> npt.NDArray[np.integer]:
         return self.model.people if self.model is not None else np.empty(0, np.int32)
+
+
+def find_popular_count(people: npt.NDArray[np.integer]) -> float:
+    """Return the smallest number of people of the products in the first fifth of a category, infinity if none is.
+
+    people: of each product of the category. Products with equally many have the mean of their places, so a category whose products are all
+    equal has no popular one. A first place without ties always counts.
+    """
+    values, counts = np.unique(people, return_counts=True)
+    n_before = len(people) - np.cumsum(counts) + (counts - 1) / 2
+    popular = values[n_before < max(POPULAR_SHARE * len(people), 1.0)]
+    return float(popular[0]) if len(popular) else np.inf

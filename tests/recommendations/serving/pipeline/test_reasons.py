@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from django.utils.translation import override
 
-from recommendations.engine import KIND_CODES, Histories, IdMap, Interactions, Products
+from recommendations.engine import KIND_CODES, Contribution, Histories, IdMap, Interactions, Products
 from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.cold_start import LANDING, POPULARITY
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.pair_support.support import PairSupport, SupportLevel
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU
-from recommendations.serving.pipeline.reasons import choose_reason
-from recommendations.serving.state.reason_support import ReasonSupport
+from recommendations.serving.pipeline.reasons import choose_cold_start_reason, choose_reason
+from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.reason_support import ReasonSupport, find_popular_count
 
 PRODUCTS = SimpleNamespace(product_ids=["milk", "soap"], cards=[None, None])
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
@@ -125,3 +127,41 @@ def test_products_are_similar_by_content_or_by_enough_customers() -> None:
     assert reasons.are_similar(rows, starts).tolist() == [True, False, True, True]
     components.pop("content")
     assert reasons.are_similar(rows, starts).all()
+
+
+@pytest.mark.parametrize(
+    ("people", "least"),
+    [
+        ([9, 8, 7, 6, 5], 9),
+        ([9], 9),
+        ([6, 6, 1], 6),
+        ([5] * 100, np.inf),
+        ([5] * 90 + [6] * 10, 6),
+        ([5] * 60 + [6] * 42, np.inf),  # their mean place is behind the first fifth
+        (range(1, 101), 81),
+        ([], np.inf),
+    ],
+)
+def test_the_first_fifth_of_a_category_is_popular_and_ties_have_the_mean_place(people: list[int], least: float) -> None:
+    assert find_popular_count(np.array(people, np.int32)) == least
+
+
+def test_a_product_that_few_of_its_category_chose_is_not_called_popular_in_it() -> None:
+    paths = ["Kitchen > Kettles"] * 10 + ["Kitchen > Pans"] * 10 + ["Garden"]
+    products = ProductIndex(IdMap.of([f"p{row:02d}" for row in range(21)]))
+    for row, path in enumerate(paths):
+        products.cards[row] = SimpleNamespace(category=path)
+        products.category[row] = products.categories.setdefault(path, len(products.categories))
+    model = SimpleNamespace(people=np.array([*range(29, 19, -1), *range(15, 5, -1), 90], np.int32))
+    support = ReasonSupport(model, 5)
+
+    def get_code(row: int, landing_path: str) -> str:
+        parts = [Contribution(POPULARITY, -1, -6.0), Contribution(LANDING, -1, 0.5)]
+        reason = choose_cold_start_reason(parts, row=row, landing_path=landing_path, products=products, support=support)
+        return reason.code
+
+    assert [get_code(row, "Kitchen > Kettles") for row in (0, 1, 2, 9)] == ["popular_in_category"] * 2 + ["popular"] * 2
+    assert get_code(10, "Kitchen > Pans") == "popular_in_category"
+    assert get_code(10, "Kitchen") == "popular", "best of the pans, but all kettles are chosen more often"
+    assert [get_code(row, "Kitchen") for row in (3, 4)] == ["popular_in_category", "popular"]
+    assert get_code(20, "Kitchen") == "popular", "in another category"
