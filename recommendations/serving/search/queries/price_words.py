@@ -172,7 +172,7 @@ def read_chinese_number(text: str) -> Decimal:
         if part == "零":
             last_unit = 10
         elif part == "万":
-            total = (total + section + (digit or 0) or 1) * 10_000
+            total = (total + section + (digit or Decimal(0)) or Decimal(1)) * 10_000
             section, digit, last_unit = Decimal(0), None, 10_000
         elif unit := _CHINESE_UNITS.get(part):
             section += (digit or 1) * unit

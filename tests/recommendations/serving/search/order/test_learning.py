@@ -139,6 +139,7 @@ def test_learned_weights_are_served_at_the_next_refresh_and_the_scores_are_store
     assert features is not None
     insert_entries([make_entry("s", scenario="search", order_features=features)])
     stored = Impression.objects.get().order_features
+    assert stored is not None
     assert stored == pytest.approx(features)
     assert stored == pytest.approx(list_order_features(before)), "the numbers do not depend on the exponents"
     assert stored[2] == stored[6], "both match equally well"
