@@ -262,7 +262,7 @@ def forget_recounts(queued: Sequence[tuple[int, int]], *, as_of: datetime) -> No
     """
     if queued:
         customer_ids, versions = zip(*queued, strict=True)
-        parameters = [format_bigint_list(customer_ids), format_bigint_list(versions), as_of]
+        parameters: list[Any] = [format_bigint_list(customer_ids), format_bigint_list(versions), as_of]
         with connection.cursor() as cursor:
             cursor.execute(FORGET_QUEUED, parameters)
 

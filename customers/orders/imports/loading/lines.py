@@ -40,7 +40,9 @@ def update_lines(cursor: CursorWrapper, staging: Staging, result: LoadResult, pr
 
     Leaves the temporary tables ``imported_line`` and ``touched_order`` (the IDs of orders whose lines changed; without the rest).
     """
-    cursor.execute("CREATE TEMPORARY TABLE touched_order (id bigint, kind text, previous_customer_id bigint) ON COMMIT DROP")
+    cursor.execute(
+        "CREATE TEMPORARY TABLE touched_order (id bigint, kind text, previous_customer_id bigint) ON COMMIT DROP"
+    )
     cursor.execute(
         f"CREATE TEMPORARY TABLE imported_line ON COMMIT DROP AS SELECT {', '.join(LINE_COLUMNS)} FROM orders_orderline LIMIT 0"
     )
