@@ -32,7 +32,7 @@ from customers.warehouse.models import ExportRun
 from customers.warehouse.position import EventPosition, read_position
 from customers.warehouse.postgres_reader import copy_pages, copy_rows
 from customers.warehouse.snapshot import read_snapshot
-from customers.warehouse.tables import EVENTS, IDENTIFIERS, ORDER_LINES, ORDERS, REVIEWS, TABLES, WarehouseTable
+from customers.warehouse.tables import CURRENT_IDENTIFIERS, EVENTS, ORDER_LINES, ORDERS, REVIEWS, TABLES, WarehouseTable
 
 # what happens on the day of an export may still change on the next one
 OVERLAP = timedelta(days=1)
@@ -127,12 +127,16 @@ def read_merges(*, since: datetime) -> list[tuple[int, int]]:
 def read_current_identifiers(customer_ids: Iterable[int] | None = None) -> pa.Table:
     """Return kind, value and customer_id of the identifiers of these customers, by default of all."""
     if customer_ids is None:
-        pages = [page.select(["kind", "value", "customer_id"]) for page in copy_pages(IDENTIFIERS, rows=PAGE_ROWS)]
-        return pa.concat_tables([*pages, IDENTIFIERS.schema.empty_table().select(["kind", "value", "customer_id"])])
+        pages = [
+            page.select(["kind", "value", "customer_id"]) for page in copy_pages(CURRENT_IDENTIFIERS, rows=PAGE_ROWS)
+        ]
+        return pa.concat_tables(
+            [*pages, CURRENT_IDENTIFIERS.schema.empty_table().select(["kind", "value", "customer_id"])]
+        )
     condition = sql.SQL(" WHERE customer_id = ANY({}::bigint[])").format(
         sql.Literal(format_bigint_list(list(customer_ids)))
     )
-    return copy_rows(IDENTIFIERS, condition).select(["kind", "value", "customer_id"])
+    return copy_rows(CURRENT_IDENTIFIERS, condition).select(["kind", "value", "customer_id"])
 
 
 def copy_missing_events(rows: ir.Table, *, exported: EventPosition) -> pa.Table:

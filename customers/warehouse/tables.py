@@ -1,6 +1,6 @@
 """The tables of the warehouse, with their schemas and queries. No personal data leaves PostgreSQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -242,6 +242,11 @@ PRODUCT_VECTORS = WarehouseTable(
     """,
 )
 
+_IDENTIFIERS = """
+    SELECT id, kind, value, customer_id, created_at
+    FROM identity_identifier
+    WHERE kind IN ('user_id', 'anonymous_id', 'device_id')
+"""
 IDENTIFIERS = WarehouseTable(
     name="identifiers",
     schema=pa.schema(
@@ -253,12 +258,10 @@ IDENTIFIERS = WarehouseTable(
             ("created_at", MOMENT),
         ]
     ),
-    query="""
-        SELECT id, kind, value, customer_id, created_at
-        FROM identity_identifier
-        WHERE kind IN ('user_id', 'anonymous_id', 'device_id')
-    """,
+    query=f"{_IDENTIFIERS} AND {hide_personal('value')} IS NOT NULL",
 )
+# Read from PostgreSQL and never written to a file: a shop may use addresses or phone numbers as user IDs.
+CURRENT_IDENTIFIERS = replace(IDENTIFIERS, query=_IDENTIFIERS)
 
 CUSTOMERS = WarehouseTable(
     name="customers",

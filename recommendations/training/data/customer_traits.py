@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from customers.warehouse.connection import Warehouse, open_warehouse
+from customers.warehouse.current_tables import read_current_identifiers
 from recommendations.engine import IdMap
 from recommendations.engine.cold_start import (
     COUNTRY,
@@ -148,13 +149,9 @@ def extract_new_customers(*, known: KnownTraits, with_history: IdMap, excluded: 
     ids = np.array(known.customers.get_ids(with_traits.tolist()), dtype=object)
     new = with_traits[with_history.get_rows(ids.tolist()) < 0] if len(ids) else with_traits
     new_customers = IdMap.of(known.customers.get_ids(new.tolist()))
-    with open_warehouse() as tables:
-        identifiers = tables["identifiers"]
-        customer_ids = pa.array([int(customer_id) for customer_id in new_customers.get_ids()], pa.int64())
-        identifier_rows = identifiers.semi_join(ibis.memtable(pa.table({"customer_id": customer_ids})), "customer_id")
-        names, row = index_identifiers(
-            identifier_rows.select("kind", "value", "customer_id").to_pyarrow(), new_customers
-        )
+    # not from the warehouse, which leaves out the user IDs that are addresses or phone numbers
+    identifiers = read_current_identifiers([int(customer_id) for customer_id in new_customers.get_ids()])
+    names, row = index_identifiers(identifiers, new_customers)
     is_allowed = np.array([name not in excluded for name in names.get_ids()], np.bool_)
     row = np.where(is_allowed, row, -1).astype(np.int32)
     traits = known.traits.select_users(known.customers.get_rows(new_customers.get_ids()))
