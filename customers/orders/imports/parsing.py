@@ -166,7 +166,7 @@ class ParseQueryBuilder:
         if self.options.decimal_comma:
             plain = f"CASE WHEN contains({raw}, ',') THEN replace(replace({raw}, '.', ''), ',', '.') ELSE {raw} END"
         else:
-            grouped = f"regexp_full_match({raw}, '[-+]?[0-9]{{1,3}}(,[0-9]{{3}})+(\\.[0-9]*)?')"
+            grouped = f"regexp_full_match({raw}, '[-+]?[1-9][0-9]{{0,2}}(,[0-9]{{3}})+(\\.[0-9]*)?')"
             plain = f"CASE WHEN contains({raw}, ',') AND {grouped} THEN replace({raw}, ',', '') ELSE {raw} END"
         return f"TRY_CAST({plain} AS {NUMBERS[name].sql_type})"
 

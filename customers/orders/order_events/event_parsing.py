@@ -25,8 +25,9 @@ from customers.orders.order_rules import (
     NumberFormat,
 )
 
-GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
-DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
+# nobody groups the thousands of "0,500": half a kilogram, with a decimal comma
+GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+DECIMAL_COMMA = re.compile(r"[-+]?(\d+,\d{1,2}|0,\d{3})")
 # GA4's name for an order event; its prices are net of the discount, and its discounts are per item
 GA4_PURCHASE = "purchase"
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from customers.events.event_taxonomy import Meaning
-from customers.orders.order_events.event_parsing import OrderEventError, parse_order_event, read_order_id
+from customers.orders.order_events.event_parsing import OrderEventError, parse_number, parse_order_event, read_order_id
 from customers.orders.order_events.event_sourcing import LoggedOrderEvent, derive_order
+from customers.orders.order_rules import EVENT_QUANTITY_LIMIT, QUANTITY
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TEA = {"product_id": "tea", "price": 10, "quantity": 3}
@@ -264,3 +265,10 @@ def test_order_id_is_required(properties: dict[str, Any], code: str) -> None:
 @pytest.mark.parametrize("name", ["order_id", "orderId", "transaction_id", "id"])
 def test_order_id_has_several_spellings(name: str) -> None:
     assert read_order_id({name: 1042.0}, name="purchase") == "1042"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0,500", "0.500"), ("1,500", "1500"), ("-1,234,567.5", "-1234567.500"), ("19,90", "19.900")]
+)
+def test_a_comma_after_a_leading_zero_is_a_decimal_comma(text: str, number: str) -> None:
+    assert parse_number(text, "quantity", QUANTITY, limit=EVENT_QUANTITY_LIMIT) == Decimal(number)
