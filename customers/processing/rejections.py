@@ -1,6 +1,7 @@
 """Rejects stored events that cannot be processed; they can be corrected and replayed in the back office."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,7 +61,7 @@ def rebuild_item(event: dict[str, Any]) -> dict[str, Any]:
     call_type = event["type"]
     item = {
         "type": call_type,
-        "messageId": f"again-{event['message_id']}"[:MAX_MESSAGE_ID],
+        "messageId": build_new_message_id(event["message_id"]),
         "userId": event["user_id"] or None,
         "anonymousId": event["anonymous_id"] or None,
         "timestamp": event["occurred_at"],
@@ -71,6 +72,12 @@ def rebuild_item(event: dict[str, Any]) -> dict[str, Any]:
     if call_type == "alias":
         item["previousId"] = properties.pop("previousId", None)
     return item | {"traits" if call_type in ("identify", "group") else "properties": properties}
+
+
+def build_new_message_id(message_id: str) -> str:
+    """Return a message ID for the corrected event: different events get different ones, also if theirs are too long to be extended."""
+    new_id = f"again-{message_id}"
+    return new_id if len(new_id) <= MAX_MESSAGE_ID else f"again-{sha256(message_id.encode()).hexdigest()}"
 
 
 def parse_object(text: Any) -> dict[str, Any]:

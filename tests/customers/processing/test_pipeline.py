@@ -21,6 +21,7 @@ from customers.orders.models import Order
 from customers.processing import batch, pipeline
 from customers.processing.failures import AllEventsFailError
 from customers.processing.models import ProcessingRun
+from customers.processing.rejections import build_new_message_id
 from customers.processing.stored_data.runs_retention import delete_old_runs
 from customers.processing.totals import read_totals
 from customers.segments.membership import find_segments
@@ -341,3 +342,11 @@ def test_a_view_of_a_product_with_variants_counts_for_its_first_variant_in_stock
     send(*(track("Product Viewed", {"product_id": name}) for name in ("60", "61", "70", "80")))
     process()
     assert [event.product_ids for event in Event.objects.order_by("id")] == [["62"], ["61"], ["70"], ["80"]]
+
+
+def test_corrected_events_with_long_message_ids_stay_different() -> None:
+    ids = [f"{'m' * 93}{number:06}" for number in range(2)]
+    first, second = map(build_new_message_id, ids)
+    assert first != second
+    assert max(len(first), len(second)) <= 99
+    assert build_new_message_id("m7") == "again-m7"
