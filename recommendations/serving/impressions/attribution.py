@@ -73,7 +73,7 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) latest
 WHERE o.placed_at >= %(since)s AND o.placed_at < %(now)s AND o.customer_id IS NOT NULL
-  AND o.kind = 'sale' AND o.status <> 'cancelled'
+  AND o.kind = 'sale' AND o.status <> 'cancelled' AND l.quantity > 0
 """
 # lines whose last impression is before the counted days belong to those days
 BOUGHT_PRODUCTS = f"""

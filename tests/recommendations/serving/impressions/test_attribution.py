@@ -120,6 +120,8 @@ def test_an_order_line_counts_only_for_the_last_response_with_its_product() -> N
         ]
     )
     make_order(ada, placed_at=NOON + 2 * HOUR, products=[tea, cake, other], quantity=2)
+    # a line of an exchange that returns the product is no purchase
+    make_order(ada, placed_at=NOON + 2 * HOUR, products=[tea], quantity=-1, total=Decimal(30))
     count_performance(at=LATER)
     bought = PerformanceDay.objects.filter(bought__gt=0).order_by("scenario")
     assert list(bought.values_list("scenario", "position", "currency", "bought", "revenue", "shown")) == [
