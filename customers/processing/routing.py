@@ -100,11 +100,12 @@ def summarize_activity(
     for event, customer_id in zip(events, customer_ids, strict=True):
         if customer_id is None:
             continue
+        happened_at = min(event.occurred_at, event.received_at)  # the clock of a sender may be ahead
         activity = activities.get(customer_id)
         if activity is None:
-            activity = activities[customer_id] = CustomerActivity(0, event.occurred_at, set())
+            activity = activities[customer_id] = CustomerActivity(0, happened_at, set())
         activity.events += 1
-        activity.last_event_at = max(activity.last_event_at, event.occurred_at)
+        activity.last_event_at = max(activity.last_event_at, happened_at)
         if event.session_id:
             activity.sessions.add(event.session_id)
         activity.has_user |= bool(event.user_id) or event.type == "identify"
@@ -114,7 +115,7 @@ def summarize_activity(
 def select_counted_events(events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]) -> list[CountedEvent]:
     """Return the events of customers that conditions of segments can compare."""
     return [
-        CountedEvent(event.id, customer_id, meaning, event.occurred_at)
+        CountedEvent(event.id, customer_id, meaning, min(event.occurred_at, event.received_at))
         for event, customer_id in zip(events, customer_ids, strict=True)
         if customer_id is not None
         and event.type == "track"

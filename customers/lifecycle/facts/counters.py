@@ -75,15 +75,15 @@ ORDER_COUNTERS = sql.SQL("""
     WHERE c.erased_at IS NULL AND c.id = ANY({ids}::bigint[])
 """)
 
-# An event belongs to its user ID, else to its anonymous ID. The events in the outbox are left out: the processor adds them to the counters
-# when their turn comes.
+# An event belongs to its user ID, else to its anonymous ID. It cannot have happened after it was received. The events in the outbox are left
+# out: the processor adds them to the counters when their turn comes.
 ACTIVITY = sql.SQL("""
-    SELECT i.customer_id, e.session_id, count(*) AS events, max(e.occurred_at) AS last_event_at
+    SELECT i.customer_id, e.session_id, count(*) AS events, max(LEAST(e.occurred_at, e.received_at)) AS last_event_at
     FROM events_event e
     JOIN identity_identifier i
       ON i.kind = CASE WHEN e.user_id <> '' THEN 'user_id' ELSE 'anonymous_id' END
      AND i.value = CASE WHEN e.user_id <> '' THEN e.user_id ELSE e.anonymous_id END
-    WHERE e.occurred_at < {as_of} AND NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
+    WHERE LEAST(e.occurred_at, e.received_at) < {as_of} AND NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
     GROUP BY i.customer_id, e.session_id
 """)
 

@@ -103,13 +103,13 @@ WHERE p.customer_id = s.customer_id
 # Counts the same events as `counters.ACTIVITY`, but uses an index per identifier, where a refresh reads all events once.
 RECOUNT_ACTIVITY = """
 WITH activity AS (
-    SELECT i.customer_id, e.session_id, e.occurred_at
+    SELECT i.customer_id, e.session_id, LEAST(e.occurred_at, e.received_at) AS occurred_at
     FROM identity_identifier i
     JOIN events_event e ON e.user_id = i.value AND e.user_id <> ''
     WHERE i.kind = 'user_id' AND i.customer_id = ANY(%(ids)s::bigint[])
       AND NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
     UNION ALL
-    SELECT i.customer_id, e.session_id, e.occurred_at
+    SELECT i.customer_id, e.session_id, LEAST(e.occurred_at, e.received_at) AS occurred_at
     FROM identity_identifier i
     JOIN events_event e ON e.anonymous_id = i.value AND e.anonymous_id <> '' AND e.user_id = ''
     WHERE i.kind = 'anonymous_id' AND i.customer_id = ANY(%(ids)s::bigint[])

@@ -35,12 +35,12 @@ READ_EVENT_FACTS = sql.SQL("""
     SELECT e.id, e.customer_id, m.meaning, e.occurred_at,
            CASE WHEN m.meaning = ANY({product_meanings}) THEN e.product_ids ELSE '{{}}' END AS product_ids
     FROM (
-        SELECT i.customer_id, e.id, e.name, e.occurred_at, e.product_ids
+        SELECT i.customer_id, e.id, e.name, LEAST(e.occurred_at, e.received_at) AS occurred_at, e.product_ids
         FROM identity_identifier i
         JOIN events_event e ON e.user_id = i.value AND e.user_id <> ''
         WHERE i.kind = 'user_id' AND i.customer_id = ANY(%(customers)s::bigint[]) AND e.type = 'track'
         UNION ALL
-        SELECT i.customer_id, e.id, e.name, e.occurred_at, e.product_ids
+        SELECT i.customer_id, e.id, e.name, LEAST(e.occurred_at, e.received_at) AS occurred_at, e.product_ids
         FROM identity_identifier i
         JOIN events_event e ON e.anonymous_id = i.value AND e.anonymous_id <> '' AND e.user_id = ''
         WHERE i.kind = 'anonymous_id' AND i.customer_id = ANY(%(customers)s::bigint[]) AND e.type = 'track'

@@ -26,6 +26,8 @@ from customers.lifecycle.refresh.profile_updates import (
 )
 from customers.orders.cancellation import cancel_orders
 from customers.orders.upsert import upsert_orders
+from customers.segments.event_counts.counting import recount_events
+from customers.segments.models import EventCount
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
@@ -360,3 +362,20 @@ def test_a_large_queue_is_recounted_in_several_calls(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("customers.lifecycle.refresh.profile_updates.RECOUNT_BATCH_SIZE", 1)
     queue_recounts([make_customer(name).pk for name in ("u1", "u2")])
     assert [recount_pending(as_of=NOW, seconds=0) for _call in range(3)] == [1, 1, 0]
+
+
+@pytest.mark.django_db
+def test_an_event_of_a_clock_that_is_ahead_counts_the_same_live_and_after_a_refresh() -> None:
+    ahead = (NOW + timedelta(hours=20)).isoformat()
+    send({**track("Product Viewed", product()), "timestamp": ahead, "context": {"sessionId": "s1"}})
+    process()
+    live = read_counters()
+    profile = CustomerProfile.objects.get()
+    assert (profile.events, profile.last_event_at) == (1, NOW)
+    days = list(EventCount.objects.values_list("days", flat=True))
+    refresh_profiles(as_of=NOW + timedelta(hours=1), started_at=NOW)
+    assert read_counters() == live
+    recount_customers(customer_ids=[profile.customer_id], as_of=NOW + timedelta(hours=1))
+    recount_events([profile.customer_id])
+    assert read_counters() == live
+    assert list(EventCount.objects.values_list("days", flat=True)) == days
