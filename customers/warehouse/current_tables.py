@@ -100,14 +100,22 @@ def open_current_warehouse(*, as_of: datetime) -> Iterator[CurrentWarehouse]:
 
 
 def find_exported_position() -> EventPosition | None:
-    """Return the position up to which events were exported last; None if they were never exported."""
-    runs = ExportRun.objects.filter(table=EVENTS.name, error="").exclude(finished_at=None)
-    run = runs.order_by("-id").first()
-    if run is None:
+    """Return the position up to which all tables with customers were exported; None if events were never exported.
+
+    Each table can be exported alone, so this is the earliest position of their last exports.
+    """
+    runs = ExportRun.objects.filter(table__in=CUSTOMER_TABLES, error="").exclude(finished_at=None)
+    latest = {run.table: run for run in runs.order_by("table", "-id").distinct("table")}
+    if EVENTS.name not in latest:
         return None
-    if not run.watermark:  # written by a release that did not record it
-        return EventPosition(run.started_at - OVERLAP, UNKNOWN_ID)
-    return EventPosition.parse(run.watermark)
+    positions = [
+        # a release that did not record the position left it empty
+        EventPosition.parse(run.watermark) if run.watermark else EventPosition(run.started_at - OVERLAP, UNKNOWN_ID)
+        for run in latest.values()
+    ]
+    return EventPosition(
+        min(position.received_before for position in positions), min(position.last_id for position in positions)
+    )
 
 
 def is_export_missing() -> bool:

@@ -12,7 +12,7 @@ from customers.identity.models import Identifier
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.connection import open_warehouse
 from customers.warehouse.current_tables import find_exported_position, open_current_warehouse, read_current_identifiers
-from customers.warehouse.export import export_warehouse
+from customers.warehouse.export import export_table, export_warehouse
 from customers.warehouse.models import ExportRun
 from customers.warehouse.position import EventPosition
 from tests.customers.processing.event_makers import NOW, process, product, send, track
@@ -114,3 +114,14 @@ def test_without_an_export_there_is_nothing_and_an_export_of_an_earlier_release_
     ExportRun.objects.update(watermark="")
     assert find_exported_position() == EventPosition(NOW - timedelta(days=1), 2**62)
     assert len(read_current("events")) == 1
+
+
+def test_the_export_of_one_table_does_not_hide_what_the_others_lack() -> None:
+    send_view()
+    process(NOW)
+    export_warehouse(started_at=NOW)
+    before = find_exported_position()
+    export_table(table="events", started_at=NOW + timedelta(days=3))
+    assert find_exported_position() == before
+    export_warehouse(started_at=NOW + timedelta(days=3))
+    assert find_exported_position() != before
