@@ -179,7 +179,7 @@ def list_value_problems(rows: pa.RecordBatch, *, folder: Path, at: datetime) -> 
 
 def read_order_key(item: Mapping[str, Any]) -> str:
     value = item.get("order_id")
-    return shorten_value(value).strip() if is_scalar(value) else ""
+    return shorten_value(format_scalar(value)).strip() if is_scalar(value) else ""
 
 
 def is_scalar(value: Any) -> bool:
@@ -293,6 +293,8 @@ def flatten_orders(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, 
 def format_scalar(value: Any) -> str:
     return "" if value is None else str(value)
 
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # programs write IDs as floats: 1001.0 is 1001, as in events and files
 
 def write_rows(
     rows: pa.RecordBatch, *, source: Source, at: datetime, currency: str, creates_drafts: bool

@@ -66,13 +66,15 @@ def read_person_id(value: Any, field: str) -> str:
 
 
 def read_id(value: Any, field: str) -> str:
-    """Return an id as text; numbers are accepted, null and the empty text count as missing."""
+    """Return an id as text without white space around it; numbers are accepted, null and the empty text count as missing."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
+    if isinstance(value, str):
+        value = value.strip()
     if not isinstance(value, str) or len(value) > MAX_ID:
         raise ItemError(
             f"invalid_{field}", f"{field} is {abbreviate(value)}; send a text of at most {MAX_ID} characters."
@@ -178,11 +180,13 @@ def read_product_id(properties: dict[str, Any], keys: tuple[str, ...]) -> str:
     """Return the first usable product id under the given keys; empty if there is none."""
     for key in keys:
         value = properties.get(key)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if (
             value is not None
             and isinstance(value, TEXT_OR_INTEGER)
             and not isinstance(value, bool)
-            and 0 < len(text := str(value)) <= MAX_PRODUCT_ID
+            and 0 < len(text := str(value).strip()) <= MAX_PRODUCT_ID
         ):
             return text
     return ""

@@ -109,6 +109,9 @@ def build_scanned_row(
     )
     texts = texts if is_ascii else decode_texts(texts)
     user_id, anonymous_id, name, message_id, session_id, product_id, recommendation_id = texts
+    ids = (user_id, anonymous_id, message_id, product_id)
+    if ids != tuple(map(str.strip, ids)):
+        return None  # the parser removes the white space
     if user_id and (context.token_key is not None or is_blocked_id(user_id)):
         return None
     if is_blocked_id(anonymous_id) if anonymous_id else not user_id:

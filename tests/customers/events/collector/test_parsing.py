@@ -230,3 +230,9 @@ def test_any_item_becomes_a_row_or_is_rejected(item: dict[str, Any]) -> None:
         assert row.message_id
         assert row.user_id or row.anonymous_id
         assert row.occurred_at.tzinfo is not None
+
+
+def test_ids_lose_the_white_space_around_them_and_whole_numbers_their_decimals() -> None:
+    row = parse_item(userId=" Ada ", messageId="m1\n", properties={"products": [{"id": "tea "}, {"id": 12345.0}]})
+    assert (row.user_id, row.message_id, row.product_ids) == ("Ada", "m1", ["tea", "12345"])
+    assert parse_item(userId="u1", anonymousId="  ").anonymous_id == ""
