@@ -11,7 +11,7 @@ from customers.orders.models import Order
 from customers.orders.order_events.imported_states import append_states
 from customers.orders.signals import orders_changed
 
-# Orders of guests belong to no customer, so their changes are not passed on.
+# Also those of guests, although nobody is notified of these: stored results of reports are outdated by them, too.
 CANCEL = """
 WITH cancelled AS (
     UPDATE orders_order SET status = 'cancelled'
@@ -20,7 +20,7 @@ WITH cancelled AS (
 ), logged AS (
     INSERT INTO orders_orderchange (id, order_number, kind, changed_at)
     SELECT nextval(pg_get_serial_sequence('orders_orderevent', 'id')), id, 'cancelled', %(at)s
-    FROM cancelled WHERE customer_id IS NOT NULL ORDER BY id
+    FROM cancelled ORDER BY id
 )
 SELECT coalesce(array_agg(id), '{}'), array_agg(DISTINCT customer_id) FILTER (WHERE customer_id IS NOT NULL) FROM cancelled
 """

@@ -63,7 +63,7 @@ STREAMS: dict[str, StreamQueries] = {
             WHERE v.id > %(after)s AND v.id <= %(until)s AND v.folded AND v.kind IN ('updated', 'refunded', 'cancelled')
             UNION ALL
             SELECT c.id, o.customer_id, c.changed_at FROM orders_orderchange c JOIN orders_order o ON o.id = c.order_number
-            WHERE c.id > %(after)s AND c.id <= %(until)s
+            WHERE c.id > %(after)s AND c.id <= %(until)s AND o.customer_id IS NOT NULL
         """,
         content=f"""
             SELECT v.id, o.customer_id, v.occurred_at, jsonb_build_object('type', 'order.' || v.kind, {_ORDER})

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from customers.analytics.data_version import read_data_version
 from customers.destinations.models import Destination, OutgoingRecord
 from customers.destinations.outbox import collecting, sending
 from customers.events.models import Source
+from customers.orders.cancellation import cancel_orders
 from customers.orders.models import OrderChange, OrderEvent
 from customers.orders.upsert import upsert_orders
 from tests.customers.destinations.makers import make_destination, make_sharing_customer
@@ -101,3 +103,17 @@ def test_a_stream_at_rest_is_not_read_any_more(django_assert_num_queries: Any) -
     assert isinstance(destination, Destination)
     with django_assert_num_queries(1):
         assert collecting.collect_stream(destination, "orders", at=NOON) == 0
+
+
+@pytest.mark.django_db
+def test_changes_of_the_orders_of_guests_outdate_stored_results_and_notify_nobody() -> None:
+    source = make_source("shop-orders")
+    upsert(source, make_item("o-1", ""), make_item("o-2", ""))
+    make_destination("webhook", {"url": "https://partner.example"}, {}, streams=("order_changes",))
+    versions = [read_data_version(now=NOON)]
+    upsert(source, make_item("o-1", "", status="cancelled"))
+    versions.append(read_data_version(now=NOON))
+    cancel_orders(source=source, order_ids=["o-2"], at=NOON)
+    versions.append(read_data_version(now=NOON))
+    assert len(set(versions)) == 3
+    assert collecting.collect_records(at=NOON + MINUTE) == 0

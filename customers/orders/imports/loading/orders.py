@@ -44,12 +44,11 @@ KEEP_ANONYMOUS = """
     FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id AND c.erased_at IS NOT NULL
     WHERE o.id = i.id AND i.customer_id IS NULL
 """
-# Orders of guests belong to no customer, so their changes are not passed on.
+# Also changes of the orders of guests, although nobody is notified of these: stored results of reports are outdated by them, too.
 LOG_CHANGES = """
     INSERT INTO orders_orderchange (id, order_number, kind, changed_at)
     SELECT nextval(pg_get_serial_sequence('orders_orderevent', 'id')), t.id, t.kind, %(at)s
-    FROM (SELECT id, coalesce(min(kind), 'updated') AS kind FROM touched_order GROUP BY id) t
-    JOIN orders_order o ON o.id = t.id AND o.customer_id IS NOT NULL ORDER BY t.id
+    FROM (SELECT id, coalesce(min(kind), 'updated') AS kind FROM touched_order GROUP BY id) t ORDER BY t.id
 """
 
 
