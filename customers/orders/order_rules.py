@@ -71,6 +71,9 @@ REASONS: dict[str, Promise] = {
     "duplicate_line": _("Duplicate line number in this order; the first line is kept."),
     "order_conflict": _("This value differs from an earlier row of the same order; the earlier value is kept."),
     "negative_total": _("The order total is negative, but the order is not a return."),
+    "refunded_too_large": _(
+        "The refunded amount is larger than the order total. Correct it, or add the shipping and tax that the total lacks."
+    ),
     "incomplete_order": _("Another line of this order has an error."),
     "wrong_column_count": _("The row has too few or too many values."),
 }

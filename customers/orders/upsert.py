@@ -79,7 +79,7 @@ def upsert_orders(
         items: fields as in ``ORDER_FIELDS``, and ``lines`` with fields as in ``LINE_FIELDS``.
         at: now; an order date may be at most a day later.
         currency: the currency of orders without one.
-        is_exact: reject values that could only be stored shortened, rounded or without their sign. The caller of the REST API
+        is_exact: reject values that could only be stored shortened, rounded, without their sign or as a smaller refund. The caller of the REST API
             can correct them; the orders of another system are taken as they are.
         creates_drafts: unknown products become drafts, for a caller whose catalog is complete: what it lacks is not sold.
 
@@ -96,7 +96,9 @@ def upsert_orders(
     written: dict[str, ItemStatus] = {}
     if valid:
         rows, origin = flatten_orders([items[index] for index in valid])
-        row_problems, written = write_rows(rows, source=source, at=at, currency=currency, creates_drafts=creates_drafts)
+        row_problems, written = write_rows(
+            rows, source=source, at=at, currency=currency, creates_drafts=creates_drafts, caps_refunds=not is_exact
+        )
         for line, code in row_problems:
             item, position = origin[line]
             problem = build_problem(code, position, items[valid[item]])
@@ -291,13 +293,13 @@ def flatten_orders(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, 
 
 
 def format_scalar(value: Any) -> str:
-    return "" if value is None else str(value)
-
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # programs write IDs as floats: 1001.0 is 1001, as in events and files
+    return "" if value is None else str(value)
+
 
 def write_rows(
-    rows: pa.RecordBatch, *, source: Source, at: datetime, currency: str, creates_drafts: bool
+    rows: pa.RecordBatch, *, source: Source, at: datetime, currency: str, creates_drafts: bool, caps_refunds: bool
 ) -> tuple[list[tuple[int, str]], dict[str, ItemStatus]]:
     """Write rows; return the problems as (row, code), and the status of each order."""
     options = ImportOptions(
@@ -306,6 +308,7 @@ def write_rows(
         timezone="UTC",
         as_of=at,
         creates_drafts=creates_drafts,
+        caps_refunds=caps_refunds,
     )
     with (
         TemporaryDirectory(dir=get_scratch_folder()) as folder,

@@ -56,6 +56,7 @@ class ImportOptions:
     lists_all_problems: ``problem`` has all problems of the values of a row, separated by spaces, instead of the first problem. Whether
     the values fit together is then not checked.
     creates_drafts: products that the catalog lacks become drafts, which are not shown.
+    caps_refunds: a refunded amount above the total becomes the total, instead of a problem that the sender cannot correct.
     """
 
     mapping: ColumnMapping
@@ -66,6 +67,7 @@ class ImportOptions:
     keep_zero_quantity: bool = False
     lists_all_problems: bool = False
     creates_drafts: bool = False
+    caps_refunds: bool = False
 
 
 def build_parse_query(schema: pa.Schema, options: ImportOptions) -> str:

@@ -25,6 +25,8 @@ MEMORY_LIMIT = "1GB"
 # rows of one order may have times this far apart: tills write each line with its own time
 SAME_ORDER_HOURS = 24
 PARSE_ROWS = 400_000
+# shop systems round the refunds of an order one by one
+REFUND_TOLERANCE = "0.01"
 CONTIGUOUS = "h.last_row - h.first_row + 1 = h.row_count"
 # fields of the order itself; each is taken from the first row that has a value
 HEAD_FIELDS = (
@@ -240,8 +242,8 @@ class Staging:
                    TRY_CAST(coalesce(CASE WHEN h.kind = 'return' THEN {return_total} ELSE h.total END,
                         h.subtotal - abs(coalesce(h.order_discount, 0)) + coalesce(h.shipping, 0) + coalesce(h.tax, 0)
                        ) AS {MONEY.sql_type}) AS total,
-                   abs(coalesce(h.refunded, 0)) AS refunded,
-                   coalesce(h.status, 'placed') AS status, coalesce(h.currency, {quote_text(self.options.currency)}) AS currency
+                   abs(coalesce(h.refunded, 0)) AS refunded, h.status, h.total IS NOT NULL AS states_total,
+                   coalesce(h.currency, {quote_text(self.options.currency)}) AS currency
             FROM kinds h
             """
         )
@@ -255,7 +257,32 @@ class Staging:
             """
         )
         self.run("DELETE FROM orders WHERE subtotal IS NULL OR total IS NULL OR kind = 'sale' AND total < 0")
+        self._check_refunds()
+
+    def _check_refunds(self) -> None:
+        """Complete refunded amounts and statuses from each other; reject or cap a refund of a sale that is larger than its total."""
+        is_too_large = f"kind = 'sale' AND refunded > total + {REFUND_TOLERANCE}"
+        if self.options.caps_refunds:
+            self.run(f"UPDATE orders SET refunded = total WHERE {is_too_large}")
+        else:
+            # a file with line numbers may have only some lines of an order, so that a computed total is too small
+            if self.options.mapping.has("line_number"):
+                is_too_large += " AND states_total"
+            self.run(
+                f"""
+                UPDATE lines SET problem = 'refunded_too_large:refunded'
+                WHERE problem IS NULL AND seq IN (SELECT seq FROM orders WHERE {is_too_large})
+                """
+            )
+            self.run(f"DELETE FROM orders WHERE {is_too_large}")
         self.run("UPDATE orders SET refunded = abs(total) WHERE status = 'refunded' AND refunded = 0")
+        self.run(
+            """
+            UPDATE orders SET status = CASE WHEN kind <> 'sale' OR refunded = 0 THEN 'placed'
+                                            WHEN refunded >= total THEN 'refunded' ELSE 'partly_refunded' END
+            WHERE status IS NULL
+            """
+        )
 
     def count_problems(self) -> dict[str, int]:
         """Return the number of rows per problem, the most frequent first."""

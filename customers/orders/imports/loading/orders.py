@@ -20,7 +20,7 @@ ORDER_COLUMNS: dict[str, tuple[str, ...]] = {
     "customer_id": ("customer_id", "email"),
     "guest_email_hash": ("email",),
     "kind": (),
-    "status": ("status", "financial_status", "cancelled_at"),
+    "status": ("status", "financial_status", "cancelled_at", "refunded"),
     "placed_at": (),
     "currency": (),
     "subtotal": (),
@@ -43,6 +43,15 @@ KEEP_ANONYMOUS = """
     UPDATE imported_order i SET customer_id = o.customer_id, guest_email_hash = ''
     FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id AND c.erased_at IS NOT NULL
     WHERE o.id = i.id AND i.customer_id IS NULL
+"""
+# A status "partly refunded" does not state the amount, and an amount does not state that the order was canceled, so what is known is kept.
+KEEP_REFUNDED = """
+    UPDATE imported_order i SET refunded = o.refunded
+    FROM orders_order o WHERE o.id = i.id AND i.status = 'partly_refunded'
+"""
+KEEP_STATUS = """
+    UPDATE imported_order i SET status = o.status
+    FROM orders_order o WHERE o.id = i.id AND (i.refunded = 0 OR o.status = 'cancelled')
 """
 # Also changes of the orders of guests, although nobody is notified of these: stored results of reports are outdated by them, too.
 LOG_CHANGES = """
@@ -112,6 +121,10 @@ def update_orders(cursor: CursorWrapper, options: ImportOptions) -> None:
     """Update known orders that differ. Columns that the file lacks keep their values."""
     add_other_lines(cursor, options)
     cursor.execute(KEEP_ANONYMOUS)
+    if not options.mapping.has("refunded"):
+        cursor.execute(KEEP_REFUNDED)
+    elif not options.mapping.has("status", "financial_status", "cancelled_at"):
+        cursor.execute(KEEP_STATUS)
     columns = [name for name, fields in ORDER_COLUMNS.items() if not fields or options.mapping.has(*fields)]
     imported = [f"i.{name}" for name in columns]
     cursor.execute(

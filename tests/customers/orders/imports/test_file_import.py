@@ -726,3 +726,32 @@ def test_corrected_error_file_can_be_imported(load: Load) -> None:
 
 def quote_cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
+
+
+REFUND_HEADER = "order_id,customer_id,placed_at,product_id,quantity,unit_price"
+
+
+def test_a_file_without_the_refunded_amount_keeps_it(load: Load) -> None:
+    load(f"{REFUND_HEADER},status,refunded\nA1,ada,2026-05-01,tea,2,10.00,partially_refunded,5.00\n")
+    run = load(f"{REFUND_HEADER},status\nA1,ada,2026-05-01,tea,2,10.00,partially_refunded\n")
+    order = Order.objects.get()
+    assert (run.counts["orders_unchanged"], order.status, order.refunded) == (1, "partly_refunded", Decimal("5.00"))
+    load(f"{REFUND_HEADER},status\nA1,ada,2026-05-01,tea,2,10.00,refunded\n")
+    assert Order.objects.get().refunded == Decimal("20.00")
+
+
+def test_a_refund_above_the_total_is_rejected_and_a_refund_without_a_status_sets_it(load: Load) -> None:
+    header = f"{REFUND_HEADER},refunded\n"
+    row = ",ada,2026-05-01,tea,2,10.00,"
+    run = load(f"{header}A1{row}500.00\nA2{row}20.01\nA3{row}5.00\n")
+    assert run.problems == {"refunded_too_large": 1}
+    assert dict(Order.objects.values_list("order_id", "status")) == {"A2": "refunded", "A3": "partly_refunded"}
+    Order.objects.filter(order_id="A3").update(status="cancelled")
+    load(f"{header}A2{row}0\nA3{row}6.00\n")
+    assert dict(Order.objects.values_list("order_id", "status")) == {"A2": "refunded", "A3": "cancelled"}
+
+
+def test_a_group_of_thousands_does_not_begin_with_a_zero(load: Load) -> None:
+    text = f'{REFUND_HEADER}\nA1,ada,2026-05-01,tea,"0,500",10.00\nA2,ada,2026-05-01,tea,"1,500",10.00\n'
+    assert load(text).problems == {"bad_number": 1}
+    assert OrderLine.objects.get().quantity == 1500

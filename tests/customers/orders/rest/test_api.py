@@ -273,3 +273,20 @@ def test_orders_require_their_scope(client: Client) -> None:
 def test_day_is_the_utc_one_without_an_offset(shop: Client) -> None:
     post(shop, order(placed_at="2026-05-01 10:00"))
     assert Order.objects.get().placed_at == datetime(2026, 5, 1, 10, tzinfo=UTC)
+
+
+def test_a_refund_above_the_total_is_rejected_but_capped_for_another_system(shop: Client) -> None:
+    item = order("A1", refunded="5000.00", status="")
+    rejected = post(shop, item)["results"][0]["errors"][0]
+    assert (rejected["field"], rejected["code"]) == ("refunded", "refunded_too_large")
+    result = upsert_orders(items=[item], source=make_source("shop-api"), at=NOON, currency="EUR")
+    assert not result.results[0].problems
+    stored = Order.objects.get(order_id="A1")
+    assert (stored.refunded, stored.status) == (stored.total, "refunded")
+
+
+def test_ids_that_are_whole_floats_lose_their_decimals(shop: Client) -> None:
+    post(shop, order(1001.0, user_id=7.0))  # type: ignore[arg-type]
+    stored = Order.objects.get()
+    assert stored.order_id == "1001"
+    assert Identifier.objects.get(customer=stored.customer, kind="user_id").value == "7"
