@@ -15,7 +15,12 @@ ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 
 @dataclass(slots=True)
 class TakenSignal:
-    """A row of FlowSignal. customer_id: changes to that of the kept customer if the customer was merged."""
+    """A row of FlowSignal.
+
+    Attributes:
+        customer_id: changes to that of the kept customer if the customer was merged.
+        latest_at: for an order, when it may have been placed at the latest, because its time was sent as a day or a minute.
+    """
 
     pk: int
     kind: str
@@ -25,6 +30,7 @@ class TakenSignal:
     occurrence: str
     at: datetime
     data: dict[str, Any]
+    latest_at: datetime | None = None
 
 
 def take_signals(limit: int) -> list[TakenSignal]:

@@ -20,9 +20,16 @@ from recommendations.flows.capture.loyalty import LEVEL, POINTS, is_met
 from recommendations.flows.capture.taken_signals import TakenSignal, take_signals
 from recommendations.flows.execution.history import StayHistory, read_history
 from recommendations.flows.execution.holdout import EntryHoldout
+from recommendations.flows.execution.order_signals import complete_orders, read_later_orders
 from recommendations.flows.execution.people import select_matching
 from recommendations.flows.execution.published_graphs import load_graphs
-from recommendations.flows.execution.signal_events import build_entry_events, find_stop, read_properties_of
+from recommendations.flows.execution.signal_events import (
+    build_entry_events,
+    find_stop,
+    find_stop_moment,
+    is_ended_by_orders,
+    read_properties_of,
+)
 from recommendations.flows.execution.stays import (
     COLUMNS,
     Stay,
@@ -42,6 +49,9 @@ HELD_OUT = FlowEntry.Status.HELD_OUT.value
 CHUNK_SIZE = 2_000
 # an event that is uploaded later than this starts nothing: nobody wants a cart reminder for last week's cart
 MAX_TRIGGER_AGE = timedelta(days=1)
+
+# a clock that is further ahead is wrong; signals that are written after a run has begun are a little ahead of it
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
 LOCK_FLOWS = "SELECT id, status FROM flows_flow WHERE status IN ('live', 'paused', 'ending') ORDER BY id FOR SHARE"
 # FOR SHARE lets a merge that has begun finish first; the IDs of merged customers then lead to those that are kept
@@ -187,12 +197,17 @@ class SignalReaction:
         self.eligible: dict[int, set[int]] = {}  # version → customers who match its filter
         self.triggered: set[tuple[int, int]] = set()  # version, signal
         self.events: dict[int, dict[str, Any]] = {}  # signal → what templates get as event
+        self.orders: dict[int, list[TakenSignal]] = {}  # customer → orders that may be later than the trigger
         self.stopped: list[StoppedPerson] = []
 
     def react(self, signals: Sequence[TakenSignal]) -> None:
         signals = [signal for signal in signals if self.is_awaited(signal)]
         if not signals:
             return
+        complete_orders(signals)
+        for signal in signals:
+            if signal.at > self.now + CLOCK_TOLERANCE:
+                signal.at = self.now  # otherwise whatever happens next would be from before the trigger
         ids = format_bigint_list({signal.customer_id for signal in signals if signal.customer_id is not None})
         for stay in read_stays(READ_ACTIVE, {"ids": ids}):
             self.active[stay.customer_id][stay.flow_id] = stay
@@ -222,6 +237,7 @@ class SignalReaction:
         candidates: dict[int, set[int]] = defaultdict(set)
         by_version: dict[int, FlowVersion] = {}
         triggering = []
+        ended_by_orders = []
         for signal in signals:
             for version in self.listening.triggers.get((signal.kind, signal.name), ()):
                 if signal.customer_id is not None and self.is_trigger(version, signal):
@@ -229,7 +245,10 @@ class SignalReaction:
                     by_version[version.pk] = version
                     self.triggered.add((version.pk, signal.pk))
                     triggering.append(signal)
+                    if is_ended_by_orders(self.listening.graphs[version.pk]):
+                        ended_by_orders.append((signal.customer_id, signal.at))
         self.events = build_entry_events(triggering)
+        self.orders = read_later_orders(ended_by_orders, now=self.now)
         by_flow = {by_version[pk].flow_id: customers for pk, customers in candidates.items()}
         self.history = read_history(by_flow)
         self.holdout.load(by_flow)
@@ -266,6 +285,8 @@ class SignalReaction:
             graph.reentry, last_triggered_at=last, is_inside=is_inside, at=signal.at
         ):
             return
+        if self.has_ordered_since(graph, signal):
+            return
         stay = Stay(
             id=0,
             flow_id=version.flow_id,
@@ -289,18 +310,28 @@ class SignalReaction:
         self.counts[version.pk, "", "entered"] += 1
         self.counts[version.pk, graph.first, "arrived"] += 1
 
+    def has_ordered_since(self, graph: FlowGraph, signal: TakenSignal) -> bool:
+        """Return whether an order that ends a stay is later than its trigger: the event of a cart may arrive after the order."""
+        return any(
+            order.occurrence != signal.occurrence
+            and find_stop_moment(graph, order) > signal.at
+            and find_stop(graph, order)
+            for order in self.orders.get(signal.customer_id or 0, ())
+        )
+
     def note_stops(self, awaiting: Collection[int], signal: TakenSignal) -> None:
         """Note the versions that have the event as their goal or exit, also for customers who have passed all of their steps."""
         assert signal.customer_id is not None
         for version_id in awaiting:
-            if status := find_stop(self.listening.graphs[version_id], signal):
-                self.stopped.append((version_id, signal.customer_id, signal.at, status))
+            graph = self.listening.graphs[version_id]
+            if status := find_stop(graph, signal):
+                self.stopped.append((version_id, signal.customer_id, find_stop_moment(graph, signal), status))
 
     def advance(self, stay: Stay, signal: TakenSignal) -> None:
         """End a stay, or the wait at its step, if the event causes that."""
-        if signal.at < stay.triggered_at:
-            return  # a late event from before the trigger
         graph = self.listening.graphs[stay.version_id]
+        if find_stop_moment(graph, signal) < stay.triggered_at:
+            return  # a late event from before the trigger
         if status := find_stop(graph, signal):
             stay.finish(status, at=self.now, counts=self.counts)
             del self.active[stay.customer_id][stay.flow_id]

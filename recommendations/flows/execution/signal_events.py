@@ -4,16 +4,31 @@ That is the product that the signal is about, or the products of an order, from 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from catalog.models import Product
+from customers.events.event_taxonomy import Meaning
 from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.capture.taken_signals import TakenSignal
 from recommendations.flows.execution.order_signals import read_order_id, read_order_products
 from recommendations.flows.machine.decisions import matches_filters
+from recommendations.flows.machine.definition_schema import ORDER_PLACED
 from recommendations.flows.machine.graph import FlowGraph
 
 MAX_STORED_TEXT = 500
+BEFORE_ORDERS = frozenset(
+    {
+        Meaning.SEARCH,
+        Meaning.LIST_VIEW,
+        Meaning.VIEW,
+        Meaning.WISHLIST,
+        Meaning.CART,
+        Meaning.CART_VIEW,
+        Meaning.COUPON,
+        Meaning.CHECKOUT,
+    }
+)
 
 
 def read_properties_of(signal: TakenSignal) -> Mapping[str, Any]:
@@ -73,6 +88,21 @@ def describe_product(product: Product) -> dict[str, Any]:
         "category": product.category.path if product.category else "",
     }
     return {name: value for name, value in described.items() if value}
+
+
+def find_stop_moment(graph: FlowGraph, signal: TakenSignal) -> datetime:
+    """Return when an event happened, for the comparison with the trigger.
+
+    An order counts from the latest moment at which it may have been placed if the trigger is something that customers do before they order.
+    Otherwise the same order may be the reason for the trigger, such as a stage or a confirmation.
+    """
+    is_before = graph.trigger["kind"] == "event" and normalize_event(graph.trigger["event"]) in BEFORE_ORDERS
+    return signal.latest_at if is_before and signal.latest_at is not None else signal.at
+
+
+def is_ended_by_orders(graph: FlowGraph) -> bool:
+    """Return whether an order can be the goal or an exit of a flow."""
+    return any(normalize_event(part["event"]) == ORDER_PLACED for _status, part in graph.list_stop_events())
 
 
 def find_stop(graph: FlowGraph, signal: TakenSignal) -> str:

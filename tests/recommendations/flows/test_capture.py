@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,6 +17,7 @@ from customers.segments.membership import query_members
 from recommendations.flows.capture.birthdays import find_birthdays, is_birthday
 from recommendations.flows.capture.catalog import signal_published
 from recommendations.flows.capture.matches import compare_due_matches
+from recommendations.flows.execution.order_signals import find_latest_moment
 from recommendations.flows.execution.reactions import process_signals
 from recommendations.flows.models import FlowEntry, FlowSignal
 from recommendations.flows.publishing import (
@@ -34,6 +36,7 @@ from tests.recommendations.flows.makers import make_definition, make_live_flow, 
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 STEPS = [wait("pause", days=30)]
 
 
@@ -112,6 +115,30 @@ def test_the_products_of_an_order_are_in_the_messages_that_it_starts(now: dateti
     assert (event["product"]["title"], event["order_id"]) == ("Green tea", order.order_id)
 
 
+def test_an_order_before_its_cart_arrives_and_one_without_a_time_prevent_the_reminder(now: datetime) -> None:
+    ordered, future, dated, other = (make_customer(name) for name in ("ada", "bob", "cy", "dee"))
+    make_live_flow(STEPS, goal={"kind": "event", "event": "order_placed"})
+    make_order(ordered, placed_at=now - timedelta(minutes=30))
+    make_order(other, placed_at=now - timedelta(minutes=90))
+    for name, at in (
+        ("ada", now - HOUR),
+        ("bob", now + 5 * HOUR),
+        ("cy", now - timedelta(minutes=5)),
+        ("dee", now - HOUR),
+    ):
+        send(track("Product Added", product("tea"), userId=name, timestamp=at.isoformat()), at=now)
+    process(at=now)
+    assert list_entered(now) == [future.pk, dated.pk, other.pk]
+    make_order(future, placed_at=now + timedelta(seconds=1))
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert find_latest_moment(midnight, received_at=now, zone=ZoneInfo("Asia/Tokyo")) == min(now, midnight + DAY)
+    assert find_latest_moment(midnight + 2 * DAY, received_at=now, zone=ZoneInfo("Asia/Tokyo")) == now
+    precise = midnight + timedelta(hours=1, seconds=5)
+    assert find_latest_moment(precise, received_at=now + DAY, zone=ZoneInfo("Asia/Tokyo")) == precise
+    make_order(dated, placed_at=(now - timedelta(minutes=5)).replace(second=0, microsecond=0))  # its minute only
+    assert list_entered(now + timedelta(seconds=2)) == [other.pk]
+
+
 def test_a_canceled_order_counts_once_it_is_placed_after_all(now: datetime) -> None:
     customer = make_customer("ada")
     make_live_flow(STEPS, goal={"kind": "event", "event": "order_placed"})
@@ -144,6 +171,20 @@ def test_a_stage_change_starts_a_flow_once_even_if_it_is_derived_again(now: date
     StageTransition.objects.all().delete()
     change("at_risk", now)
     assert list_entered(now) == []
+
+
+def test_the_first_order_starts_the_welcome_flow_of_which_another_one_is_the_goal(now: datetime) -> None:
+    customer, minute = make_customer(), now.replace(second=0, microsecond=0)
+    gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
+    rules = StageRules.objects.create(version=999, measured_at=now, **gaps)
+    make_live_flow(
+        STEPS, trigger={"kind": "stage", "to": ["new"], "from": []}, goal={"kind": "event", "event": "order_placed"}
+    )
+    make_order(customer, placed_at=minute)
+    StageTransition.objects.create(
+        customer=customer, from_stage="", to_stage="new", at=minute, reason="first_order", rules=rules
+    )
+    assert list_entered(now) == [customer.pk]
 
 
 def test_entering_and_leaving_a_segment_start_flows(now: datetime) -> None:
