@@ -1,4 +1,4 @@
-"""What the signals of orders do not contain: the products, and when the order was placed at the latest."""
+"""What the signals of orders do not contain: the products, how many orders the customer has, and when the order was placed at the latest."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +20,10 @@ MAX_PRODUCTS = 10  # of an order that templates get
 
 COLUMNS = """
 o.id, o.customer_id, o.placed_at, o.created_at,
-jsonb_build_object('order_id', o.order_id, 'total', o.total, 'currency', o.currency, 'coupon', o.coupon)::text
+jsonb_build_object('order_id', o.order_id, 'total', o.total, 'currency', o.currency, 'coupon', o.coupon, 'order_count', (
+    SELECT count(*) FROM orders_order e
+    WHERE e.customer_id = o.customer_id AND e.kind = 'sale' AND e.status <> 'cancelled' AND (e.placed_at, e.id) <= (o.placed_at, o.id)
+))::text
 """
 READ_ORDERS = (
     "SELECT {columns} FROM orders_order o WHERE o.id = ANY(%s::bigint[]) AND o.customer_id IS NOT NULL".replace(
@@ -40,7 +43,10 @@ WHERE l.order_id = ANY(%s::bigint[]) AND l.quantity > 0 ORDER BY l.order_id, l.l
 
 
 def complete_orders(signals: Sequence[TakenSignal]) -> None:
-    """Add to the signals of orders when they were placed at the latest; with one query."""
+    """Add to the signals of orders how many orders the customer has, and when they were placed at the latest; with one query.
+
+    The profile may not contain the order yet, so flows for first orders compare ``order_count``.
+    """
     order_ids = {order_id for signal in signals if (order_id := read_order_id(signal)) is not None}
     if not order_ids:
         return
@@ -51,7 +57,8 @@ def complete_orders(signals: Sequence[TakenSignal]) -> None:
     for signal in signals:
         if (row := rows.get(read_order_id(signal) or 0)) is None:
             continue
-        placed_at, received_at, _properties = row
+        placed_at, received_at, properties = row
+        signal.data = {**signal.data, **msgspec.json.decode(properties)}
         if signal.at == placed_at:  # a canceled order that is placed after all counts from then on
             signal.at = min(placed_at, received_at)
             signal.latest_at = find_latest_moment(placed_at, received_at=received_at, zone=zone)

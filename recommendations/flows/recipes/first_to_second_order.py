@@ -5,7 +5,6 @@ from django.utils.translation import gettext_lazy as _
 from recommendations.flows.recipes.recipe import (
     FlowRecipe,
     RecipeQuestion,
-    compare,
     make_definition,
     message,
     wait,
@@ -21,14 +20,14 @@ RECIPE = FlowRecipe(
     templates=("first-to-second-order",),
     questions=(RecipeQuestion("days", _("Days to wait"), _("After the first order."), 10, 1, 120),),
     build=lambda answers: make_definition(
-        {"kind": "event", "event": "order_placed", "where": []},
+        # not the number in the profile, which may not contain the order yet
+        {"kind": "event", "event": "order_placed", "where": [{"property": "order_count", "op": "equals", "value": 1}]},
         [
             wait("pause", days=answers["days"]),
             {"key": "hour", "kind": "wait_until", "hour": "best"},
             message("idea", "first-to-second-order"),
             wait_for_result(30),
         ],
-        filter=compare("orders", "lte", 1),
         reentry={"rule": "never"},
     ),
 )

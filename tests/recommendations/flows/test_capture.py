@@ -28,7 +28,7 @@ from recommendations.flows.publishing import (
     resume_flow,
     save_draft,
 )
-from recommendations.flows.recipes.registry import create_flow_from_recipe
+from recommendations.flows.recipes.registry import RECIPES, create_flow_from_recipe
 from recommendations.sending.models import Delivery
 from tests.customers.processing.event_makers import process, product, send, track
 from tests.makers import make_customer, make_order, make_product, make_profile, make_segment
@@ -137,6 +137,19 @@ def test_an_order_before_its_cart_arrives_and_one_without_a_time_prevent_the_rem
     assert find_latest_moment(precise, received_at=now + DAY, zone=ZoneInfo("Asia/Tokyo")) == precise
     make_order(dated, placed_at=(now - timedelta(minutes=5)).replace(second=0, microsecond=0))  # its minute only
     assert list_entered(now + timedelta(seconds=2)) == [other.pk]
+
+
+def test_a_flow_for_first_orders_compares_the_number_of_orders_with_the_order(now: datetime) -> None:
+    first, second = make_customer("ada"), make_customer("bob")
+    make_order(second, placed_at=now - 30 * DAY)
+    make_order(second, placed_at=now - 20 * DAY, status="cancelled")
+    make_profile(second, orders=1)  # it does not contain the order that comes
+    trigger = RECIPES["first-to-second-order"].build({"days": 10})["trigger"]
+    make_live_flow(STEPS, trigger=trigger)
+    make_order(first, placed_at=now)
+    make_order(second, placed_at=now)
+    assert list_entered(now) == [first.pk]
+    assert FlowEntry.objects.get().event["order_count"] == 1
 
 
 def test_a_canceled_order_counts_once_it_is_placed_after_all(now: datetime) -> None:
