@@ -14,6 +14,10 @@ from recommendations.flows.capture.loyalty import build_expiry_condition
 from recommendations.flows.models import Flow, FlowVersion
 
 COMPARE_EVERY = timedelta(minutes=10)
+# How long before the last comparison a date may have been reached: orders are sent late, and a refresh moves predicted dates. Customers
+# who reached it earlier have become known since, for example by an import of old orders, and are not triggered.
+LATE_ORDERS = timedelta(days=1)
+MOVED_PREDICTIONS = timedelta(days=7)
 
 # One statement compares all customers, whatever their number, and writes only the changes. The first comparison triggers nobody.
 COMPARE = sql.SQL("""
@@ -29,7 +33,8 @@ WITH member AS MATERIALIZED (
     RETURNING customer_id
 )
 INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
-SELECT 'match', %(flow)s::text, customer_id, '', '', %(now)s, '{{}}' FROM crossed WHERE %(is_observed)s ORDER BY customer_id
+SELECT 'match', %(flow)s::text, p.customer_id, '', '', %(now)s, '{{}}' FROM crossed JOIN lifecycle_customerprofile p USING (customer_id)
+WHERE %(is_observed)s AND {is_recent} ORDER BY p.customer_id
 """)
 
 
@@ -63,14 +68,29 @@ def compare_matches(*, flow_id: int, trigger: Mapping[str, Any], now: datetime) 
     with transaction.atomic():
         flow = Flow.objects.select_for_update().get(pk=flow_id)
         with connection.cursor() as cursor:
+            statement = COMPARE.format(
+                condition=build_line_condition(trigger, now),
+                is_recent=build_recent_condition(trigger, since=flow.matched_at or now),
+            )
             cursor.execute(
-                COMPARE.format(condition=build_line_condition(trigger, now)).as_string(None),
+                statement.as_string(None),
                 {"flow": flow_id, "now": now, "is_observed": flow.matched_at is not None},
             )
             crossed = int(cursor.rowcount)
         flow.matched_at = now
         flow.save(update_fields=["matched_at"])
     return crossed
+
+
+def build_recent_condition(trigger: Mapping[str, Any], *, since: datetime) -> sql.Composable:
+    """Return the SQL condition of the customers whose date was reached about when it was compared; true for other triggers."""
+    if trigger["kind"] != "date":
+        return sql.SQL("true")
+    distance = timedelta(days=trigger["days"])
+    if trigger["date"] == "last_order":
+        return sql.SQL("p.last_order_at > {}").format(sql.Literal(since - distance - LATE_ORDERS))
+    day = (since - MOVED_PREDICTIONS).astimezone(get_time_zone()).date() - distance
+    return sql.SQL("p.next_order_likely > {}").format(sql.Literal(day))
 
 
 def build_line_condition(trigger: Mapping[str, Any], now: datetime) -> sql.Composable:

@@ -19,7 +19,7 @@ from recommendations.flows.capture.catalog import signal_published
 from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.order_signals import find_latest_moment
 from recommendations.flows.execution.reactions import process_signals
-from recommendations.flows.models import FlowEntry, FlowSignal
+from recommendations.flows.models import FlowEntry, FlowMatch, FlowSignal
 from recommendations.flows.publishing import (
     create_flow,
     get_current,
@@ -351,7 +351,7 @@ def test_a_request_by_the_button_of_the_on_site_script_is_answered_when_the_prod
     [
         ({"kind": "score", "score": "churn", "direction": "above", "value": 0.7}, {"churn": 0.5}, {"churn": 0.8}),
         ({"kind": "score", "score": "value", "direction": "below", "value": 100}, {"value": 150}, {"value": 50}),
-        ({"kind": "date", "date": "last_order", "days": 60}, {"last_order_at": 10}, {"last_order_at": 61}),
+        ({"kind": "date", "date": "last_order", "days": 60}, {"last_order_at": 10}, {"last_order_at": 60.5}),
     ],
 )
 def test_crossing_a_line_starts_a_flow_and_being_beyond_it_does_not(
@@ -372,6 +372,21 @@ def test_crossing_a_line_starts_a_flow_and_being_beyond_it_does_not(
     assert compare_due_matches(now=later, seconds=60) == 1
     assert compare_due_matches(now=later + timedelta(minutes=10)) == 0
     assert list_entered(later) == [crosses.pk]
+
+
+@pytest.mark.parametrize("name", ["last_order", "next_order"])
+def test_old_orders_that_are_imported_later_trigger_nobody(name: str, now: datetime) -> None:
+    crosses, imported = make_customer(), make_customer()
+    flow = make_live_flow(STEPS, trigger={"kind": "date", "date": name, "days": 30})
+    assert compare_due_matches(now=now) == 0
+    for customer, days in ((crosses, 30), (imported, 400)):
+        reached = now - days * DAY
+        make_profile(customer, last_order_at=reached, next_order_likely=reached.date())
+    later = now + timedelta(minutes=10)
+    assert compare_due_matches(now=later) == 1
+    assert list_entered(later) == [crosses.pk]
+    assert FlowMatch.objects.filter(flow=flow).count() == 2  # neither counts as new again
+    assert compare_due_matches(now=later + timedelta(minutes=10)) == 0
 
 
 @pytest.mark.parametrize("continues_by", ["resume", "publish"])
