@@ -56,6 +56,12 @@ class Flow(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     published_at = models.DateTimeField(pgettext_lazy("version", "published at"), null=True, blank=True)
+    started_at = models.DateTimeField(
+        _("started at"),
+        null=True,
+        editable=False,
+        help_text=_("When the flow began to take customers; what happened before does not start it."),
+    )
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     matched_at = models.DateTimeField(
         _("matches compared at"),

@@ -140,14 +140,17 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
         flow.versions.filter(is_current=True).update(is_current=False)
         draft.is_current, draft.published_at = True, now
         draft.save(update_fields=["is_current", "published_at"])
-        if before is None or before.definition["trigger"] != draft.definition["trigger"]:
-            reset_matches(flow, draft, now=now)
         was_paused = flow.status == Flow.Status.PAUSED
+        has_new_trigger = before is None or before.definition["trigger"] != draft.definition["trigger"]
+        if has_new_trigger:
+            reset_matches(flow, draft, now=now)
+        if has_new_trigger or was_paused:
+            flow.started_at = now
         if was_paused:
             flow.matched_at = None  # see `resume_flow`
             skip_birthdays(draft, now=now)
         flow.status, flow.published_at = Flow.Status.LIVE, now
-        flow.save(update_fields=["status", "published_at", "matched_at"])
+        flow.save(update_fields=["status", "published_at", "started_at", "matched_at"])
         sync_listeners(flow=flow)
         if was_paused:
             release_messages(flow)
@@ -184,8 +187,8 @@ def resume_flow(*, flow: Flow, now: datetime) -> int:
     """
     with transaction.atomic():
         change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
-        flow.matched_at = None
-        flow.save(update_fields=["matched_at"])
+        flow.matched_at, flow.started_at = None, now
+        flow.save(update_fields=["matched_at", "started_at"])
         if (current := get_current(flow)) is not None:
             skip_birthdays(current, now=now)
         publish_flow_event("flow.resumed", flow)
@@ -238,7 +241,7 @@ def lock_flow(flow: Flow) -> None:
     """Lock a flow until the transaction ends, and read its state; chunks that are being executed are finished first."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM flows_flow WHERE id = %s FOR UPDATE", [flow.pk])
-    flow.refresh_from_db(fields=["status", "published_at", "ended_at", "matched_at"])
+    flow.refresh_from_db(fields=["status", "published_at", "started_at", "ended_at", "matched_at"])
 
 
 def duplicate_flow(*, flow: Flow, name: str, by: User | None) -> Flow:

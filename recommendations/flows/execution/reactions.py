@@ -145,7 +145,7 @@ def read_listening(signals: Sequence[TakenSignal], statuses: dict[int, str]) -> 
     """Return the versions that listen for the signals; only live flows are triggered."""
     listening = ListeningVersions()
     names = {signal.name for signal in signals}
-    rows = FlowListener.objects.filter(name__in=names, version__flow__in=list(statuses)).select_related("version")
+    rows = FlowListener.objects.filter(name__in=names, version__flow__in=list(statuses)).select_related("version__flow")
     for listener in rows.order_by("version_id"):
         if not listener.is_trigger:
             listening.awaiting[listener.name].add(listener.version_id)
@@ -153,7 +153,7 @@ def read_listening(signals: Sequence[TakenSignal], statuses: dict[int, str]) -> 
             listening.triggers[listener.kind, listener.name].append(listener.version)
     matched = {signal.name for signal in signals if signal.kind == "match"}
     live = [flow_id for flow_id, status in statuses.items() if status == Flow.Status.LIVE and str(flow_id) in matched]
-    for version in FlowVersion.objects.filter(flow__in=live, is_current=True):
+    for version in FlowVersion.objects.filter(flow__in=live, is_current=True).select_related("flow"):
         listening.triggers["match", str(version.flow_id)].append(version)
     triggered = {version.pk for versions in listening.triggers.values() for version in versions}
     listening.graphs = load_graphs(triggered.union(*listening.awaiting.values()))
@@ -259,7 +259,9 @@ class SignalReaction:
     def is_trigger(self, version: FlowVersion, signal: TakenSignal) -> bool:
         """Return whether a signal meets the trigger of a version."""
         trigger = self.listening.graphs[version.pk].trigger
-        if signal.at < self.now - MAX_TRIGGER_AGE:
+        # what happened before the flow was published or resumed does not start it
+        earliest = max(self.now - MAX_TRIGGER_AGE, version.flow.started_at or signal.at)
+        if signal.at < earliest:
             return False
         if signal.kind == "event":
             return matches_filters(read_properties_of(signal), trigger.get("where", []))

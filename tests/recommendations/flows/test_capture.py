@@ -186,6 +186,19 @@ def test_a_stage_change_starts_a_flow_once_even_if_it_is_derived_again(now: date
     assert list_entered(now) == []
 
 
+def test_what_happened_before_the_flow_was_published_or_resumed_does_not_start_it(now: datetime) -> None:
+    flow = make_live_flow(STEPS, now=now - HOUR)
+    pause_flow(flow=flow)
+    resume_flow(flow=flow, now=now - HOUR / 2)
+    ages = {"ada": 90, "bob": 45, "cy": 15}
+    customers = {name: make_customer(name).pk for name in ages}
+    for name, minutes in ages.items():
+        at = (now - timedelta(minutes=minutes)).isoformat()
+        send(track("Product Added", product("tea"), userId=name, timestamp=at), at=now)
+    process(at=now)
+    assert list_entered(now) == [customers["cy"]]
+
+
 def test_the_first_order_starts_the_welcome_flow_of_which_another_one_is_the_goal(now: datetime) -> None:
     customer, minute = make_customer(), now.replace(second=0, microsecond=0)
     gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
@@ -198,6 +211,23 @@ def test_the_first_order_starts_the_welcome_flow_of_which_another_one_is_the_goa
         customer=customer, from_stage="", to_stage="new", at=minute, reason="first_order", rules=rules
     )
     assert list_entered(now) == [customer.pk]
+
+
+def test_customers_who_are_only_listed_start_no_flow_until_they_do_something(now: datetime) -> None:
+    listed, visited, ordered = (make_customer() for _number in range(3))
+    make_profile(visited, last_event_at=now)
+    gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
+    rules = StageRules.objects.create(version=999, measured_at=now, **gaps)
+    make_live_flow(STEPS, trigger={"kind": "stage", "to": ["prospect", "new"], "from": []})
+    for customer, stage, reason in (
+        (listed, "prospect", "identified"),
+        (visited, "prospect", "identified"),
+        (ordered, "new", "first_order"),
+    ):
+        StageTransition.objects.create(
+            customer=customer, from_stage="", to_stage=stage, at=now, reason=reason, rules=rules
+        )
+    assert list_entered(now) == [visited.pk, ordered.pk]
 
 
 def test_entering_and_leaving_a_segment_start_flows(now: datetime) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from recommendations.flows.models import Flow
 from recommendations.flows.publishing import pause_flow
 from recommendations.flows.rest.api import FlowDetail
 from tests.makers import make_customer
-from tests.recommendations.flows.makers import NOON, make_definition, make_template, message, run, signal, wait
+from tests.recommendations.flows.makers import make_definition, make_template, message, run, signal, wait
 
 pytestmark = pytest.mark.django_db
 
@@ -34,8 +35,9 @@ def test_a_flow_is_created_published_paused_resumed_and_ended(api: Client) -> No
     assert first.json()["draft"]["steps"][0]["key"] == "hello"
     published = post(api, "basket/publish/").json()
     assert (published["status"], published["version"], published["draft"]) == ("live", 1, None)
-    signal(make_customer("ada").pk)
-    run(NOON)
+    now = timezone.now()
+    signal(make_customer("ada").pk, at=now)
+    run(now)
     entries = api.get("/api/v1/flows/basket/entries/").json()
     rows = entries.get("results", entries.get("items"))
     assert [(row["user_id"], row["status"], row["step_key"]) for row in rows] == [("ada", "active", "pause")]
