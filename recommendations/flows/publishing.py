@@ -10,7 +10,6 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from recommendations.flows.capture.birthdays import skip_birthdays
 from recommendations.flows.capture.listeners import sync_listeners
 from recommendations.flows.capture.matches import is_matched_trigger
 from recommendations.flows.definition_checks import DefinitionError, check_definition
@@ -148,7 +147,6 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
             flow.started_at = now
         if was_paused:
             flow.matched_at = None  # see `resume_flow`
-            skip_birthdays(draft, now=now)
         flow.status, flow.published_at = Flow.Status.LIVE, now
         flow.save(update_fields=["status", "published_at", "started_at", "matched_at"])
         sync_listeners(flow=flow)
@@ -162,7 +160,6 @@ def reset_matches(flow: Flow, version: FlowVersion, *, now: datetime) -> None:
     """Forget who matched the trigger before; customers who match at the next comparison do not count as new."""
     FlowMatch.objects.filter(flow=flow).delete()
     flow.days.all().delete()
-    skip_birthdays(version, now=now)
     flow.matched_at = None
     if is_matched_trigger(version.definition["trigger"]):
         return  # the next comparison writes who matches
@@ -182,15 +179,13 @@ def pause_flow(*, flow: Flow) -> int:
 def resume_flow(*, flow: Flow, now: datetime) -> int:
     """Continue a paused flow and release its messages; return their number. Waits that ended during the pause are over immediately.
 
-    Customers who began to match a date or score trigger during the pause do not enter: the next comparison triggers nobody, and birthdays of
-    this day are not searched any more.
+    Customers who began to match a date or score trigger during the pause do not enter: the next comparison triggers nobody, and triggers
+    from before the resumption do not count.
     """
     with transaction.atomic():
         change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
         flow.matched_at, flow.started_at = None, now
         flow.save(update_fields=["matched_at", "started_at"])
-        if (current := get_current(flow)) is not None:
-            skip_birthdays(current, now=now)
         publish_flow_event("flow.resumed", flow)
         return release_messages(flow)
 

@@ -32,7 +32,7 @@ def run_flows() -> None:
 
 @shared_task(exclusive=True, quiet=True)
 def find_flow_dates() -> None:
-    """Find customers who newly match a date or score trigger, today's birthdays, and published products; end flows that are empty."""
+    """Find customers who newly match a date or score trigger, near birthdays, and published products; end flows that are empty."""
     now = timezone.now()
     signal_published(now=now)
     compare_due_matches(now=now, seconds=MAX_DATE_SECONDS)

@@ -7,13 +7,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.database.array_parameters import format_bigint_list
+from recommendations.flows.capture.birthdays import START_DAY
 from recommendations.flows.capture.catalog import signal_interested
 from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.capture.loyalty import LEVEL, POINTS, is_met
@@ -21,7 +22,7 @@ from recommendations.flows.capture.taken_signals import TakenSignal, take_signal
 from recommendations.flows.execution.history import StayHistory, read_history
 from recommendations.flows.execution.holdout import EntryHoldout
 from recommendations.flows.execution.order_signals import complete_orders, read_later_orders
-from recommendations.flows.execution.people import select_matching
+from recommendations.flows.execution.people import read_people, select_matching
 from recommendations.flows.execution.published_graphs import load_graphs
 from recommendations.flows.execution.signal_events import (
     build_entry_events,
@@ -182,6 +183,18 @@ def lock_customers(customer_ids: set[Any]) -> set[int]:
         return {customer_id for (customer_id,) in cursor.fetchall()}
 
 
+def await_days(signals: Sequence[TakenSignal]) -> None:
+    """Trigger customers at the beginning of their day, in their time zone; the search for birthdays runs on the clock of the shop."""
+    awaiting = [signal for signal in signals if START_DAY in signal.data and signal.customer_id is not None]
+    if not awaiting:
+        return
+    people = read_people([signal.customer_id for signal in awaiting if signal.customer_id is not None])
+    for signal in awaiting:
+        if person := people.get(signal.customer_id or 0):
+            day = datetime.fromisoformat(signal.data[START_DAY])
+            signal.at = day.replace(tzinfo=person.zone).astimezone(UTC)
+
+
 class SignalReaction:
     """Applies the signals of one chunk, one after the other, to the stays of their customers."""
 
@@ -208,6 +221,7 @@ class SignalReaction:
         for signal in signals:
             if signal.at > self.now + CLOCK_TOLERANCE:
                 signal.at = self.now  # otherwise whatever happens next would be from before the trigger
+        await_days(signals)
         ids = format_bigint_list({signal.customer_id for signal in signals if signal.customer_id is not None})
         for stay in read_stays(READ_ACTIVE, {"ids": ids}):
             self.active[stay.customer_id][stay.flow_id] = stay
@@ -299,7 +313,7 @@ class SignalReaction:
             step_key=graph.first,
             is_waiting=False,
             outcome="",
-            due_at=self.now,
+            due_at=max(self.now, signal.at) if START_DAY in signal.data else self.now,
             occurrence=signal.occurrence,
         )
         self.history.add(key, signal.occurrence, signal.at)

@@ -9,6 +9,7 @@ from typing import Any
 
 from catalog.models import Product
 from customers.events.event_taxonomy import Meaning
+from recommendations.flows.capture.birthdays import START_DAY
 from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.capture.taken_signals import TakenSignal
 from recommendations.flows.execution.order_signals import read_order_id, read_order_products
@@ -60,7 +61,7 @@ def build_entry_event(
     properties = read_properties_of(signal)
     event: dict[str, Any] = {}
     if not signal.data.get("is_claim"):
-        event = {name: value for name, value in properties.items() if is_plain_value(value)}
+        event = {name: value for name, value in properties.items() if is_plain_value(value) and name != START_DAY}
     if "product" in signal.data:
         event["product"] = signal.data["product"]
     elif signal.product_id in products:

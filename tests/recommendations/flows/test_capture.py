@@ -14,7 +14,7 @@ from customers.lifecycle.models import CustomerProfile, StageRules, StageTransit
 from customers.segments.event_counts.counting import add_facts
 from customers.segments.history import record_members
 from customers.segments.membership import query_members
-from recommendations.flows.capture.birthdays import find_birthdays, is_birthday
+from recommendations.flows.capture.birthdays import find_birthdays, is_celebrated, parse_birthday
 from recommendations.flows.capture.catalog import signal_published
 from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.order_signals import find_latest_moment
@@ -469,11 +469,10 @@ def test_birthdays_are_found_once_a_day_and_the_search_can_be_interrupted(
 @pytest.mark.parametrize("continues_by", ["resume", "publish"])
 def test_birthdays_of_the_day_of_publication_or_resumption_do_not_enter(continues_by: str, now: datetime) -> None:
     later = [now + number * DAY for number in range(4)]
-    for day in later:
-        make_customer(birthday=f"1990-{day:%m-%d}")
+    children = [make_customer(birthday=f"1990-{day:%m-%d}") for day in later]
     flow = make_live_flow(STEPS, now=now, trigger={"kind": "date", "date": "birthday", "days": 0})
-    assert find_birthdays(now=now, seconds=60) == 0
-    assert find_birthdays(now=later[1], seconds=60) == 1
+    find_birthdays(now=now, seconds=60)
+    assert list_entered(now) == [children[1].pk]  # waits for its day
     pause_flow(flow=flow)
     if continues_by == "resume":
         resume_flow(flow=flow, now=later[2])
@@ -482,13 +481,31 @@ def test_birthdays_of_the_day_of_publication_or_resumption_do_not_enter(continue
         assert version is not None
         save_draft(flow=flow, definition=version.definition, by=None)
         publish_flow(flow=flow, now=later[2])
-    assert find_birthdays(now=later[2], seconds=60) == 0
-    assert find_birthdays(now=later[3], seconds=60) == 1
+    find_birthdays(now=later[2], seconds=60)
+    assert list_entered(later[2]) == [children[1].pk, children[3].pk]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_the_birthday_wishes_are_sent_on_the_morning_of_the_birthday_of_the_customer(zone: str, settings: Any) -> None:
+    settings.TIME_ZONE = zone
+    shop_midnight = datetime(2026, 12, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    zones = ["Pacific/Auckland", "Asia/Shanghai", "Europe/Berlin", "America/Los_Angeles"]
+    names = {make_customer(birthday="1990-12-02", traits={"time_zone": name}).pk: name for name in zones}
+    make_template("birthday")
+    flow = create_flow_from_recipe(key="birthday", now=shop_midnight, by=None)
+    publish_flow(flow=flow, now=shop_midnight)
+    for days in (0, 1):
+        find_birthdays(now=shop_midnight + days * DAY + timedelta(minutes=1), seconds=60)
+        process_signals(now=shop_midnight + days * DAY + timedelta(minutes=1))
+    while due := FlowEntry.objects.filter(step_key__in=("morning", "wishes")).order_by("due_at").first():
+        run(due.due_at)
+    sent = {delivery.customer_id: delivery.due_at for delivery in Delivery.objects.all()}
+    assert sent == {pk: datetime(2026, 12, 2, 9, tzinfo=ZoneInfo(name)) for pk, name in names.items()}
 
 
 @pytest.mark.parametrize(("day", "expected"), [("2027-02-28", True), ("2028-02-28", False), ("2028-02-29", True)])
 def test_a_birthday_on_29_february_is_celebrated_every_year(day: str, expected: bool) -> None:
-    assert is_birthday(encrypt("2000-02-29"), date.fromisoformat(day)) is expected
+    assert is_celebrated(parse_birthday(encrypt("2000-02-29")), date.fromisoformat(day)) is expected
 
 
 def test_the_filter_of_a_flow_is_checked_when_someone_enters(now: datetime) -> None:
