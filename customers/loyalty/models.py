@@ -247,6 +247,7 @@ class PointEntry(models.Model):
         cause: what the points are for, unique, so that nothing is posted twice.
         order_number: the number of the order, of points for orders.
         rate: points per unit of currency of an order, by which later changes of the order are posted.
+        currency: that of the order's amount when its points were first counted; empty in entries from before this column.
         expires_on: the last day on which the points are valid.
     """
 
@@ -270,6 +271,7 @@ class PointEntry(models.Model):
     rate = models.DecimalField(
         _("points per unit of currency"), max_digits=20, decimal_places=12, null=True, blank=True
     )
+    currency = models.CharField(_("currency"), max_length=3, blank=True, db_default="")
     expires_on = models.DateField(_("valid until"), null=True, blank=True)
     reference = models.CharField(_("reference"), max_length=200, blank=True, db_default="")
     note = models.CharField(_("reason"), max_length=500, blank=True, db_default="")

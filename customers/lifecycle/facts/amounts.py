@@ -62,6 +62,6 @@ def build_amount_currency() -> sql.Composable:
     return AMOUNT_CURRENCY.format(shop=sql.Literal(get_shop().currency))
 
 
-def build_net_amount() -> sql.Composable:
-    """Return the amount that a document adds to revenue."""
-    return NET_AMOUNT.format(currency=build_amount_currency())
+def build_net_amount(currency: sql.Composable | None = None) -> sql.Composable:
+    """Return the amount that a document adds to revenue. currency: the one that counts, instead of that of all amounts."""
+    return NET_AMOUNT.format(currency=currency or build_amount_currency())

@@ -24,7 +24,7 @@ register_stores(
         "loyalty.points",
         _("loyalty points"),
         "loyalty.PointEntry",
-        hidden=("id", "customer", "cause", "order_number", "rate", "by"),
+        hidden=("id", "customer", "cause", "order_number", "rate", "currency", "by"),
     ),
     CustomerRows(
         "loyalty.reservations", _("reservations of points"), "loyalty.PointReservation", hidden=("id", "customer")

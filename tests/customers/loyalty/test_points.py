@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from customers.feedback.models import Review
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
+from customers.lifecycle.models import LifecycleRun
 from customers.loyalty.counting import count_pending, note_customers, refresh_program, start_program
 from customers.loyalty.models import CategoryBonus, LoyaltyLevel, LoyaltyMember, PendingMember, PointEntry
 from customers.loyalty.points.expiry import expire_points
@@ -67,6 +68,28 @@ def test_orders_earn_by_level_and_category_and_returns_take_back() -> None:
     first.delete()  # an import is undone
     count_pending(now=NOON)
     assert get_balance(anna.pk) == 0
+
+
+def test_another_currency_of_amounts_takes_back_no_points() -> None:
+    """Orders with points keep their currency; the new one decides only for orders without points."""
+    make_program()
+    product, anna = make_product(price=Decimal("100")), make_customer()
+    first = make_order(anna, placed_at=NOON - timedelta(days=5), products=[product], currency="EUR")
+    make_order(anna, placed_at=NOON - timedelta(days=4), products=[product], currency="GBP")
+    LifecycleRun.objects.create(as_of=NOON, started_at=NOON, currency="EUR", status="done")
+    count_pending(now=NOON)
+    assert read_points(anna.pk) == [("order", 100)]
+    LifecycleRun.objects.create(as_of=NOON, started_at=NOON, currency="USD", status="done")
+    make_order(anna, placed_at=NOON - timedelta(days=3), products=[product], currency="USD")
+    count_pending(now=NOON)
+    assert read_points(anna.pk) == [("order", 100), ("order", 100)]
+    type(first).objects.filter(pk=first.pk).update(refunded=Decimal("25"), status="partly_refunded")
+    make_order(anna, placed_at=NOON - timedelta(days=1), kind="return", total=Decimal("50"), currency="EUR")
+    count_pending(now=NOON)
+    assert read_points(anna.pk)[2:] == [("order", -25), ("order", -50)]
+    type(first).objects.filter(pk=first.pk).update(currency="JPY", total=Decimal("16000"))  # its currency was wrong
+    count_pending(now=NOON)
+    assert read_points(anna.pk)[4:] == [("order", -75)]
 
 
 def test_a_run_that_dies_loses_nothing_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
