@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.jobs.models import ScheduledRun
-from config.jobs.recording import INTERRUPTED
+from config.jobs.recording import INTERRUPTED, SKIPPED
 from customers.identity.personal_data.masking import mask_text
 
 DATABASE = gettext_lazy(
@@ -32,6 +32,9 @@ DATA = gettext_lazy(
 ERRORS: dict[str, str | Promise] = {
     INTERRUPTED: gettext_lazy(
         "The run was interrupted, for example because Perennial or PostgreSQL restarted. The job runs again automatically."
+    ),
+    SKIPPED: gettext_lazy(
+        "Skipped: a command or another job was already doing this work. You do not have to do anything."
     ),
     "OperationalError": DATABASE,
     "InterfaceError": DATABASE,
@@ -84,6 +87,8 @@ def describe_error(error_type: str, error: str = "") -> str:
 def describe_job_error(run: ScheduledRun) -> str:
     """Return a sentence on why the run ended early; "" for a successful one."""
     if run.status == ScheduledRun.Status.CANCELLED:
+        if run.error_type == SKIPPED:
+            return describe_error(SKIPPED)
         if run.cancelled_by:
             return _("Canceled by %(user)s. The next run starts over.") % {"user": run.cancelled_by}
         return _("Canceled. The next run starts over.")

@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from prometheus_client import Counter
 
+from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.database.lost_connections import REPEAT_SECONDS, write_after_reconnecting
 from config.jobs.models import ScheduledRun
 from config.jobs.retry_budgets import plan_retry
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 Status = ScheduledRun.Status
 INTERRUPTED = "Interrupted"
+SKIPPED = AlreadyRunningError.__name__
 SHORT_SECONDS = 5.0  # shorter successful runs of a frequent job share a row
 FREQUENT_CRON = "* * * * *"
 SHARED_ROW_AGE = timedelta(hours=1)
@@ -50,6 +52,12 @@ def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "", att
     started = time.monotonic()
     try:
         yield
+    except AlreadyRunningError as error:
+        seconds, name = time.monotonic() - started, error.name
+        _end(lambda: skip_run(run, name, seconds=seconds))
+        run.status = Status.CANCELLED
+        count_run(run, seconds=seconds)
+        raise
     except BaseException as error:
         seconds, failure = time.monotonic() - started, error
         # a worker that is stopping has little time left
@@ -61,7 +69,7 @@ def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "", att
         raise
     seconds = time.monotonic() - started
     if run.pk is None and seconds < SHORT_SECONDS:
-        _end(lambda: count_short_run(run, seconds=seconds))
+        _end(lambda: count_short_run(run, Status.DONE, seconds=seconds))
     else:
         _end(lambda: finish_run(run, Status.DONE, seconds=seconds))
     run.status = Status.DONE
@@ -115,20 +123,33 @@ def fail_run(run: ScheduledRun, error: BaseException, *, seconds: float) -> None
     finish_run(run, Status.CANCELLED if is_cancelled else Status.FAILED, seconds=seconds)
 
 
-def count_short_run(run: ScheduledRun, *, seconds: float) -> None:
-    """Count a short successful run of a frequent job: one row stands for the runs of up to an hour, until a run ends differently."""
+def skip_run(run: ScheduledRun, name: str, *, seconds: float) -> None:
+    """Save that a run did nothing because a command or another job holds the lock that its work needs.
+
+    That is no failure. Its retry is planned nevertheless: the holder may do other work, such as an erasure in the warehouse.
+    """
+    run.error_type, run.error = SKIPPED, name
+    run.retry_at = plan_retry(run.task, attempt=run.attempt, failed_at=run.started_at + timedelta(seconds=seconds))
+    if run.pk is None:
+        count_short_run(run, Status.CANCELLED, seconds=seconds)
+    else:
+        finish_run(run, Status.CANCELLED, seconds=seconds)
+
+
+def count_short_run(run: ScheduledRun, status: str, *, seconds: float) -> None:
+    """Count a short run of a frequent job: one row stands for the runs of up to an hour, until a run ends differently."""
     latest = ScheduledRun.objects.filter(task=run.task).order_by("-started_at").first()
     finished_at = run.started_at + timedelta(seconds=seconds)
     if (
         latest
-        and latest.status == Status.DONE
+        and (latest.status, latest.error_type) == (status, run.error_type)
         and not latest.started_by
         and finished_at - latest.started_at < SHARED_ROW_AGE
     ):
         latest.runs, latest.seconds, latest.finished_at = latest.runs + 1, seconds, finished_at
         latest.save(update_fields=["runs", "seconds", "finished_at"])
     else:
-        finish_run(run, Status.DONE, seconds=seconds)
+        finish_run(run, status, seconds=seconds)
 
 
 def _start(run: ScheduledRun) -> None:

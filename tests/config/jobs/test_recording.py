@@ -7,8 +7,9 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError, connection
 
-from config.foundation.database.advisory_locks import exclusive_lock, name_task_lock
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock, name_task_lock
 from config.jobs.error_labels import describe_job_error
+from config.jobs.history import list_recent_failures
 from config.jobs.models import ScheduledRun
 from config.jobs.recording import INTERRUPTED, record_scheduled_run
 
@@ -69,6 +70,17 @@ def test_a_cancelled_run_names_who_cancelled_it(error: Exception) -> None:
     run = fail(NIGHTLY, error, cancelled_by="olga")
     assert run.status == "cancelled"
     assert describe_job_error(run) == "Canceled by olga. The next run starts over."
+
+
+def test_a_run_that_meets_a_command_doing_the_same_work_is_skipped_and_has_not_failed() -> None:
+    for _number in range(3):
+        run = fail(FREQUENT, AlreadyRunningError("process_events"))
+    assert (run.status, run.runs, run.retry_at) == ("cancelled", 3, None)
+    assert describe_job_error(run).startswith("Skipped: a command or another job")
+    nightly = fail(NIGHTLY, AlreadyRunningError("warehouse.export"))
+    assert nightly.status == "cancelled"
+    assert nightly.retry_at is not None  # the holder of the lock may have done other work
+    assert list_recent_failures([FREQUENT, NIGHTLY], limit=1) == []
 
 
 def test_a_killed_run_is_marked_when_the_job_starts_again() -> None:
