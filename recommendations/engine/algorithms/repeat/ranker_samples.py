@@ -98,8 +98,11 @@ def measure_product_features(purchases: Histories, half_life_days: float) -> Flo
     n_items = purchases.n_items
     row = np.repeat(np.arange(len(purchases), dtype=np.int64), np.diff(purchases.indptr))
     day = purchases.order / DAY
-    local_at, local_as_of = ((moment + purchases.day_offset_s) / DAY for moment in (purchases.order, purchases.as_of))
-    rhythms = measure_rhythms(pair=row * n_items + purchases.item, at=local_at, as_of=local_as_of)
+    rhythms = measure_rhythms(
+        pair=row * n_items + purchases.item,
+        at=(purchases.order + purchases.day_offset_s) / DAY,
+        as_of=(purchases.as_of + purchases.day_offset_s) / DAY,
+    )
     usual = fit_product_rhythms(
         rhythms=rhythms, product=rhythms.pair % n_items, n_products=n_items, shrinkage=PRODUCT_SHRINKAGE
     )
