@@ -287,7 +287,7 @@ def show_confirm(request: HttpRequest, token: str) -> HttpResponse:
         return show_invalid_link(request)
     privacy_request = PrivacyRequest.objects.filter(pk=link.number).select_related("customer").first()
     state = "ended"
-    if privacy_request is not None and privacy_request.proof == IdentityProof.EMAIL_LINK:
+    if privacy_request is not None and privacy_request.is_open and privacy_request.proof == IdentityProof.EMAIL_LINK:
         state = "confirmed"
     elif privacy_request is not None and privacy_request.state == RequestState.WAITING:
         state = "asked"
