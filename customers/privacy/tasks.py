@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from celery import shared_task
 from kombu.exceptions import KombuError
@@ -9,6 +10,7 @@ from redis.exceptions import RedisError
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.processes.background_tasks import start_task
+from config.foundation.shop.mail import MAIL_RETRIES, compute_mail_wait
 from customers.erasure.models import ErasureRun
 from customers.identity.personal_data.encrypted_field import decrypt
 from customers.privacy.export.downloads import CustomerErasedError, export_customer, purge_exports
@@ -21,23 +23,27 @@ from customers.privacy.self_service.links import decode_link
 from customers.privacy.self_service.mails import mail_access_link, send_mail, send_request_mail
 
 logger = logging.getLogger(__name__)
-RETRIES = {"bind": True, "max_retries": 5, "default_retry_delay": 60}
+RETRIES = {"bind": True, "max_retries": MAIL_RETRIES}
 QUICK_RETRIES = 15
+WAITS_FOR_ERASURE = 500
 Step = PrivacyRequestEntry.Step
 
 
 @shared_task(**RETRIES)
-def send_access_link(self: object, token: str) -> None:
+def send_access_link(self: Any, token: str) -> None:
     """Send the link of a customer; here and not in the request, so that no answer depends on whether the address is known."""
     try:
         mail_access_link(token, decode_link(token))
     except OSError as error:  # also all errors of smtplib
-        raise self.retry(exc=error) from error  # type: ignore[attr-defined]
+        raise self.retry(exc=error, countdown=compute_mail_wait(self.request.retries)) from error
 
 
 @shared_task(**RETRIES)
-def send_notice(self: object, request_id: int, kind: str) -> None:
-    """Inform the customer about the progress of a request; without an address, nothing is sent."""
+def send_notice(self: Any, request_id: int, kind: str) -> None:
+    """Inform the customer about the progress of a request; without an address, nothing is sent.
+
+    After a day of failures, the history of the request has the mail as failed, so that an officer can send it again.
+    """
     request = PrivacyRequest.objects.filter(pk=request_id).first()
     if request is None or not request.email:
         return
@@ -45,19 +51,23 @@ def send_notice(self: object, request_id: int, kind: str) -> None:
     try:
         send_request_mail(request, kind, now=now)
     except OSError as error:
-        raise self.retry(exc=error) from error  # type: ignore[attr-defined]
+        if self.request.retries >= MAIL_RETRIES:
+            record_step(request, Step.FAILED, at=now, details={"mail": kind})
+        raise self.retry(exc=error, countdown=compute_mail_wait(self.request.retries)) from error
     record_step(request, Step.NOTIFIED, at=now, details={"mail": kind})
 
 
-@shared_task(bind=True, max_retries=500, default_retry_delay=30)
+@shared_task(bind=True, max_retries=WAITS_FOR_ERASURE + MAIL_RETRIES, default_retry_delay=30)
 def send_erased_notice(
-    self: object, run_id: int, sealed_email: str, language: str, number: str, reference: str
+    self: Any, run_id: int, sealed_email: str, language: str, number: str, reference: str, failures: int = 0
 ) -> None:
-    """Confirm an erasure, once it is done, to an address that is no longer stored; only this task has it, encrypted."""
+    """Confirm an erasure, once it is done, to an address that is no longer stored; only this task has it, encrypted.
+
+    failures: how often the mail server refused, because waiting for the erasure counts as retries, too.
+    """
     if not ErasureRun.objects.filter(pk=run_id, finished_at__isnull=False).exists():
         # most erasures take seconds
-        countdown = 2 if self.request.retries < QUICK_RETRIES else 30  # type: ignore[attr-defined]
-        raise self.retry(countdown=countdown)  # type: ignore[attr-defined]
+        raise self.retry(countdown=2 if self.request.retries < QUICK_RETRIES else 30)
     try:
         send_mail(
             "erased",
@@ -66,7 +76,13 @@ def send_erased_notice(
             context={"number": number, "reference": reference},
         )
     except OSError as error:
-        raise self.retry(exc=error) from error  # type: ignore[attr-defined]
+        if failures >= MAIL_RETRIES:
+            request = PrivacyRequest.objects.filter(reference=reference).first()
+            if request is not None:
+                record_step(request, Step.FAILED, at=datetime.now(UTC), details={"mail": "erased"})
+            raise
+        again = {"args": (run_id, sealed_email, language, number, reference, failures + 1), "kwargs": {}}
+        raise self.retry(exc=error, countdown=compute_mail_wait(failures), **again) from error
 
 
 @shared_task

@@ -1,14 +1,17 @@
 """Sends confirmation mails in the background, so that no form waits for a mail server and all answers take equally long."""
 
+from typing import Any
+
 from celery import shared_task
 
+from config.foundation.shop.mail import MAIL_RETRIES, compute_mail_wait
 from customers.subscriptions.mail import mail_confirmation
 from customers.subscriptions.refusals import is_refused
 from customers.subscriptions.requests import SubscriptionRequest, decode_request
 
 
-@shared_task(name="customers.subscriptions.tasks.send_confirmation", max_retries=5, default_retry_delay=60, bind=True)
-def send_confirmation(self: object, sealed: str, origin: str) -> None:
+@shared_task(name="customers.subscriptions.tasks.send_confirmation", max_retries=MAIL_RETRIES, bind=True)
+def send_confirmation(self: Any, sealed: str, origin: str) -> None:
     """Send the mail of an encrypted request; try again later if the mail server does not accept it.
 
     This runs here and not in the web request, so that no response depends on whether an address bounced or complained.
@@ -19,4 +22,4 @@ def send_confirmation(self: object, sealed: str, origin: str) -> None:
     try:
         mail_confirmation(request=request, origin=origin)
     except OSError as error:  # also all errors of smtplib
-        raise self.retry(exc=error) from error  # type: ignore[attr-defined]
+        raise self.retry(exc=error, countdown=compute_mail_wait(self.request.retries)) from error

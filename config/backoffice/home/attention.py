@@ -26,6 +26,7 @@ from customers.lifecycle.stages.freshness import find_missing_data_since
 from customers.orders.models import Order, OrderImport
 from customers.policy.records.breaches import describe_clock, list_open_breaches
 from customers.privacy.models import PrivacyRequest
+from customers.privacy.requests.notices import list_failed_notices
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 from customers.warehouse.models import ExportRun
@@ -129,7 +130,7 @@ def check_anomalies(as_of: datetime) -> Iterator[AttentionItem]:
 
 
 def check_privacy_requests(as_of: datetime) -> Iterator[AttentionItem]:
-    """Find requests of customers that are overdue or due within three days, and that someone must handle."""
+    """Find requests that are overdue or due within three days and that someone must handle, and mails that could not be sent."""
     is_overdue = Q(due_at__lt=as_of)
     is_soon = Q(due_at__gte=as_of, due_at__lt=as_of + PRIVACY_DUE_SOON, runs_at__isnull=True)
     counts = (
@@ -150,6 +151,9 @@ def check_privacy_requests(as_of: datetime) -> Iterator[AttentionItem]:
             soon,
         ) % {"count": format_count(soon)}
         yield AttentionItem(text, reverse("privacy_requests:list"), _("See requests"))
+    for entry in list_failed_notices().filter(at__gte=as_of - FAILED_SINCE).select_related("request")[:MAX_ALARMS]:
+        text = _("An email about privacy request %(number)s could not be sent.") % {"number": entry.request.number}
+        yield AttentionItem(text, reverse("privacy_requests:request", args=[entry.request_id]), _("Send again"))
 
 
 def check_event_lag(as_of: datetime) -> Iterator[AttentionItem]:

@@ -8,6 +8,12 @@ from django.core.mail import EmailMultiAlternatives
 
 from config.foundation.shop.profile import ShopProfile, get_shop
 
+# A mail that a customer waits for is tried again for a day: greylisting takes 15 minutes, repairing a mail server hours. The longest wait
+# is shorter than the time after which the job queue gives a task to another worker (CELERY_BROKER_TRANSPORT_OPTIONS).
+MAIL_RETRIES = 52
+FIRST_MAIL_WAIT = 60
+LONGEST_MAIL_WAIT = 1_800
+
 
 def send_shop_mail(
     *,
@@ -37,6 +43,11 @@ def send_shop_mail(
     if html:
         mail.attach_alternative(html, "text/html")
     mail.send()
+
+
+def compute_mail_wait(retries: int) -> int:
+    """Return the seconds to wait after this many repeated tries: 1, 2, 4, 8, 16 minutes, then half an hour."""
+    return int(min(FIRST_MAIL_WAIT * 2 ** min(retries, 10), LONGEST_MAIL_WAIT))
 
 
 def build_sender(shop: ShopProfile) -> str:

@@ -26,7 +26,7 @@ from customers.privacy.backoffice.permissions import CHANGE, VIEW
 from customers.privacy.export.downloads import ExportExpiredError, open_download
 from customers.privacy.models import IdentityProof, PrivacyRequest, RequestState
 from customers.privacy.requests.fulfillment import fulfill_request, lift_customer_restriction, schedule_erasure
-from customers.privacy.requests.notices import queue_confirmation, queue_notice
+from customers.privacy.requests.notices import queue_confirmation, queue_notice, resend_notices
 from customers.privacy.requests.receipts import build_receipt
 from customers.privacy.requests.rectification import apply_proposal
 from customers.privacy.requests.workflow import (
@@ -108,6 +108,10 @@ def erase_now(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> No
 ACTIONS: dict[str, tuple[Action, str | Promise]] = {
     "prove": (prove, gettext_lazy("The identity is verified; the clock is running again.")),
     "send_confirmation": (send_confirmation, gettext_lazy("The confirmation email is on its way.")),
+    "resend": (
+        lambda found, _request, now: resend_notices(found, now=now),
+        gettext_lazy("The email is being sent again."),
+    ),
     "pause": (
         lambda found, _request, now: pause_request(found, at=now),
         gettext_lazy("The clock is paused until the identity is verified."),

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.number_formats import format_moment
-from customers.privacy.models import PrivacyRequest, RequestKind, RequestState
+from customers.privacy.models import PrivacyRequest, PrivacyRequestEntry, RequestKind, RequestState
 from customers.privacy.requests.history import CUSTOMER
 
 BADGES = {
@@ -42,6 +42,13 @@ def describe_actor(actor: str) -> str:
     if actor == CUSTOMER:
         return _("customer")
     return _("automatically") if actor.startswith("job:") else actor
+
+
+def describe_step(entry: PrivacyRequestEntry) -> str:
+    """Return what was done, in words."""
+    if entry.step == PrivacyRequestEntry.Step.FAILED and "mail" in entry.details:
+        return _("email to the customer could not be sent")
+    return str(entry.get_step_display())
 
 
 def describe_next_step(request: PrivacyRequest, *, now: datetime) -> str:

@@ -19,10 +19,17 @@ from customers.erasure.models import ErasureRun
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import MASK, may_see_personal
 from customers.privacy.backoffice.permissions import CHANGE, VIEW
-from customers.privacy.backoffice.request_labels import BADGES, describe_actor, describe_due, describe_next_step
+from customers.privacy.backoffice.request_labels import (
+    BADGES,
+    describe_actor,
+    describe_due,
+    describe_next_step,
+    describe_step,
+)
 from customers.privacy.due_dates import can_extend
 from customers.privacy.export.people import build_person
 from customers.privacy.models import PrivacyRequest, RejectionReason, RequestKind, RequestState
+from customers.privacy.requests.notices import list_failed_notices
 from customers.privacy.requests.rectification import REMARK, list_changes, read_proposal
 
 
@@ -56,11 +63,12 @@ def show_request(request: HttpRequest, request_id: int) -> HttpResponse:
         is_overdue=found.is_open and found.paused_at is None and found.due_at < now,
         email=mask(found.email, with_personal=with_personal and not found.erasure_run_id),
         note=mask(found.note, with_personal=with_personal),
-        entries=[(entry, describe_actor(entry.actor)) for entry in found.entries.all()],
+        entries=[(entry, describe_step(entry), describe_actor(entry.actor)) for entry in found.entries.all()],
         export=found.exports.filter(deleted_at=None, expires_at__gt=now, bytes__gt=0).first(),
         may_download=with_personal and may_change,
         may_change=may_change and (found.is_open or found.state in (RequestState.REJECTED, RequestState.CANCELED)),
         actions=list_actions(found),
+        may_resend=may_change and list_failed_notices().filter(request=found).exists(),
         may_extend=found.is_open and can_extend(found.regulation) and not found.extension_reason,
         reasons=RejectionReason.choices,
         preview=preview_erasure(found.customer) if "dry_run" in request.GET and found.customer else None,

@@ -10,7 +10,7 @@ EXPORT_KINDS = (RequestKind.ACCESS, RequestKind.PORTABILITY)
 Step = PrivacyRequestEntry.Step
 RESUMED_AFTER = timedelta(minutes=10)  # a task usually begins within seconds
 # steps that say nothing about whether the file is wanted
-OTHER_STEPS = (Step.NOTIFIED, Step.EXTENDED, Step.DOWNLOADED)
+OTHER_STEPS = (Step.NOTIFIED, Step.FAILED, Step.EXTENDED, Step.DOWNLOADED)
 
 
 def list_waiting_exports(*, now: datetime) -> QuerySet[PrivacyRequest, int]:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from config.backoffice.home.attention import check_privacy_requests
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import PersonalDataStore
+from config.foundation.shop.mail import MAIL_RETRIES, compute_mail_wait
 from customers.identity.models import Consent, ConsentDenial, Customer, ProcessingRestriction
 from customers.privacy.export import downloads
 from customers.privacy.export.encrypted_file import EncryptedWriter
@@ -34,6 +37,7 @@ from customers.privacy.models import (
 )
 from customers.privacy.requests.opening import NewRequest, open_request
 from customers.privacy.requests.rectification import apply_proposal
+from customers.privacy.requests.workflow import cancel_request, prove_identity
 from customers.privacy.self_service import views
 from customers.privacy.self_service.limits import MAX_PER_EMAIL
 from customers.privacy.self_service.links import (
@@ -45,7 +49,14 @@ from customers.privacy.self_service.links import (
     read_token,
 )
 from customers.privacy.stored_data.personal_data_stores import ExportFiles
-from customers.privacy.tasks import make_export, purge_old_exports, resume_exports, run_due_erasures, send_access_link
+from customers.privacy.tasks import (
+    make_export,
+    purge_old_exports,
+    resume_exports,
+    run_due_erasures,
+    send_access_link,
+    send_notice,
+)
 from tests.customers.privacy.makers import EMAIL, read_links
 from tests.makers import NOON, make_consent, make_customer, make_order
 
@@ -378,3 +389,38 @@ def test_the_link_of_another_customer_shows_only_their_own_data(mei: Customer, p
     text = Client().get(f"/privacy/data/{token}/").content.decode()
     assert "Bo Berg" in text
     assert "Mei" not in text
+
+
+def test_a_mail_that_could_not_be_sent_is_shown_and_sent_again(
+    mei: Customer, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, _is_new = open_request(NewRequest(kind="rectification", channel="officer", customer=mei), now=NOON)
+    PrivacyRequest.objects.filter(pk=request.pk).update(email=EMAIL)
+
+    def refuse(*_args: Any, **_options: Any) -> None:
+        raise SMTPRecipientsRefused({EMAIL: (451, b"Greylisted")})
+
+    assert sum(map(compute_mail_wait, range(MAIL_RETRIES))) >= 24 * 3600
+    assert max(map(compute_mail_wait, range(MAIL_RETRIES))) < 3600, "the job queue gives the task to another worker"
+    with monkeypatch.context() as patch:
+        patch.setattr("customers.privacy.tasks.send_request_mail", refuse)
+        send_notice.apply(args=[request.pk, "extended"], retries=MAIL_RETRIES)
+    page = f"/admin/settings/privacy/requests/{request.pk}/"
+    assert "email to the customer could not be sent" in admin_client.get(page).text
+    [item] = check_privacy_requests(NOON)
+    assert request.number in item.text
+    mail.outbox.clear()
+    assert "The email is being sent again." in admin_client.post(f"{page}act/", {"action": "resend"}, follow=True).text
+    assert [message.to for message in mail.outbox] == [[EMAIL]]
+    assert "Send again" not in admin_client.get(page).text
+    assert not list(check_privacy_requests(NOON))
+
+
+def test_the_confirmation_link_of_a_stopped_request_says_that_it_has_ended(mei: Customer) -> None:
+    request, _is_new = open_request(NewRequest(kind="erasure", channel="officer", customer=mei), now=NOON)
+    link = build_confirm_url(request.pk, language="en", now=timezone.now())
+    path = link[link.index("/privacy/") :]
+    prove_identity(request, proof="email_link", at=NOON)
+    assert "Your request is confirmed" in Client().get(path).text
+    cancel_request(request, at=NOON)
+    assert "This request has ended" in Client().get(path).text
