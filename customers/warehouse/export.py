@@ -111,8 +111,9 @@ def _export(tables: Sequence[WarehouseTable], started_at: datetime, progress: Pr
                 _write_parts(plans, root, staging, progress)
                 finished_at = started_at + timedelta(seconds=time.monotonic() - began)
                 return [_finish_export(plan, finished_at, position) for plan in plans]
-        except Exception as error:
-            ExportRun.objects.filter(id__in=[run.id for run in runs]).update(error=str(error) or repr(error))
+        except BaseException as error:  # also Ctrl-C, and a worker that stops
+            text = (str(error) or repr(error)) if isinstance(error, Exception) else INTERRUPTED_ERROR
+            ExportRun.objects.filter(id__in=[run.id for run in runs]).update(error=text)
             raise
 
 

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from django.db import connection
+from django.db import Error, connection
 
 from config.foundation.database.advisory_locks import compute_lock_key
-from config.foundation.database.lost_connections import write_after_reconnecting
+from config.foundation.database.lost_connections import REPEAT_SECONDS, write_after_reconnecting
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from config.foundation.progress import Progress
 from recommendations.training.models import EvaluationRun
@@ -79,13 +79,28 @@ def record_training_run(*, started_at: datetime) -> Iterator[EvaluationRun]:
     except Exception as error:
         end_training_run(run, Status.FAILED, str(error))
         raise
+    except BaseException as error:  # Ctrl-C, or a worker that stops and has little time left
+        is_canceled = isinstance(error, KeyboardInterrupt)
+        with suppress(Error):
+            end_training_run(
+                run,
+                Status.CANCELLED if is_canceled else Status.FAILED,
+                "" if is_canceled else INTERRUPTED_ERROR,
+                repeat_seconds=0,
+            )
+        raise
 
 
-def end_training_run(run: EvaluationRun, status: str, error: str) -> None:
+def end_training_run(run: EvaluationRun, status: str, error: str, *, repeat_seconds: float = REPEAT_SECONDS) -> None:
     """Save the final status of a run."""
     run.status, run.error, run.finished_at = status, error, datetime.now(UTC)
     # a lost connection to the database may be why the training failed
-    write_after_reconnecting(lambda: run.save(update_fields=["status", "error", "finished_at"]))
+    write_after_reconnecting(lambda: run.save(update_fields=["status", "error", "finished_at"]), seconds=repeat_seconds)
+
+
+def is_run_alive(run: EvaluationRun) -> bool:
+    """Return whether a run is in progress: a killed process leaves it in status "running" until the next training."""
+    return run.status == Status.RUNNING and is_training_locked()
 
 
 def get_running_training() -> EvaluationRun | None:
@@ -94,7 +109,7 @@ def get_running_training() -> EvaluationRun | None:
     A run left behind by a killed process does not count: its lock ended with the process.
     """
     run = EvaluationRun.objects.filter(status=Status.RUNNING).first()
-    return run if run is not None and is_training_locked() else None
+    return run if run is not None and is_run_alive(run) else None
 
 
 def is_training_locked() -> bool:

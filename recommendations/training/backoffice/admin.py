@@ -21,7 +21,7 @@ from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.artifacts import DamagedArtifactError
 from recommendations.training.registry.promotion import NothingToRollBackError, promote_version, roll_back_version
-from recommendations.training.runs import get_running_training
+from recommendations.training.runs import get_running_training, is_run_alive
 
 
 @admin.register(ModelVersion)
@@ -143,8 +143,15 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
 @admin.register(EvaluationRun)
 class EvaluationRunAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
     list_display = (
-        "started_at", "model_version", "protocol", "cut_at", "test_users", "status", "percent", "finished_at",
+        "started_at", "model_version", "protocol", "cut_at", "test_users", "shown_status", "percent", "finished_at",
     )  # fmt: skip
     list_filter = ("status", "protocol")
     list_select_related = ("model_version",)
     readonly_fields = [field.name for field in EvaluationRun._meta.fields]
+
+    @display(description=gettext_lazy("status"), ordering="status")
+    def shown_status(self, run: EvaluationRun) -> str:
+        """Show the run of a killed process as failed; one query at most, as only one run can be in progress."""
+        status = EvaluationRun.Status
+        is_lost = run.status == status.RUNNING and not is_run_alive(run)
+        return str(status.FAILED.label) if is_lost else run.get_status_display()

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from config.foundation.processes.background_tasks import start_task
 from recommendations.training.backoffice.labels.step_labels import get_step_label
 from recommendations.training.models import EvaluationRun
-from recommendations.training.runs import get_running_training, request_cancellation
+from recommendations.training.runs import get_running_training, is_run_alive, request_cancellation
 from recommendations.training.tasks import train_nightly
 
 REQUESTED_KEY = "training_requested_at"
@@ -77,8 +77,7 @@ def describe_progress(run: EvaluationRun, *, at: datetime) -> dict[str, Any]:
     text = get_step_label(run.step)
     if remaining is not None:
         text = _("%(step)s, about %(seconds)s seconds left") % {"step": text, "seconds": remaining}
-    is_running = run.status == EvaluationRun.Status.RUNNING
-    return {"running": is_running, "percent": run.percent, "left": remaining, "text": text}
+    return {"running": is_run_alive(run), "percent": run.percent, "left": remaining, "text": text}
 
 
 def reject_unless_allowed(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse | None:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.connectors.follow_ups.registry import FollowUp, FollowUpState, register_follow_up
 from recommendations.training.data.extract import NOT_CONSENTED
 from recommendations.training.models import EvaluationRun
+from recommendations.training.runs import is_run_alive
 
 Status = EvaluationRun.Status
 
@@ -19,8 +20,10 @@ def read_training_state(since: datetime) -> FollowUpState:
     if not runs:
         return FollowUpState("waiting")
     run = runs[0]
-    if run.status == Status.RUNNING:
+    if is_run_alive(run):
         return FollowUpState("running", percent=run.percent)
+    if run.status == Status.RUNNING:
+        return FollowUpState("failed", text=_("the process stopped before the training finished."))
     if NOT_CONSENTED in run.error:
         return FollowUpState("failed", text=_("no customer with orders has consented to personalization."))
     return FollowUpState("failed", text=run.error or run.get_status_display())

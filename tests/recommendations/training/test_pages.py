@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils import timezone
 from config.foundation.database.advisory_locks import exclusive_lock
 from customers.warehouse.export import export_warehouse
 from recommendations.training.backoffice import pages
+from recommendations.training.backoffice.shop_follow_up import read_training_state
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.runs import TRAINING_LOCK
 from recommendations.training.train import train
@@ -33,8 +35,12 @@ def running(db: None) -> Iterator[EvaluationRun]:
 
 
 def test_the_record_of_a_killed_training_does_not_count_as_running(operator: Client) -> None:
-    EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
+    run = EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
     assert "Train now" in operator.get(reverse(LIST)).content.decode()
+    assert pages.describe_progress(run, at=NOON + timedelta(hours=1))["running"] is False
+    assert read_training_state(NOON).status == "failed"
+    runs = operator.get(reverse("admin:training_evaluationrun_changelist"), headers={"accept-language": "en"})
+    assert re.search(r"field-shown_status[^>]*>[^<]*failed", runs.content.decode())
 
 
 def read_card(client: Client, version: ModelVersion, **query: str) -> str:

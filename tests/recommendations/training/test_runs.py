@@ -8,7 +8,7 @@ from recommendations.training import train as training
 from recommendations.training.backoffice.labels.step_labels import get_step_label
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.promotion import get_artifact_folder
-from recommendations.training.runs import TrainingCanceledError, request_cancellation
+from recommendations.training.runs import TrainingCanceledError, record_training_run, request_cancellation
 from recommendations.training.tasks import refresh_model, train_nightly
 from recommendations.training.train import train
 from tests.makers import NOON
@@ -36,6 +36,16 @@ def test_a_cancelled_training_is_recorded_and_leaves_the_active_version(
     assert run.finished_at is not None
     assert ModelVersion.objects.get().status == ModelVersion.Status.ACTIVE
     assert {path.name for path in (folders / "models").iterdir()} == {trained.artifact}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), Status.CANCELLED), (SystemExit(1), Status.FAILED)])
+def test_a_training_whose_process_is_stopped_does_not_stay_running(error: BaseException, status: str) -> None:
+    with pytest.raises(type(error)), record_training_run(started_at=NOON):
+        raise error
+    run = EvaluationRun.objects.get()
+    assert run.status == status
+    assert run.finished_at is not None
 
 
 def test_a_finished_training_cannot_be_cancelled(trained: ModelVersion) -> None:
