@@ -4,16 +4,20 @@ import os
 import shutil
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.foundation.database.valkey_address import open_valkey
+from customers.warehouse.parquet_files import get_warehouse_root
 
 TIMEOUT_SECONDS = 2.0
 SELECT_STATE = """
@@ -89,12 +93,22 @@ class DiskState:
         return self.free / self.total if self.total else 0.0
 
 
+def list_data_folders() -> list[Path]:
+    """Return the folders that can be on disks of their own, with the warehouse and the backups."""
+    folders = [settings.VAR_DIR, settings.MODELS_DIR, settings.EXPORTS_DIR]
+    with suppress(ImproperlyConfigured):  # the warehouse is not on this machine
+        folders.append(get_warehouse_root().absolute())
+    if settings.BACKUP_DIR:
+        folders.append(Path(settings.BACKUP_DIR).absolute())
+    return folders
+
+
 def list_disks() -> list[DiskState]:
     """Return the file systems with our data, each once."""
     disks: dict[int, DiskState] = {}
-    for path in (settings.VAR_DIR, settings.MODELS_DIR, settings.EXPORTS_DIR):
-        folder = path if path.exists() else path.parent
+    for path in list_data_folders():
         try:
+            folder = next(parent for parent in (path, *path.parents) if parent.exists())
             device = os.stat(folder).st_dev
             usage = shutil.disk_usage(folder)
         except OSError:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from config.backup.erasure_ledger import remember_folder
 from config.foundation.keys.key_ids import make_field_key
 from config.jobs.models import ScheduledRun
+from config.monitoring import server_state
 from config.monitoring.doctor import data_checks, database_checks, machine_checks, network_checks, process_checks
 from config.monitoring.doctor.base import DoctorCheck, Verdict, list_checks
 from config.monitoring.doctor.running import run_safely
@@ -79,6 +80,15 @@ def test_problems_of_the_machine_are_found(settings: Any, tmp_path: Any, monkeyp
     assert ("error", "DEBUG is on: errors show the source and the settings") in find(machine_checks.check_settings)
     assert [verdict for verdict, _text in find(machine_checks.check_fonts)] == ["error"]
     assert [verdict for verdict, _text in find(machine_checks.check_static_files)] == ["warning"]
+
+
+def test_disks_of_the_warehouse_and_of_backups_are_checked(settings: Any, tmp_path: Any) -> None:
+    settings.WAREHOUSE_URL, settings.BACKUP_DIR = str(tmp_path / "warehouse" / "new"), str(tmp_path / "backups")
+    assert server_state.list_data_folders()[-2:] == [tmp_path / "warehouse" / "new", tmp_path / "backups"]
+    settings.VAR_DIR = settings.MODELS_DIR = settings.EXPORTS_DIR = tmp_path / "not" / "there"
+    assert [disk.path for disk in server_state.list_disks()] == [str(tmp_path)]  # one file system
+    settings.WAREHOUSE_URL, settings.BACKUP_DIR = "s3://bucket", ""
+    assert server_state.list_data_folders() == [tmp_path / "not" / "there"] * 3
 
 
 def test_the_file_store_is_written_and_read(settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
