@@ -25,7 +25,7 @@ HAS_EVENTS = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("flows", "0006_canceled_orders")]
+    dependencies = [("flows", "0007_upcoming_products")]
 
     operations = [
         migrations.AddField(
