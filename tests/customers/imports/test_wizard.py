@@ -27,6 +27,7 @@ from config.schedule import find_job
 from customers.identity.models import Customer
 from customers.imports import runs, tasks
 from customers.imports.models import ImportChange, ImportRun, ImportState
+from customers.lifecycle.models import PendingRecount
 from customers.orders.imports.loading import staged_load
 from customers.orders.models import Order, OrderImport, OrderLine
 from tests.child_processes import get_test_database_url
@@ -133,8 +134,10 @@ def test_undo_removes_what_the_import_created_and_restores_what_it_changed(boss:
     run = post(boss, "start", upload("orders", text))
     assert (run.created, run.updated) == (1, 1)
     assert Order.objects.get(order_id="1").coupon == "NEW"
+    assert PendingRecount.objects.filter(pk=ada.pk).delete()[0] == 1
     run = post(boss, "undo", run)
     assert run.state == "undone"
+    assert PendingRecount.objects.filter(pk=ada.pk).exists()
     order.refresh_from_db()
     assert (order.total, order.coupon, Customer.objects.get().last_seen_at) == before
     assert OrderLine.objects.get().quantity == 1
