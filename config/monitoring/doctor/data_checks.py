@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db.models import Max
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -100,6 +101,11 @@ def check_backup() -> Iterator[Diagnosis]:
     if not status.is_configured:
         yield report_warning(
             _("no scheduled backup"), _("Set BACKUP_DIR to a folder on another disk, or back up by other means.")
+        )
+    elif status.last_at is None and not status.problem:
+        yield report_warning(
+            _("no backup in %(folder)s yet; the nightly job makes the first one") % {"folder": settings.BACKUP_DIR},
+            _("Nothing to fix. To make a backup now: manage.py backup %(folder)s") % {"folder": settings.BACKUP_DIR},
         )
     elif status.problem or status.last_at is None:
         yield report_error(status.problem, _("See why the backup job failed, or run manage.py backup."))

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django_celery_beat.models import PeriodicTask
 from psycopg import sql
 
 from config.backup import creation, database_dump, file_dump, restoring
@@ -32,12 +33,14 @@ from config.backup.erasure_ledger import (
 from config.backup.repeated_erasures import erase_again, note_erasure
 from config.backup.repository import BackupError, BackupRepository
 from config.backup.restore_mark import get_restore_mark, has_restore_changed, write_restore_mark
-from config.backup.status import read_backup_status
+from config.backup.status import BackupStatus, read_backup_status
 from config.backup.tasks import back_up
 from config.backup.verification import verify_backup
 from config.foundation.personal_data.inventory import list_unknown_names
 from config.foundation.personal_data.locations import LocationKind
 from config.foundation.progress import Progress, ignore_progress
+from config.jobs.models import ScheduledRun
+from config.schedule import sync_schedule
 from customers.identity.models import Customer
 from tests.child_processes import get_test_database_url
 from tests.makers import make_customer
@@ -392,11 +395,27 @@ def test_a_customer_who_was_erased_is_not_brought_back_by_a_backup_restored_else
     assert "may be missing" in missing
 
 
+@pytest.mark.django_db
+def test_a_missing_backup_is_a_problem_unless_the_first_one_is_not_due_yet(settings: object, tmp_path: Path) -> None:
+    settings.BACKUP_DIR = str(tmp_path / "backups")  # type: ignore[attr-defined]
+    settings.VAR_DIR = tmp_path  # type: ignore[attr-defined]
+    sync_schedule()
+    jobs = PeriodicTask.objects.filter(task="config.backup.tasks.back_up")
+    jobs.update(enabled=False)
+    assert "no backup" in read_backup_status(now=NOW).problem  # no job would make one
+    jobs.update(enabled=True)
+    assert read_backup_status(now=NOW) == BackupStatus(is_configured=True)
+    run = ScheduledRun.objects.create(task="config.backup.tasks.back_up", status="failed", started_at=NOW)
+    assert "no backup" in read_backup_status(now=NOW).problem
+    run.delete()
+    remember_folder(tmp_path / "backups", at=NOW)  # it had a backup: its disk is not mounted
+    assert "no backup" in read_backup_status(now=NOW).problem
+
+
 def test_an_old_last_backup_is_a_problem(settings: object, tmp_path: Path) -> None:
     settings.BACKUP_DIR = ""  # type: ignore[attr-defined]
     assert not read_backup_status(now=NOW).is_configured
     settings.BACKUP_DIR = str(tmp_path / "backups")  # type: ignore[attr-defined]
-    assert "no backup" in read_backup_status(now=NOW).problem
     repository = BackupRepository.create(tmp_path / "backups")
     repository.save_manifest({"name": NOW.strftime("%Y%m%dT%H%M%SZ")})
     assert read_backup_status(now=NOW + timedelta(hours=1)).problem == ""
