@@ -8,6 +8,7 @@ from typing import Self, TextIO
 from catalog.bulk_results import FieldProblem
 from config.foundation.csv_cells import CsvWriter
 from config.foundation.files.private_files import make_private_folder
+from config.foundation.files.write_errors import name_written_file
 
 
 class ErrorFile:
@@ -27,7 +28,8 @@ class ErrorFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.stream is not None:
-            self.stream.close()
+            with name_written_file(self.path):
+                self.stream.close()
 
     @property
     def exists(self) -> bool:
@@ -38,6 +40,7 @@ class ErrorFile:
             make_private_folder(self.path.parent)
             self.stream = self.path.open("w", encoding="utf-8-sig", newline="")
             CsvWriter(self.stream).write_row(["line", "field", "value", "problem", "reason"])
-        CsvWriter(self.stream).write_rows(
-            [line, problem.field, str(problem.value), problem.code, str(problem.message)] for problem in problems
-        )
+        with name_written_file(self.path):
+            CsvWriter(self.stream).write_rows(
+                [line, problem.field, str(problem.value), problem.code, str(problem.message)] for problem in problems
+            )

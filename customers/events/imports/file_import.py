@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from config.foundation.csv_cells import CsvWriter
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.files.private_files import make_private_folder
+from config.foundation.files.write_errors import name_written_file
 from customers.events.collector.event_store import StoreResult
 from customers.events.collector.ingest import ingest_items, parse_items
 from customers.events.collector.parsing import EventRow, RequestContext
@@ -358,7 +359,8 @@ class EventErrorFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._stream is not None:
-            self._stream.close()
+            with name_written_file(self.path):
+                self._stream.close()
 
     @property
     def exists(self) -> bool:
@@ -370,7 +372,8 @@ class EventErrorFile:
                 make_private_folder(self.path.parent)
                 self._stream = self.path.open("w", encoding="utf-8-sig", newline="")
                 CsvWriter(self._stream).write_row(["line", "code", "reason"])
-            CsvWriter(self._stream).write_row([problem.line, problem.code, problem.reason])
+            with name_written_file(self.path):
+                CsvWriter(self._stream).write_row([problem.line, problem.code, problem.reason])
 
 
 __all__ = ["UnknownEventFormatError", "UnreadableEventFileError", "UrlMappingError", "import_events", "import_items"]

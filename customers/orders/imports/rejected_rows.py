@@ -11,6 +11,7 @@ import numpy as np
 
 from config.foundation.csv_cells import CsvWriter
 from config.foundation.files.private_files import make_private_folder
+from config.foundation.files.write_errors import name_written_file
 from customers.orders.imports.arrow_arrays import build_integer_array
 from customers.orders.imports.column_mapping import ColumnMapping
 from customers.orders.imports.files.row_batches import ERROR_COLUMNS, OrderRows
@@ -29,7 +30,7 @@ def write_rejected_rows(*, path: Path, rows: OrderRows, mapping: ColumnMapping, 
     """
     draft = path.with_name(f"{path.name}.part")
     make_private_folder(path.parent)
-    with draft.open("w", newline="", encoding="utf-8") as file:
+    with name_written_file(draft), draft.open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
         writer.write_row([*ERROR_COLUMNS, *rows.columns])
         malformed = list(rows.malformed)  # reading the file again replaces the list
