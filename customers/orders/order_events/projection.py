@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from catalog.categories import ensure_categories
-from catalog.sku_lookup import find_products_by_sku
+from catalog.sku_lookup import find_products_by_group, find_products_by_sku
 from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.shop.profile import get_shop
 from customers.events.event_taxonomy import Meaning
@@ -430,12 +430,12 @@ def find_or_create_products(
 
 
 def find_products(cursor: Any, product_ids: Iterable[str]) -> dict[str, int]:
-    """Return the database ID of each product that is known by its ID or its SKU."""
+    """Return the database ID of each product that is known by its ID, its SKU or, as events do, by the ID of its group."""
     references = set(product_ids)
     cursor.execute(
         "SELECT product_id, id, is_draft FROM catalog_product WHERE product_id = ANY(%s)", [list(references)]
     )
     rows = cursor.fetchall()
     others = references.difference(product_id for product_id, _key, is_draft in rows if not is_draft)
-    by_sku = {reference: key for reference, (key, _product_id) in find_products_by_sku(others).items()}
-    return {product_id: key for product_id, key, _is_draft in rows} | by_sku
+    found = find_products_by_group(others) | find_products_by_sku(others)
+    return {product_id: key for product_id, key, _is_draft in rows} | {name: key for name, (key, _id) in found.items()}

@@ -276,6 +276,17 @@ def test_orders_wait_during_an_import_of_their_source_only() -> None:
 
 
 @pytest.mark.django_db
+def test_an_order_event_may_name_the_group_of_a_product() -> None:
+    """As other events do; otherwise, the sale belongs to a draft that nobody sells."""
+    make_product("tea-s", parent_id="tea", stock=0)
+    make_product("tea-l", parent_id="tea")
+    send(order("Order Completed", "A1", products=[product("tea")]))
+    process()
+    assert list(OrderLine.objects.values_list("product__product_id", flat=True)) == ["tea-l"]
+    assert not Product.objects.filter(product_id="tea").exists()
+
+
+@pytest.mark.django_db
 def test_an_order_event_may_name_a_product_by_its_sku() -> None:
     kettle, pot = make_product("kettle", sku="S-1"), make_product("pot", sku="S-2")
     make_product("lid", sku="S-2")
