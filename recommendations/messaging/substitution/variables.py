@@ -19,6 +19,7 @@ from recommendations.messaging.substitution.loyalty_fields import choose_text
 from recommendations.messaging.substitution.recipients import PERSONAL_FIELDS, PROFILE_FIELDS
 
 VARIABLE = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}")
+CURRENCY = re.compile(r"[A-Za-z]{3}")
 EXPRESSION = re.compile(r"\s*([\w][\w.\-]*)\s*((?:\|\s*\w+\s*(?::\s*(?:\"[^\"]*\"|'[^']*'|-?\d+))?\s*)*)")
 FILTER = re.compile(r"\|\s*(\w+)\s*(?::\s*(?:\"([^\"]*)\"|'([^']*)'|(-?\d+)))?\s*")
 CUSTOMER_NAMES = (
@@ -158,10 +159,20 @@ def build_getter(variable: Variable) -> Callable[[RenderContext], str]:
     def get_text(context: RenderContext) -> str:
         value = read(context)
         for apply, argument in filters:
+            if apply is _format_money and not argument:
+                argument = find_event_currency(variable.path, context)
             value = apply(value, argument, context)
         return format_value(value, context)
 
     return get_text
+
+
+def find_event_currency(path: tuple[str, ...], context: RenderContext) -> str:
+    """Return the currency beside an amount of the event, such as that of the product with the price; empty without one."""
+    if path[0] != "event":
+        return ""
+    currency = read_path(context.recipient.event, (*path[1:-1], "currency"))
+    return currency.upper() if isinstance(currency, str) and CURRENCY.fullmatch(currency) else ""
 
 
 def _build_reader(path: tuple[str, ...]) -> Callable[[RenderContext], Any]:

@@ -63,6 +63,14 @@ def test_amounts_with_more_digits_than_decimals_have_are_shown_as_they_are() -> 
     assert f"1e+30 1e+30 {'1' * 30}" in render(source, Recipient(1, event=event)).text
 
 
+def test_an_amount_of_the_event_has_the_currency_beside_it() -> None:
+    source = make_source(
+        "<mj-text>{{ event.product.price|money }} {{ event.total|money }} {{ event.product.price|money:'CHF' }}</mj-text>"
+    )
+    event = {"product": {"price": "85.00", "currency": "GBP"}, "total": "7.50", "currency": "jpy</b>"}
+    assert "£85.00 $7.50 CHF85.00" in render(source, Recipient(1, event=event)).text
+
+
 def test_times_are_shown_as_days_of_the_shop(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     source = make_source(
