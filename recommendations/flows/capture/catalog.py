@@ -20,29 +20,45 @@ MEANINGS = {
 }
 EPOCH_DAY = date(1970, 1, 1)
 
-# Customers who bought the product after showing interest are left out. If several products interest a customer, only the newest interest
-# counts, so that a sale of a whole category sends one message.
+# Customers who bought the product, or another variant of it, after showing interest are left out. A request to be notified (one click) is
+# answered once: a stay of the flow with the product ends it. If several products interest a customer, only the newest interest counts, so
+# that a sale of a whole category sends one message.
 SIGNAL_INTERESTED = """
 WITH changed AS MATERIALIZED (
     SELECT DISTINCT ON (row.product_id) row.product_id, row.occurrence, row.at, row.old_price, p.title, p.url, p.image_url,
-           p.price, p.currency, c.path
+           p.price, p.currency, p.parent_id, c.path
     FROM unnest(%(products)s::text[], %(occurrences)s::text[], %(times)s::timestamptz[], %(old_prices)s::text[])
          WITH ORDINALITY AS row (product_id, occurrence, at, old_price, position)
     JOIN catalog_product p ON p.product_id = row.product_id AND p.is_active AND COALESCE(p.published_at <= %(now)s, true)
     LEFT JOIN catalog_category c ON c.id = p.category_id
     ORDER BY row.product_id, row.position DESC
+), bought AS MATERIALIZED (
+    SELECT variant.changed_id, s.id
+    FROM (
+        SELECT product_id AS changed_id, product_id FROM changed
+        UNION
+        SELECT changed.product_id, v.product_id FROM changed JOIN catalog_product v ON v.parent_id = changed.parent_id
+        WHERE changed.parent_id <> ''
+    ) variant
+    JOIN segments_eventseries s ON s.meaning = 'purchase' AND s.about = 'product' AND s.name = variant.product_id
 ), series AS MATERIALIZED (
-    SELECT s.id, changed.product_id
+    SELECT s.id, s.meaning, changed.product_id
     FROM changed JOIN segments_eventseries s ON s.meaning = ANY(%(meanings)s) AND s.about = %(about)s
          AND s.name = CASE WHEN %(about)s = 'category' THEN changed.path ELSE changed.product_id END
 ), interested AS (
     SELECT DISTINCT ON (n.customer_id) n.customer_id, series.product_id
     FROM series JOIN segments_eventcount n ON n.series_id = series.id
     WHERE n.days[cardinality(n.days)] >= %(since)s AND NOT EXISTS (
-        SELECT FROM segments_eventseries bs JOIN segments_eventcount b ON b.series_id = bs.id AND b.customer_id = n.customer_id
-        WHERE bs.meaning = 'purchase' AND bs.about = 'product' AND bs.name = series.product_id AND %(leave_out_buyers)s
+        SELECT FROM bought JOIN segments_eventcount b ON b.series_id = bought.id AND b.customer_id = n.customer_id
+        WHERE bought.changed_id = series.product_id AND %(leave_out_buyers)s
           AND b.days[cardinality(b.days)] >= n.days[cardinality(n.days)]
-    )
+    ) AND NOT (series.meaning = %(request)s AND EXISTS (
+        SELECT FROM flows_flowentry e
+        WHERE e.flow_id = %(flow_id)s AND e.customer_id = n.customer_id AND e.status IN ('completed', 'goal')
+          AND e.event->'product'->>'product_id' = series.product_id
+          AND e.triggered_at AT TIME ZONE %(time_zone)s
+              > DATE '1970-01-01' + n.days[cardinality(n.days)] + make_interval(secs => n.counts[cardinality(n.days)][3])
+    ))
     ORDER BY n.customer_id, n.days[cardinality(n.days)] DESC, series.product_id
 )
 INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
@@ -102,6 +118,9 @@ def signal_interested(*, version: FlowVersion, graph: FlowGraph, signals: Sequen
         "since": (today - EPOCH_DAY).days - trigger["within_days"],
         "flow": str(version.flow_id),
         "now": now,
+        "flow_id": version.flow_id,
+        "request": str(Meaning.STOCK_REQUEST),
+        "time_zone": str(get_time_zone()),
     }
     with connection.cursor() as cursor:
         cursor.execute(SIGNAL_INTERESTED, parameters)

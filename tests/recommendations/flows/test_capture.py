@@ -287,6 +287,39 @@ def test_a_price_drop_starts_the_flow_of_those_who_viewed_the_product_and_did_no
     )
 
 
+def test_who_bought_another_variant_is_not_told_of_a_lower_price(now: datetime) -> None:
+    make_product("blue", price=10, parent_id="shirt")
+    make_product("red", price=10, parent_id="shirt")
+    viewer, buyer = make_customer(), make_customer()
+    view(viewer.pk, "blue", now - 2 * DAY)
+    view(buyer.pk, "blue", now - 2 * DAY)
+    view(buyer.pk, "red", now - DAY, "purchase")
+    trigger = {"kind": "catalog", "change": "price_drop", "percent": 10, "interest": ["viewed"], "within_days": 30}
+    make_live_flow(STEPS, trigger=trigger)
+    upsert_products(items=[{"product_id": "blue", "price": "8.00"}], at=now, currency="EUR")
+    assert list_entered(now) == [viewer.pk]
+
+
+def test_a_request_to_be_notified_is_answered_once(now: datetime) -> None:
+    make_product("tea", availability="out_of_stock")
+    ada = make_customer()
+    view(ada.pk, "tea", now, "stock_request")
+    stock = {"kind": "catalog", "change": "back_in_stock", "interest": ["requested"], "within_days": 30}
+    flow = make_live_flow(STEPS, trigger=stock, reentry={"rule": "always"})
+
+    def restock(at: datetime) -> int:
+        upsert_products(items=[{"product_id": "tea", "availability": "out_of_stock"}], at=at, currency="EUR")
+        upsert_products(items=[{"product_id": "tea", "availability": "in_stock"}], at=at, currency="EUR")
+        FlowSignal.objects.update(occurrence=f"{at}", at=at)  # the transaction of the test has one time
+        process_signals(now=at)
+        flow.entries.filter(status="active").update(status="completed", finished_at=at)
+        return flow.entries.count()
+
+    assert [restock(now + timedelta(minutes=minutes)) for minutes in (1, 2)] == [1, 1]
+    view(ada.pk, "tea", now + timedelta(seconds=150), "stock_request")  # asks again on the same day
+    assert [restock(now + timedelta(minutes=minutes)) for minutes in (3, 4)] == [2, 2]
+
+
 def test_back_in_stock_and_new_products_start_flows(now: datetime) -> None:
     make_product("tea", category="Drinks > Tea", availability="out_of_stock")
     waiting, fan = make_customer(), make_customer()
