@@ -1,6 +1,6 @@
 """Messages about visits of the shop: welcome, abandoned visits and carts."""
 
-from recommendations.messaging.starters.layout import EVENT_PRODUCT, NEEDED_EVENT_PRODUCT, StarterText
+from recommendations.messaging.starters.layout import NEEDED_EVENT_PRODUCT, StarterText
 from recommendations.messaging.starters.starter import Starter
 
 VISIT_STARTERS = (
@@ -74,7 +74,7 @@ VISIT_STARTERS = (
                     "We saved it for you.",
                     "Was something unclear? Reply to this email, and we will help.",
                 ),
-                before=EVENT_PRODUCT.format(button="View product"),
+                before=NEEDED_EVENT_PRODUCT.format(button="View product"),
                 products='placement="bought-together" n="3" columns="3" title="Goes well with this" button="View"',
                 reason="You are receiving this email because you added a product to your cart at {{ shop.name }}.",
             ),
@@ -86,7 +86,7 @@ VISIT_STARTERS = (
                     '{{ customer.name|default:"您好" }}，您加入购物车的商品还没有下单，我们已为您保留。',
                     "如有疑问，直接回复这封邮件即可联系我们。",
                 ),
-                before=EVENT_PRODUCT.format(button="查看商品"),
+                before=NEEDED_EVENT_PRODUCT.format(button="查看商品"),
                 products='placement="bought-together" n="3" columns="3" title="搭配购买" button="去看看"',
                 reason="您收到这封邮件，是因为您在{{ shop.name }}加购了商品。",
             ),
