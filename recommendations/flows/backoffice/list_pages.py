@@ -101,7 +101,8 @@ def build_flow_row(
         "trigger": trigger,
         "entered": figures.entered,
         "inside": figures.inside,
-        "goal_rate": figures.goal_rate,
+        # without a goal, 0% would look like a failure
+        "goal_rate": figures.goal_rate if definition.get("goal") or figures.reached_goal else None,
     }
 
 
