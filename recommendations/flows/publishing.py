@@ -80,7 +80,9 @@ def get_current(flow: Flow) -> FlowVersion | None:
 
 def get_or_create_draft(*, flow: Flow, by: User | None) -> FlowVersion:
     """Return the draft; a new one is a copy of the newest version. In the caller's transaction."""
-    if flow.status in (Flow.Status.ENDING, Flow.Status.ENDED):
+    if flow.status == Flow.Status.ENDING:
+        raise FlowStateError(_("The flow is ending: nobody enters it any more. Duplicate it to change it."))
+    if flow.status == Flow.Status.ENDED:
         raise FlowStateError(_("The flow has ended. Duplicate it to change it."))
     draft = FlowVersion.objects.select_for_update().filter(flow=flow, published_at=None).first()
     if draft is None:
