@@ -37,7 +37,10 @@ def list_source_kinds() -> Iterator[RetentionKind]:
         yield RetentionKind(
             key=f"events:{source.key}",
             label=_("Events from %(source)s") % {"source": source.name},
-            note=gettext_lazy("Events are deleted, also in the warehouse. Orders, profiles and daily figures remain."),
+            note=gettext_lazy(
+                "Events are deleted, also in the warehouse. Orders, profiles and daily figures remain; "
+                "numbers of events in profiles and segments cover only the remaining events once they are recounted."
+            ),
             default_days=730,
             preview=partial(preview_events, source.pk),
             purge=partial(purge_source_events, source.pk, source.retention_days),
