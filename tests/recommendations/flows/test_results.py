@@ -13,12 +13,14 @@ from django.urls import reverse
 
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer, Identifier
+from recommendations.flows.backoffice.list_pages import build_flow_row
+from recommendations.flows.backoffice.reference_names import ReferenceNames
 from recommendations.flows.execution.holdout import name_holdout_salt
 from recommendations.flows.execution.holdout_export import query_held_out
 from recommendations.flows.models import Flow, FlowEntry
-from recommendations.flows.publishing import publish_flow, save_draft
+from recommendations.flows.publishing import FlowStateError, create_flow, get_or_create_draft, publish_flow, save_draft
 from recommendations.flows.results import compute_flow_results
-from recommendations.flows.statistics import read_flow_figures
+from recommendations.flows.statistics import FlowFigures, read_flow_figures
 from recommendations.measurement.assignment import is_held_out
 from recommendations.measurement.models import Assignment
 from recommendations.sending.models import Delivery
@@ -172,3 +174,17 @@ def test_the_page_shows_the_groups_in_both_languages(client: Client) -> None:
     assert lines[1][0] not in ("", "ann@shop.example")
     assert lines[1][2] == "active"
     assert LogEntry.objects.filter(object_pk=str(flow.pk), additional_data__details__group="holdout").exists()
+
+
+@pytest.mark.django_db
+def test_the_list_shows_a_goal_rate_only_for_flows_with_a_goal_and_an_ending_flow_says_so() -> None:
+    figures = FlowFigures(entered=2, inside=0)
+    goal = {"kind": "event", "event": "order_placed", "where": []}
+    rows = []
+    for name, parts in (("Without", {}), ("With", {"goal": goal})):
+        flow = create_flow(name=name, definition=make_definition([], **parts))
+        rows.append(build_flow_row(flow, flow.versions.get(), figures, ReferenceNames()))
+    assert [row["goal_rate"] for row in rows] == [None, 0]
+    flow.status = "ending"
+    with pytest.raises(FlowStateError, match="is ending"):
+        get_or_create_draft(flow=flow, by=None)
