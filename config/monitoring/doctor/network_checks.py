@@ -120,7 +120,14 @@ def check_proxy() -> Iterator[Diagnosis]:
 
 
 def check_certificate() -> Iterator[Diagnosis]:
-    ends_at = find_certificate_end(settings.PUBLIC_URL)
+    try:
+        ends_at = find_certificate_end(settings.PUBLIC_URL)
+    except OSError as error:
+        yield report_error(
+            _("no valid HTTPS at %(url)s: %(error)s") % {"url": settings.PUBLIC_URL, "error": error},
+            _("Start the proxy that answers HTTPS, renew its certificate if it is not valid, or correct PUBLIC_URL."),
+        )
+        return
     if ends_at is None:
         yield report_skipped(_("PUBLIC_URL is not https"))
         return

@@ -39,7 +39,9 @@ def run_safely(check: DoctorCheck) -> list[Diagnosis]:
         text = _("could not be checked: %(error)s") % {"error": str(error).split("\n")[0]}
         if is_table_missing(error):
             return [report_error(text, "manage.py migrate")]
-        return [report_error(text, _("Start PostgreSQL and Valkey, or correct DATABASE_URL and VALKEY_URL."))]
+        if isinstance(error, Error):
+            return [report_error(text, _("Start PostgreSQL, or correct DATABASE_URL."))]
+        return [report_error(text, _("Start Valkey, or correct VALKEY_URL."))]
     except (OSError, ValueError, LookupError) as error:
         text = _("could not be checked: %(error)s") % {"error": str(error).split("\n")[0] or type(error).__name__}
         return [report_error(text, _("Fix the cause shown in the error, then run the doctor again."))]
