@@ -13,6 +13,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.checks import WARNING, run_checks
 from django.template.defaultfilters import filesizeformat
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -32,6 +33,29 @@ from customers.warehouse.parquet_files import get_warehouse_root
 MIN_PYTHON = (3, 12)
 PINNED = re.compile(r"^([A-Za-z0-9._\-]+)==([^ ;\\]+)([^\\\n]*)", re.MULTILINE)
 FEW_BYTES, FEW_SHARE = 2 * 10**9, 0.1
+# Django's checks of SECRET_KEY and DEBUG, which checks of ours report with the variable to set
+REPORTED_ELSEWHERE = frozenset({"security.W009", "security.W018"})
+# HTTPS_ONLY turns on all that these ask for; the check of the proxy reports that it is off
+HTTPS_CHECKS = frozenset({"security.W004", "security.W008", "security.W012", "security.W016"})
+# Django names its own settings, which an operator cannot set
+SETTING_FIXES: dict[str | None, tuple[str | Promise, str | Promise]] = {
+    "security.W004": (
+        gettext_lazy("HSTS is off: browsers may open the site without HTTPS"),
+        gettext_lazy("Set HSTS_SECONDS, for example to 31536000."),
+    ),
+    "security.W005": (
+        gettext_lazy("HSTS does not include subdomains"),
+        gettext_lazy("If every subdomain of the site answers HTTPS, set HSTS_INCLUDE_SUBDOMAINS=true."),
+    ),
+    "security.W021": (
+        gettext_lazy("browsers cannot add the site to their list of HTTPS sites (HSTS preload)"),
+        gettext_lazy("If the site should be on this list, set HSTS_PRELOAD=true."),
+    ),
+    "security.W020": (
+        gettext_lazy("ALLOWED_HOSTS is empty: the web server rejects every request"),
+        gettext_lazy("Set ALLOWED_HOSTS to the host names of the site, separated by commas."),
+    ),
+}
 SECRET_FILES = ("secret-key", "field-keys", "hash-key")
 MIN_SECRET = 32
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Fonts", "/Library/Fonts")
@@ -178,9 +202,18 @@ def check_secrets() -> Iterator[Diagnosis]:
 def check_settings() -> Iterator[Diagnosis]:
     """Run Django's own deployment checks; those about HTTPS only matter with a public address."""
     messages = run_checks(include_deployment_checks=settings.PUBLIC_URL.startswith("https://"))
-    found = [message for message in messages if message.level >= WARNING and not message.is_silenced()]
+    left_out = REPORTED_ELSEWHERE if settings.SECURE_SSL_REDIRECT else REPORTED_ELSEWHERE | HTTPS_CHECKS
+    found = [
+        message
+        for message in messages
+        if message.level >= WARNING and not message.is_silenced() and message.id not in left_out
+    ]
     for message in found:
-        yield report_warning(f"{message.id}: {str(message.msg).split('. ')[0]}", str(message.hint or message.msg))
+        if message.id in SETTING_FIXES:
+            text, fix = SETTING_FIXES[message.id]
+            yield report_warning(str(text), str(fix))
+        else:
+            yield report_warning(f"{message.id}: {str(message.msg).split('. ')[0]}", str(message.hint or message.msg))
     if settings.DEBUG:
         yield report_error(_("DEBUG is on: errors show the source and the settings"), _("Unset DEBUG."))
     if not found and not settings.DEBUG:

@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import redis
 from django.core.management import call_command
 from django.db import OperationalError, transaction
 from django.utils import timezone
@@ -134,6 +135,9 @@ def test_a_folder_of_backups_without_the_erasures_is_named(settings: Any, tmp_pa
     _scheduled, row = data_checks.check_backup()
     assert row.text.startswith(f"the backups in {tmp_path / 'unmounted'} cannot be reached")
     assert "--forget" in row.fix
+    sync_schedule()
+    settings.BACKUP_DIR = str(tmp_path / "new")
+    assert next(data_checks.check_backup()).verdict == Verdict.WARNING  # the first backup is not due yet
 
 
 def test_wrong_keys_are_found_by_decrypting(settings: Any) -> None:
@@ -173,6 +177,35 @@ def test_the_proxy_and_the_mail_server_are_checked(settings: Any, mail_server: M
     assert "newsletter confirmations" in text
     settings.PUBLIC_URL = "http://127.0.0.1:8000"
     assert [verdict for verdict, _text in find(network_checks.check_public_url)] == ["warning"]
+
+
+def test_https_settings_are_reported_once_and_by_the_variables_of_an_operator(settings: Any) -> None:
+    settings.PUBLIC_URL, settings.DEBUG = "https://perennial.example", False
+    settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+    settings.SECURE_HSTS_SECONDS = 0
+    assert [text for _verdict, text in find(machine_checks.check_settings) if "security.W" in text] == []
+    assert not any("HSTS" in text for _verdict, text in find(machine_checks.check_settings))
+    settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+    fixes = [row.fix for row in machine_checks.check_settings()]
+    assert "Set HSTS_SECONDS, for example to 31536000." in fixes
+
+
+def test_a_certificate_without_a_server_names_the_proxy(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(network_checks, "find_certificate_end", refuse)
+    [result] = network_checks.check_certificate()
+    assert (result.verdict, result.fix.split(",")[0]) == (Verdict.ERROR, "Start the proxy that answers HTTPS")
+
+
+def test_only_the_server_that_is_down_is_named() -> None:
+    def fail_at_valkey() -> Any:
+        raise redis.ConnectionError("connection refused")
+        yield
+
+    [result] = run_safely(DoctorCheck("x", "X", fail_at_valkey))
+    assert result.fix == "Start Valkey, or correct VALKEY_URL."
 
 
 def test_a_server_that_is_down_is_a_result_and_no_traceback() -> None:
