@@ -36,6 +36,8 @@ VALUE = r"(?:%s|\?|%\(\w+\)s|DEFAULT)"
 LISTS = re.compile(rf"\((?:\s*{VALUE}\s*,){{2,}}\s*{VALUE}\s*\)")
 ROWS = re.compile(r"\(…\)(?:, \(…\))+")
 SPACES = re.compile(r"\s+")
+# a job that waits for another one; the statement itself takes no time
+LOCK_WAIT = re.compile(r"\s*SELECT pg_advisory_(?:xact_)?lock(?:_shared)?\([^()]*\)\s*;?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,10 @@ def measure_statement(execute: Callable[..., Any], sql: Any, params: Any, many: 
     finally:
         seconds = monotonic() - started
         if seconds >= settings.SLOW_QUERY_SECONDS:
-            note_slow_statement(get_text(sql), seconds=seconds)
+            if LOCK_WAIT.fullmatch(get_text(sql)):
+                logger.info("Waited %.2f s for a lock of another job", seconds, extra={"seconds": round(seconds, 3)})
+            else:
+                note_slow_statement(get_text(sql), seconds=seconds)
 
 
 def get_text(sql: Any) -> str:

@@ -81,3 +81,14 @@ def test_only_the_statements_of_the_last_seven_days_count(valkey: redis.Redis) -
     assert "slow-statements" not in keys
     assert all(0 < valkey.ttl(key) <= KEPT_SECONDS for key in keys)
     assert list_unknown_names(LocationKind.KEY, keys) == []
+
+
+def test_a_wait_for_the_lock_of_another_job_is_no_slow_statement(
+    valkey: redis.Redis, settings: Any, caplog: pytest.LogCaptureFixture, db: None
+) -> None:
+    settings.SLOW_QUERY_SECONDS = 1e-9
+    measure_connection(sender=None, connection=connection)
+    with caplog.at_level(logging.INFO, logger="config.monitoring.slow_statements"), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [1])
+    assert "for a lock of another job" in caplog.text
+    assert "Slow statement" not in caplog.text
