@@ -38,8 +38,9 @@ def list_source_kinds() -> Iterator[RetentionKind]:
             key=f"events:{source.key}",
             label=_("Events from %(source)s") % {"source": source.name},
             note=gettext_lazy(
-                "Events are deleted, also in the warehouse. Orders, profiles and daily figures remain; "
-                "numbers of events in profiles and segments cover only the remaining events once they are recounted."
+                "Counted from the day on which an event is received, for imported events from the day of the import. Events are deleted, "
+                "also in the warehouse. Orders, profiles and daily figures remain; numbers of events in profiles and segments cover only "
+                "the remaining events once they are recounted."
             ),
             default_days=730,
             preview=partial(preview_events, source.pk),

@@ -9,6 +9,7 @@ from config.foundation.database.partitions import ensure_partitions, list_partit
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, EventReceipt, Outbox, Source
 from customers.events.retention import purge_events, purge_receipts, purge_rejected_events
+from customers.events.stored_data.retention_kinds import list_source_kinds
 from tests.customers.events.client import build_rejected_item, build_rows
 from tests.makers import NOON, make_source
 
@@ -90,3 +91,12 @@ def test_short_retention_of_one_source_does_not_affect_others() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM events_event_default")
         assert cursor.fetchone()[0] == 1
+
+
+def test_the_period_of_an_imported_event_starts_on_the_day_of_the_import() -> None:
+    source = make_source("archive", retention_days=10)
+    record("imported", source, SPRING)
+    Event.objects.update(occurred_at=SPRING - timedelta(days=400))
+    assert purge_events(as_of=SPRING + timedelta(days=5))[1] == 0
+    [kind] = list_source_kinds()
+    assert "for imported events from the day of the import" in str(kind.note)
