@@ -163,7 +163,7 @@ def _format(number: Decimal) -> str:
 def read_chinese_number(text: str) -> Decimal:
     """Return the value of a numeral such as 一百二十, 两千三 (2,300), 1.5万 or 3千5 (3,500).
 
-    A digit at the end, without 零 before it, counts tenths of the unit before it: 一百五 is 150 and 一百零五 is 105.
+    A digit at the end, without 零 before it, belongs to the next lower unit: 一百五 is 150 and 一百零五 is 105.
     """
     total = section = Decimal(0)
     digit: Decimal | None = None
