@@ -109,13 +109,10 @@ def build_scanned_row(
     )
     texts = texts if is_ascii else decode_texts(texts)
     user_id, anonymous_id, name, message_id, session_id, product_id, recommendation_id = texts
-    ids = (user_id, anonymous_id, message_id, product_id)
-    if ids != tuple(map(str.strip, ids)):
+    if not has_ordinary_ids(user_id, anonymous_id, context):
+        return None
+    if message_id != message_id.strip() or product_id != product_id.strip():
         return None  # the parser removes the white space
-    if user_id and (context.token_key is not None or is_blocked_id(user_id)):
-        return None
-    if is_blocked_id(anonymous_id) if anonymous_id else not user_id:
-        return None
     if browser_end and recognize_user_agent(text[browser:browser_end][:MAX_USER_AGENT]) is not None:
         return None
     denied = granted = NO_PURPOSES
@@ -159,6 +156,15 @@ def build_scanned_row(
     )
     consent_level = choose_consent_level(granted, is_account=is_order and context.is_trusted)
     return EventRow(index, stored, body[item:item_end], context, recent_meaning, "", True, warning, 0, consent_level)
+
+
+def has_ordinary_ids(user_id: str, anonymous_id: str, context: RequestContext) -> bool:
+    """Return whether the parser would take the IDs as they are: it removes white space, checks user tokens, and refuses blocked IDs."""
+    if user_id != user_id.strip() or anonymous_id != anonymous_id.strip():
+        return False
+    if user_id and (context.token_key is not None or is_blocked_id(user_id)):
+        return False
+    return not is_blocked_id(anonymous_id) if anonymous_id else bool(user_id)
 
 
 def decode_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
