@@ -36,6 +36,7 @@ JOIN orders_order o ON o.customer_id = row.customer_id AND o.placed_at > row.sin
 WHERE LEAST(o.placed_at, o.created_at) <= %(now)s
 ORDER BY o.placed_at, o.id
 """.replace("{columns}", COLUMNS)
+FIND_CANCELED = "SELECT id FROM orders_order WHERE id = ANY(%s::bigint[]) AND status IN ('cancelled', 'refunded')"
 READ_PRODUCTS = """
 SELECT l.order_id, p.id FROM orders_orderline l JOIN catalog_product p ON p.id = l.product_id
 WHERE l.order_id = ANY(%s::bigint[]) AND l.quantity > 0 ORDER BY l.order_id, l.line_number
@@ -69,6 +70,20 @@ def read_order_id(signal: TakenSignal) -> int | None:
     if signal.name != ORDER_PLACED or not signal.occurrence.startswith(OCCURRENCE_PREFIX):
         return None
     return int(signal.occurrence.removeprefix(OCCURRENCE_PREFIX))
+
+
+def find_canceled(occurrences: Collection[str]) -> set[str]:
+    """Return those of the occurrences whose order was canceled or fully refunded since it started the flow."""
+    numbers = {
+        int(occurrence.removeprefix(OCCURRENCE_PREFIX))
+        for occurrence in occurrences
+        if occurrence.startswith(OCCURRENCE_PREFIX)
+    }
+    if not numbers:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_CANCELED, [format_bigint_list(numbers)])
+        return {f"{OCCURRENCE_PREFIX}{number}" for (number,) in cursor.fetchall()}
 
 
 def find_latest_moment(placed_at: datetime, *, received_at: datetime, zone: ZoneInfo) -> datetime:

@@ -29,6 +29,7 @@ from recommendations.flows.execution.signal_events import (
     find_stop,
     find_stop_moment,
     is_ended_by_orders,
+    is_removal_of_other_product,
     read_properties_of,
 )
 from recommendations.flows.execution.stays import (
@@ -340,6 +341,9 @@ class SignalReaction:
         assert signal.customer_id is not None
         for version_id in awaiting:
             graph = self.listening.graphs[version_id]
+            stays = [stay for stay in self.active[signal.customer_id].values() if stay.version_id == version_id]
+            if any(is_removal_of_other_product(stay.event, signal) for stay in stays):
+                continue
             if status := find_stop(graph, signal):
                 self.stopped.append((version_id, signal.customer_id, find_stop_moment(graph, signal), status))
 
@@ -348,7 +352,7 @@ class SignalReaction:
         graph = self.listening.graphs[stay.version_id]
         if find_stop_moment(graph, signal) < stay.triggered_at:
             return  # a late event from before the trigger
-        if status := find_stop(graph, signal):
+        if (status := find_stop(graph, signal)) and not is_removal_of_other_product(stay.event, signal):
             stay.finish(status, at=self.now, counts=self.counts)
             del self.active[stay.customer_id][stay.flow_id]
             self.note_change(stay)

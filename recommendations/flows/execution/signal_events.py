@@ -106,6 +106,13 @@ def is_ended_by_orders(graph: FlowGraph) -> bool:
     return any(normalize_event(part["event"]) == ORDER_PLACED for _status, part in graph.list_stop_events())
 
 
+def is_removal_of_other_product(event: Mapping[str, Any], signal: TakenSignal) -> bool:
+    """Return whether a product was removed from the cart that is not the one of a stay, so that the stay goes on."""
+    product = event.get("product")
+    about = product.get("product_id") if isinstance(product, dict) else None
+    return signal.name == Meaning.CART_REMOVAL and bool(signal.product_id) and about not in (None, signal.product_id)
+
+
 def find_stop(graph: FlowGraph, signal: TakenSignal) -> str:
     """Return the status to which an event leads as the goal or an exit of a flow; empty if it is neither."""
     properties = read_properties_of(signal)

@@ -27,7 +27,9 @@ type StepCounts = Counter[tuple[int, str, str]]
 # a step run: entry, version, step, outcome
 type PassedStep = tuple[int, int, str, str]
 
-COLUMNS = "id, flow_id, version_id, customer_id, triggered_at, event::text, step_key, is_waiting, outcome, due_at"
+COLUMNS = (
+    "id, flow_id, version_id, customer_id, triggered_at, event::text, step_key, is_waiting, outcome, due_at, occurrence"
+)
 INSERT_STAYS = """
 INSERT INTO flows_flowentry (flow_id, version_id, customer_id, occurrence, event, triggered_at, entered_at, status, step_key, is_waiting,
                              outcome, due_at, finished_at)
@@ -106,10 +108,23 @@ def build_stay(
     is_waiting: bool,
     outcome: str,
     due_at: datetime,
+    occurrence: str,
 ) -> Stay:
     """Return the stay of a row with ``COLUMNS``."""
     parsed = msgspec.json.decode(event)
-    return Stay(pk, flow_id, version_id, customer_id, triggered_at, parsed, step_key, is_waiting, outcome, due_at)
+    return Stay(
+        pk,
+        flow_id,
+        version_id,
+        customer_id,
+        triggered_at,
+        parsed,
+        step_key,
+        is_waiting,
+        outcome,
+        due_at,
+        occurrence=occurrence,
+    )
 
 
 def insert_stays(stays: Sequence[Stay], *, now: datetime) -> None:

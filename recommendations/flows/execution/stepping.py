@@ -8,7 +8,7 @@ Any number of processes may do this at the same time.
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 
 from recommendations.flows.execution.actions import run_action
+from recommendations.flows.execution.order_signals import find_canceled
 from recommendations.flows.execution.people import FlowPerson, find_best_hour, read_people, select_matching
 from recommendations.flows.execution.published_graphs import load_graphs
 from recommendations.flows.execution.stays import (
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK_SIZE = 2_000
 ERASED = FlowEntry.Status.ERASED.value
+EXITED = FlowEntry.Status.EXITED.value
 
 FIND_DUE_STEPS = """
 SELECT row.version_id, row.step_key FROM unnest(%(versions)s::bigint[], %(keys)s::text[]) AS row (version_id, step_key)
@@ -171,7 +173,7 @@ class FlowChunk:
         add_counts(self.counts)
 
     def remove_stopped(self, stays: Sequence[Stay]) -> list[Stay]:
-        """End the stays of erased customers and of those who match the condition of the goal or of an exit."""
+        """End the stays of erased customers, of canceled orders, and of those who match the condition of the goal or of an exit."""
         remaining = []
         for stay in stays:
             if stay.customer_id in self.people:
@@ -179,14 +181,22 @@ class FlowChunk:
             else:
                 stay.event = {}
                 stay.finish(ERASED, at=self.now, counts=self.counts)
+        canceled = find_canceled({stay.occurrence for stay in remaining})
+        remaining = self.stop(
+            remaining, {stay.customer_id for stay in remaining if stay.occurrence in canceled}, EXITED
+        )
         for status, condition in self.graph.list_stop_conditions():
             matching = select_matching(condition, [stay.customer_id for stay in remaining], as_of=self.now)
-            for stay in remaining:
-                if stay.customer_id in matching:
-                    stay.finish(status, at=self.now, counts=self.counts)
-                    self.stopped.append((stay.version_id, stay.customer_id, self.now, status))
-            remaining = [stay for stay in remaining if stay.customer_id not in matching]
+            remaining = self.stop(remaining, matching, status)
         return remaining
+
+    def stop(self, stays: Sequence[Stay], customer_ids: Collection[int], status: str) -> list[Stay]:
+        """End the stays of these customers; return the other stays."""
+        for stay in stays:
+            if stay.customer_id in customer_ids:
+                stay.finish(status, at=self.now, counts=self.counts)
+                self.stopped.append((stay.version_id, stay.customer_id, self.now, status))
+        return [stay for stay in stays if stay.customer_id not in customer_ids]
 
     def execute(self, step: FlowStep, group: list[Stay]) -> None:
         """Execute one step for all who are at it."""

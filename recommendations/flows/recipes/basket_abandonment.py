@@ -23,7 +23,7 @@ RECIPE = FlowRecipe(
         {"kind": "event", "event": "Product Added", "where": []},
         [wait("pause", hours=answers["hours"]), message("reminder", "basket-abandonment"), wait_for_result(3)],
         reentry={"rule": "after", "days": 7},
-        # the removed product may be the one of the message, which says that it is in the cart
+        # the removal of another product does not end the stay, see execution.signal_events
         exits=[{"kind": "event", "event": "Product Removed", "where": []}],
     ),
 )

@@ -115,6 +115,19 @@ def test_the_products_of_an_order_are_in_the_messages_that_it_starts(now: dateti
     assert (event["product"]["title"], event["order_id"]) == ("Green tea", order.order_id)
 
 
+def test_a_canceled_or_refunded_order_ends_the_flow_that_it_started(now: datetime) -> None:
+    flow = make_live_flow(STEPS, trigger={"kind": "event", "event": "order_placed"})
+    canceled, refunded, kept = (make_order(make_customer(name), placed_at=now) for name in ("ada", "bob", "cy"))
+    run(now)
+    for order, status in ((canceled, "cancelled"), (refunded, "refunded"), (kept, "partly_refunded")):
+        order.status = status
+        order.save()
+    run(now + 31 * DAY)
+    statuses = dict(flow.entries.values_list("customer_id", "status"))
+    assert statuses[canceled.customer_id] == statuses[refunded.customer_id] == "exited"
+    assert statuses[kept.customer_id] != "exited"
+
+
 def test_an_order_before_its_cart_arrives_and_one_without_a_time_prevent_the_reminder(now: datetime) -> None:
     ordered, future, dated, other = (make_customer(name) for name in ("ada", "bob", "cy", "dee"))
     make_live_flow(STEPS, goal={"kind": "event", "event": "order_placed"})

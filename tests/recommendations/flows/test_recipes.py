@@ -16,7 +16,7 @@ from recommendations.messaging.starters.texts import STARTERS
 from recommendations.sending.models import Delivery
 from recommendations.sending.tracking.entries import TrackedEntry
 from recommendations.sending.tracking.storing import store_entries
-from tests.makers import make_customer
+from tests.makers import make_customer, make_product
 from tests.recommendations.flows.makers import NOON, list_messages, list_statuses, run, signal
 
 pytestmark = pytest.mark.django_db
@@ -89,12 +89,14 @@ def test_the_sunset_flow_tags_only_those_who_do_not_click_its_question() -> None
     assert set(tagged.values_list("pk", flat=True)) == {silent.pk, machine.pk}
 
 
-def test_the_cart_reminder_shows_the_added_product_and_ends_when_a_product_is_removed() -> None:
+def test_the_cart_reminder_shows_the_added_product_and_ends_when_it_is_removed() -> None:
     flow = create_flow_from_recipe(key="basket-abandonment", now=NOON, by=None)
     publish_flow(flow=flow, now=NOON)
     kept, removed = make_customer(), make_customer()
-    signal(kept.pk), signal(removed.pk)
-    signal(removed.pk, normalize_event("Product Removed"), at=NOON + timedelta(minutes=5))
+    make_product("tea")
+    for customer, product_id in ((kept, "cup"), (removed, "tea")):
+        signal(customer.pk, product_id="tea")
+        signal(customer.pk, normalize_event("Product Removed"), at=NOON + timedelta(minutes=5), product_id=product_id)
     run(NOON + timedelta(minutes=6))
     run(NOON + timedelta(hours=4))
     assert sorted(list_statuses(flow)) == ["active", "exited"]
