@@ -17,6 +17,7 @@ from recommendations.measurement.comparison import (
 )
 from recommendations.measurement.outcomes.counting import count_outcomes, list_amounts
 from recommendations.measurement.timeline import OPEN_ENDED, Timeline
+from recommendations.sending.models import Delivery
 from recommendations.sending.queue import FEEDBACK_COUNTS, DeliveryCounts, count_deliveries
 from recommendations.sending.tracking.recommended_sales import count_recommended_sales
 
@@ -48,7 +49,7 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
     exported = list(campaign.exports.filter(exported_at__lte=as_of).values_list("exported_at", flat=True))
     starts = sorted([*(run.started_at for run in runs), *exported])
     deliveries = sum_counts(list(count_deliveries("campaign", [run.pk for run in runs]).values()))
-    if not starts:
+    if not starts or (not exported and is_canceled_unsent(campaign, deliveries)):
         nothing = GroupComparison(as_of, ComparisonVerdict.NO_RUNS, False, None, 1.0, GroupFigures(), GroupFigures())
         return CampaignResults(as_of, 0, nothing, deliveries, {})
     window = timedelta(days=campaign.attribution_days)
@@ -67,6 +68,14 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
     )
     recommended = count_recommended_sales(DELIVERIES, {"runs": [run.pk for run in runs]}, window=window, as_of=as_of)
     return CampaignResults(as_of, len(starts), comparison, deliveries, sum_audience(runs), recommended)
+
+
+def is_canceled_unsent(campaign: Campaign, deliveries: DeliveryCounts) -> bool:
+    """Return whether a campaign was canceled before it reached anyone, so that it cannot have an effect."""
+    kept_back = sum(
+        deliveries.by_status.get(status, 0) for status in (Delivery.Status.CANCELED, Delivery.Status.SKIPPED)
+    )
+    return campaign.status == Campaign.Status.CANCELED and sum(deliveries.by_status.values()) == kept_back
 
 
 def build_timeline(

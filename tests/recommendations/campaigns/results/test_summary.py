@@ -69,6 +69,16 @@ def test_orders_in_the_window_count_for_the_group_that_chance_decided() -> None:
     assert describe_comparison(comparison, "EUR").startswith("Too few orders to tell: only 1 customer")
 
 
+def test_a_campaign_that_was_canceled_before_a_message_was_sent_has_no_result() -> None:
+    campaign = launch_with_orders()
+    Campaign.objects.update(status="canceled")
+    campaign.refresh_from_db()
+    assert compute_results(campaign, as_of=NOON + timedelta(days=30)).runs == 1, "some messages were sent"
+    update_deliveries("status = 'canceled', sent_at = NULL WHERE status = 'sent'")
+    results = compute_results(campaign, as_of=NOON + timedelta(days=30))
+    assert (results.runs, results.comparison.verdict) == (0, "no_runs")
+
+
 def test_orders_of_a_campaign_with_several_runs_are_attributed_within_the_window_after_a_click() -> None:
     campaign = launch_with_orders()
     run = CampaignRun.objects.get()
