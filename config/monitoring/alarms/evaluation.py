@@ -1,11 +1,13 @@
 """Checks all rules: opens alarms, updates them and resolves those whose problem is gone."""
 
 import logging
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import Error, transaction
+from django.db.models import Q
 
 from config.foundation.audit_log import record_action
 from config.monitoring.alarms.notifications import plan_notifications, plan_reminders
@@ -25,6 +27,7 @@ PAUSE = timedelta(minutes=5)  # after a longer time without a check, `checked_si
 REOPENING = timedelta(
     minutes=30
 )  # a problem that comes back within this time continues the alarm, without another notification
+LOCAL_ALARM_AGE = timedelta(hours=1)  # the machine may not exist any more
 RETENTION = timedelta(days=90)  # of resolved alarms
 
 
@@ -117,6 +120,8 @@ def open_alarms(rule: AlarmRule, findings: Mapping[str, AlarmFinding], *, now: d
 def resolve_missing(rule: AlarmRule, findings: Mapping[str, AlarmFinding], *, now: datetime) -> int:
     """Resolve the alarms of a rule whose problem is gone; return how many."""
     gone = Alarm.objects.filter(rule=rule.key).exclude(state=AlarmState.RESOLVED).exclude(subject__in=list(findings))
+    if rule.is_local:
+        gone = gone.filter(Q(subject__startswith=f"{platform.node()}:") | Q(seen_at__lt=now - LOCAL_ALARM_AGE))
     alarms = list(gone)
     for alarm in alarms:
         alarm.state, alarm.resolved_at = AlarmState.RESOLVED, now

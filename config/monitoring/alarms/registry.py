@@ -53,6 +53,8 @@ class AlarmRule:
         find: yields the current problems. describe: returns the message of an alarm by subject and details.
         threshold, unit: the default of the number that operators may change, and what it counts; None if there is none.
         every: the time between two checks, for checks that call other servers.
+        is_local: whether a check sees only its own machine. Subjects then begin with the name of the machine and a colon, and a check leaves
+            the alarms of other machines as they are until they have not been seen for LOCAL_ALARM_AGE.
     """
 
     key: str
@@ -63,6 +65,7 @@ class AlarmRule:
     threshold: float | None = None
     unit: str | Promise = ""
     every: timedelta = timedelta(0)
+    is_local: bool = False
 
 
 _rules: dict[str, AlarmRule] = {}

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import platform
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -303,7 +304,7 @@ def test_rules_of_data_and_servers_find_their_problem(monkeypatch: pytest.Monkey
     assert list_alarms() == {
         ("event_lag", ""),
         ("model_old", ""),
-        ("disk_full", "/data"),
+        ("disk_full", f"{platform.node()}:/data"),
         ("valkey", "memory"),
         ("database_connections", "connections"),
         ("long_transaction", ""),
@@ -317,3 +318,13 @@ def test_rules_of_data_and_servers_find_their_problem(monkeypatch: pytest.Monkey
     AlarmRuleSetting.objects.create(rule="event_lag", threshold=15)
     check_rules(now=NOON + MINUTE)
     assert ("event_lag", "") not in list_alarms()
+
+
+def test_a_machine_leaves_the_disk_alarm_of_another_machine_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    for machine, free in (("a", 5), ("b", 50)):
+        monkeypatch.setattr(servers, "list_disks", lambda free=free: [DiskState("/data", free, 100)])
+        monkeypatch.setattr(platform, "node", lambda machine=machine: machine)
+        check_rules(now=NOON)
+    assert ("disk_full", "a:/data") in list_alarms()
+    check_rules(now=NOON + 2 * HOUR)
+    assert ("disk_full", "a:/data") not in list_alarms(), "machine a has not been seen for an hour"

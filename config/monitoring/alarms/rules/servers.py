@@ -1,5 +1,6 @@
 """Alarms about the servers: disk, memory, connections, long transactions, errors, and the certificate."""
 
+import platform
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -27,7 +28,9 @@ CERTIFICATE_INTERVAL = timedelta(hours=6)
 def find_full_disks(context: AlarmContext) -> Iterator[AlarmFinding]:
     for disk in list_disks():
         if disk.free_share * 100 < context.threshold:
-            yield AlarmFinding(disk.path, {"free": disk.free, "share": round(disk.free_share, 4)})
+            yield AlarmFinding(
+                f"{platform.node()}:{disk.path}", {"free": disk.free, "share": round(disk.free_share, 4)}
+            )
 
 
 def describe_full_disk(path: str, details: Details) -> AlarmMessage:
@@ -153,6 +156,7 @@ SERVER_RULES = (
         key="disk_full",
         label=gettext_lazy("The disk is nearly full"),
         find=find_full_disks,
+        is_local=True,
         describe=describe_full_disk,
         severity=Severity.CRITICAL,
         threshold=10,
