@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from config.foundation.database.advisory_locks import exclusive_lock
 from customers.connectors.follow_ups.preparation import REPEAT_AFTER, continue_follow_ups
 from customers.connectors.models import ShopConnection, SyncRun
 from customers.connectors.sync.runs import continue_run, start_run
@@ -17,6 +18,7 @@ from customers.lifecycle.models import LifecycleRun
 from customers.orders.models import Order
 from recommendations.training.data.extract import NoTrainingDataError
 from recommendations.training.models import EvaluationRun
+from recommendations.training.runs import TRAINING_LOCK
 from tests.customers.connectors.platforms.shopify_server import ShopifyServer, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +72,9 @@ def test_profiles_and_recommendations_follow_an_import(
     assert sent == [TRAINING]
     failed.delete()
     EvaluationRun.objects.create(started_at=now + REPEAT_AFTER * 4, status="running", percent=40)
-    assert 'value="40"' in admin_client.get(page).text
+    with exclusive_lock(TRAINING_LOCK):
+        assert 'value="40"' in admin_client.get(page).text
+    assert "the process stopped before the training finished." in admin_client.get(page).text
     EvaluationRun.objects.update(status="done")
     LifecycleRun.objects.update(status="running")
     text = admin_client.get(page).text

@@ -56,7 +56,7 @@ def test_the_product_of_the_event_has_the_data_of_the_catalog_when_the_message_i
     make_product("kettle", title="Kettle 2", price="24.90")
     chosen = choose_event_row()
     assert [(card.title, str(card.price)) for card in chosen.products["row-1"]] == [("Kettle 2", "24.90")]
-    assert "Kettle 2 costs $24.90" in chosen.event_products["text"]
+    assert "Kettle 2 costs €24.90" in chosen.event_products["text"]
 
 
 @pytest.mark.django_db
