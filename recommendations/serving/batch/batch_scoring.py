@@ -199,9 +199,8 @@ class BatchRecommender:
         rule_effects: RuleEffects | None,
     ) -> Ranking:
         """Append popular products that are new to the customer to short lists; in a new shop, those of the catalog follow."""
-        n_compared = (
-            ranking.items.shape[1] + 1
-        )  # a request looks for one more product, to see whether another page follows
+        # a request looks for one more product, to see whether another page follows
+        n_compared = ranking.items.shape[1] + 1
         use = count_usable(ranking, limits, n_compared=n_compared)
         if not len(use.find_short_lists(ranking)):
             return ranking

@@ -46,7 +46,7 @@ def log_imported_states(
 ) -> None:
     """Log the new states of created and changed orders that have a log, and derive these orders.
 
-    Orders that are as before afterwards, because their logs know better (a cancellation, a refund), are removed from ``touched_order``, and
+    Orders that the derivation leaves unchanged, for example because their log has a cancellation, are removed from ``touched_order``, and
     their entries from the log: a shop system that sends the same state again and again must not make the log longer.
     """
     cursor.execute("SELECT EXISTS (SELECT FROM orders_orderevent WHERE source_id = %s)", [source_id])
