@@ -23,6 +23,7 @@ import django
 import pytest
 import redis
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.test.utils import _TestState
 from hypothesis import settings as hypothesis_settings
 from redis.connection import Connection
 
@@ -239,7 +240,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     # Django's test environment changes some settings with the first test of the process and restores them with the last.
     if nextitem is None or IS_SET_UP not in item.session.stash:
         changed = [name for name in changed if not name.startswith("setting ")]
-    item.session.stash[IS_SET_UP] = True
+    if hasattr(_TestState, "saved_data"):  # not yet after a test that was skipped
+        item.session.stash[IS_SET_UP] = True
     if changed:
         pytest.fail(f"The test leaves changed: {', '.join(changed)}", pytrace=False)
     return result
