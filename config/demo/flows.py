@@ -65,11 +65,12 @@ UPDATE sending_delivery d SET
     claimed_at = CASE WHEN x.is_reachable THEN d.due_at END,
     sent_at = CASE WHEN x.is_reachable THEN d.due_at + interval '1 minute' END,
     delivered_at = CASE WHEN x.is_reachable THEN d.due_at + interval '2 minutes' END,
-    opened_at = CASE WHEN x.is_reachable AND x.opening < %(opened)s THEN d.due_at + x.delay * interval '30 hours' END,
+    opened_at = CASE WHEN x.is_reachable AND x.opening < %(opened)s AND x.will_open_at < %(loaded_at)s THEN x.will_open_at END,
     clicked_at = CASE WHEN x.is_reachable AND x.opening < %(opened)s * %(clicked)s
-                      THEN d.due_at + x.delay * interval '30 hours' + interval '1 minute' END
-FROM (SELECT *, has_consent AND NOT is_held_out AS is_reachable FROM (
-    SELECT d.id, c.email <> '' AND COALESCE((
+                           AND x.will_open_at + interval '1 minute' < %(loaded_at)s
+                      THEN x.will_open_at + interval '1 minute' END
+FROM (SELECT *, has_consent AND NOT is_held_out AS is_reachable, due_at + delay * interval '30 hours' AS will_open_at FROM (
+    SELECT d.id, d.due_at, c.email <> '' AND COALESCE((
                SELECT k.status FROM identity_consent k
                WHERE k.customer_id = c.id AND k.purpose = 'email' AND k.recorded_at <= d.due_at
                ORDER BY k.recorded_at DESC, k.id DESC LIMIT 1
@@ -148,6 +149,7 @@ def load_flow(demo: DemoFlow, *, loaded_at: datetime, language: str) -> None:
         "holdout_salt": settings.global_holdout_salt,
         "holdout_buckets": count_holdout_buckets(Decimal(settings.global_holdout_share)),
         "flow": flow.pk,
+        "loaded_at": loaded_at,
         "after": start,
         "language": language,
         "opened": demo.opened,
