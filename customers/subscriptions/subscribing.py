@@ -48,10 +48,7 @@ def confirm_subscription(*, token: str, now: datetime) -> Customer:
         lock_identities()
         readmit_erased_person(request, now=now)
         customer = find_or_create_customer(request, now=now)
-        latest = customer.consents.filter(purpose=Consent.Purpose.EMAIL).first()
-        if latest is not None and latest.recorded_at >= request.requested_at:
-            if latest.status == Consent.Status.WITHDRAWN:
-                raise InvalidLinkError
+        if has_later_consent(customer, request):
             return customer
         record_consent(
             customer=customer,
@@ -66,17 +63,47 @@ def confirm_subscription(*, token: str, now: datetime) -> Customer:
     return customer
 
 
+def is_confirmed(request: SubscriptionRequest) -> bool:
+    """Return whether the owner of the address is subscribed since the sign-up, so that there is nothing to confirm.
+
+    Raises:
+        InvalidLinkError: the customer has unsubscribed or was erased since.
+    """
+    email_hash = hash_email(request.email)
+    customer = find_customer(Identifier.Kind.EMAIL_HASH, email_hash)
+    if customer is not None:
+        return has_later_consent(customer, request)
+    blocked_at = find_last_block(list_keys(email_hash))
+    if blocked_at is not None and request.requested_at <= blocked_at:
+        raise InvalidLinkError
+    return False
+
+
+def has_later_consent(customer: Customer, request: SubscriptionRequest) -> bool:
+    """Return whether consent to email was given after the sign-up. Raises InvalidLinkError if it was withdrawn after it."""
+    latest = customer.consents.filter(purpose=Consent.Purpose.EMAIL).first()
+    if latest is None or latest.recorded_at < request.requested_at:
+        return False
+    if latest.status == Consent.Status.WITHDRAWN:
+        raise InvalidLinkError
+    return True
+
+
+def list_keys(email_hash: str) -> list[tuple[str, str]]:
+    """Return the identifiers by which an address is known and blocked."""
+    return [
+        (Identifier.Kind.EMAIL_HASH.value, email_hash),
+        (Identifier.Kind.ANONYMOUS_ID.value, build_event_id(email_hash)),
+    ]
+
+
 def readmit_erased_person(request: SubscriptionRequest, *, now: datetime) -> None:
     """Release the address of an erased person who has signed up again since: it is the person who asks to come back.
 
     Raises:
         InvalidLinkError: the sign-up is older than the erasure, which was the person's last word.
     """
-    email_hash = hash_email(request.email)
-    keys = [
-        (Identifier.Kind.EMAIL_HASH.value, email_hash),
-        (Identifier.Kind.ANONYMOUS_ID.value, build_event_id(email_hash)),
-    ]
+    keys = list_keys(hash_email(request.email))
     blocked_at = find_last_block(keys)
     if blocked_at is None:
         return

@@ -6,6 +6,8 @@ import msgspec
 from django.conf import settings
 from django.urls import reverse
 
+from customers.identity.merging.merge import MergeError
+from customers.identity.merging.transfers import find_present_customer
 from customers.identity.models import Customer
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt, encrypt
 
@@ -54,8 +56,12 @@ def read_token(token: str) -> PreferencesToken:
 
 
 def find_token_customer(content: PreferencesToken) -> Customer | None:
-    """Return the customer of a link; None after an erasure."""
-    return Customer.objects.filter(pk=content.customer_id, erased_at=None).first()
+    """Return the customer of a link, or the one into whom they were merged since; None after an erasure."""
+    try:
+        customer_id = find_present_customer(content.customer_id)
+    except MergeError:
+        return None
+    return Customer.objects.filter(pk=customer_id, erased_at=None).first()
 
 
 def shorten_token(token: str) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from customers.identity.consent.ledger import find_granted, record_consent
+from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Consent, ConsentDenial, ConsentSettings, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
 from customers.policy.preferences import page as preferences_page
@@ -136,6 +137,16 @@ def test_links_of_others_are_refused(client: Client) -> None:
     assert client.get(path).status_code == 410
     with pytest.raises(InvalidPreferencesLinkError):
         read_token("")
+
+
+def test_the_link_of_a_merged_customer_shows_and_saves_the_choices_of_the_kept_one(client: Client) -> None:
+    kept, merged = make_customer("anna"), make_customer("tablet")
+    make_consent(kept)
+    path = get_path(merged.pk)
+    merge_customers(pairs=[(kept.pk, merged.pk)], at=NOON, causes=["test"])
+    assert client.get(path).status_code == 200
+    assert client.post(path, {"action": "none"}).status_code == 200
+    assert kept.consents.filter(purpose="email").latest("id").status == "withdrawn"
 
 
 def test_a_consent_restores_recommendations(
