@@ -6,11 +6,13 @@ from typing import Any
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from config.foundation.number_formats import format_percent
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
-from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch
+from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, format_value
 from customers.analytics.questions.paths import GOAL_NAME
+from customers.analytics.questions.trends import TrendSeries
 from customers.events.event_labels import LABELS_BY_MEANING, get_event_label
 from customers.events.event_taxonomy import Meaning
 from customers.identity.personal_data.masking import mask_text
@@ -53,6 +55,15 @@ OPERATOR_LABELS = {
 }
 
 
+MEASURE_LABELS = {
+    "people": pgettext_lazy("measure", "people"),
+    "per_person": gettext_lazy("events per person"),
+    "sum": gettext_lazy("sum of %(property)s"),
+    "average": gettext_lazy("average of %(property)s"),
+    "quantile": gettext_lazy("median of %(property)s"),
+}
+
+
 def label_meaning(meaning: str) -> str:
     return str(LABELS_BY_MEANING[Meaning(meaning)])
 
@@ -67,6 +78,18 @@ def label_event(match: EventMatch) -> str:
     return f"{label} ({', '.join(conditions)})" if conditions else label
 
 
+def label_series(series: TrendSeries) -> str:
+    """Return what a series of a trend counts: its event, and its measure unless that is the number of events."""
+    name = label_event(series.event)
+    if series.measure not in MEASURE_LABELS:
+        return name
+    label, values = MEASURE_LABELS[series.measure], {"property": label_property(series.property)}
+    if series.measure == "quantile" and series.share != 0.5:
+        label = _("%(share)s quantile of %(property)s")
+        values["share"] = format_percent(series.share)
+    return f"{name} ({label % values})"
+
+
 def label_name(name: str) -> str:
     """Return what an event name of a source is called."""
     return label_meaning(Meaning.PURCHASE) if name == ORDER_EVENT else get_event_label(name)
@@ -78,7 +101,7 @@ def label_property(name: str) -> str:
 
 def describe_filter(condition: Any) -> str:
     value = condition.value
-    text = ", ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+    text = ", ".join(map(format_value, value if isinstance(value, tuple) else (value,)))
     return " ".join(filter(None, (label_property(condition.property), str(OPERATOR_LABELS[condition.op]), text)))
 
 

@@ -32,7 +32,7 @@ class PropertyFilter:
 
     property: str
     op: str = "eq"
-    value: str | float | tuple[str | float, ...] = ""
+    value: str | int | float | tuple[str | int | float, ...] = ""
 
     def __post_init__(self) -> None:
         check_property("property", self.property)
@@ -136,6 +136,10 @@ def _build_filter(events: ir.Table, condition: PropertyFilter, engine: Warehouse
     texts = [format_value(value) for value in values]
     if condition.op in ("contains", "not_contains"):
         holds = text.lower().contains(texts[0].lower())
+    elif condition.property in NUMBER_COLUMNS:
+        # as numbers, because engines write 5 as the text 5.0 or 5
+        numbers = [number for number in map(parse_finite, texts) if number is not None]
+        holds = events[condition.property].cast("float64").isin(numbers) if numbers else ibis.literal(False)
     else:
         holds = text.isin(texts)
     if condition.op in ("ne", "not_in", "not_contains"):
@@ -144,8 +148,18 @@ def _build_filter(events: ir.Table, condition: PropertyFilter, engine: Warehouse
 
 
 def format_value(value: str | float) -> str:
-    """Return a value as the text that it has in JSON."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """Return a value as the text that it has in JSON: whole numbers without decimals, and all digits of others."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return str(int(value) if is_whole else value)
+
+
+def parse_finite(text: str) -> float | None:
+    """Return the finite number that a text is; None for any other text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def uses_orders(*matches: EventMatch) -> bool:

@@ -103,7 +103,7 @@ class RetentionMean:
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionResult:
-    """The cohorts by start, and their means by offset."""
+    """The cohorts by start, and their means by offset. people: everyone who started; with each_time, a person can be in several cohorts."""
 
     as_of: datetime
     people: int
@@ -174,6 +174,7 @@ def run_retention(tables: AnalyticsTables, parameters: RetentionParameters) -> R
         latest = followed.group_by("customer_id", "cohort").agg(offset=followed.offset.max())
         latest = tables.fetch(latest.group_by("cohort", "offset").agg(people=latest.count()))
         revenue = tables.fetch(_build_revenue(people, tables, parameters))
+        [total] = tables.fetch(people.agg(people=people.customer_id.nunique(where=people.offset.isnull())))
     sizes = {row["cohort"]: row["people"] for row in counts if row["offset"] is None}
     grid = _Grid(sizes, parameters)
     cohorts = _build_cohorts(
@@ -185,7 +186,7 @@ def run_retention(tables: AnalyticsTables, parameters: RetentionParameters) -> R
         parameters,
     )
     return RetentionResult(
-        as_of=tables.as_of, people=sum(sizes.values()), cohorts=cohorts, means=_average_cohorts(cohorts, parameters)
+        as_of=tables.as_of, people=total["people"], cohorts=cohorts, means=_average_cohorts(cohorts, parameters)
     )
 
 

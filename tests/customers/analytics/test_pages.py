@@ -12,12 +12,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Product
-from customers.analytics.backoffice.building.drafts import change_rows
+from customers.analytics.backoffice.building.drafts import FieldErrors, change_rows, draft_filter, read_filter
 from customers.analytics.backoffice.building.vocabulary_choices import list_breakdown_options
-from customers.analytics.backoffice.event_texts import label_property
+from customers.analytics.backoffice.event_texts import label_property, label_series
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.backoffice.reports.presets import PRESETS
+from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
+from customers.analytics.questions.trends import TrendSeries
 from customers.analytics.results import compute_result
 from customers.events.models import Event
 from customers.orders.models import Order, OrderLine
@@ -337,6 +339,31 @@ def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> N
 )  # fmt: skip
 def test_an_address_that_is_not_valid_is_no_error_of_the_server(admin_client: Client, query: str) -> None:
     assert admin_client.get(f"{reverse('analytics:funnel')}?{query}").status_code in (200, 404, 422)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"property": "category", "op": "in", "value": ["Deli > Meat, ham", 'the "best"', "milk"]},
+        {"property": "value", "op": "gte", "value": 1234567.0},
+        {"property": "value", "op": "lt", "value": 0.1234567},
+        {"property": "product_id", "op": "eq", "value": "8123456789012"},
+    ],
+)
+def test_a_condition_that_is_opened_and_submitted_again_is_the_same(condition: dict[str, Any]) -> None:
+    errors = FieldErrors()
+    assert read_filter(draft_filter(condition), "filters.0", errors) == condition
+    assert not errors
+
+
+def test_series_of_the_same_event_are_named_by_what_they_count() -> None:
+    event = EventMatch(meaning="purchase")
+    series = [TrendSeries(event=event, measure=measure, property="value") for measure in ("events", "people", "sum")]
+    assert [label_series(one) for one in series] == [
+        "Order completed",
+        "Order completed (people)",
+        "Order completed (sum of value)",
+    ]
 
 
 def test_a_row_of_a_form_whose_number_has_thousands_of_digits_is_not_removed() -> None:

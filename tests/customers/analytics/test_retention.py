@@ -106,6 +106,9 @@ def test_a_person_is_in_each_cohort_in_which_they_start_again() -> None:
     result = run_retention(tables, parameters)
     assert [cohort.people for cohort in result.cohorts] == [3, 2]
     assert [cell.people for cell in result.cohorts[0].cells] == [3, 1]
+    assert result.people == len({visit.customer for visit in VISITS})
+    text = describe_retention(result, context_of(parameters))
+    assert text.startswith(f"{result.people} people started. Those who started in several periods are in several")
 
 
 def test_cohorts_of_the_first_order_return_with_revenue() -> None:

@@ -196,6 +196,25 @@ def test_products_are_viewed_added_bought_and_returned() -> None:
     assert fetch_ids(tables, select_product_people(tables, ProductParameters(**DAYS), lost)) == [2]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("product_id", 8123456789012),
+        ("product_id", 8123456789012.0),
+        ("product_id", "8123456789012"),
+        ("ratio", 0.1234567),
+        ("value", 1234567),
+    ],
+)
+def test_numbers_in_conditions_are_compared_with_all_their_digits(name: str, value: str | float) -> None:
+    properties = '{"product_id": 8123456789012, "ratio": 0.1234567}'
+    visits = [at("2026-03-28 12:00", properties=properties, value=1234567), at("2026-03-28 13:00", properties="{}")]
+    for op, wanted in (("eq", value), ("in", (value,))):
+        condition = PropertyFilter(property=name, op=op, value=wanted)
+        series = (TrendSeries(event=EventMatch(name="visit", filters=(condition,))),)
+        assert run_trends(make_tables(visits), TrendParameters(**CHANGE, series=series)).lines[0].total == 1
+
+
 class SparkOptions(Config):
     treat_nan_as_null: bool = False
 

@@ -46,6 +46,7 @@ class FilterRow:
     op: SelectField
     value: str
     has_value: bool
+    is_list: bool
     values: list[tuple[str, str]]
     error: str
 
@@ -189,6 +190,7 @@ class BuilderMaker:
             op=op_choice,
             value=get_text(condition, "value"),
             has_value=has_value,
+            is_list=op in ("in", "not_in"),
             values=values,
             error=self.errors.get(f"{prefix}.value", ""),
         )

@@ -1,6 +1,7 @@
 """What is entered in a builder, as nested values by field name: ``steps.0.filters.1.property`` is draft["steps"][0]["filters"][1]["property"]."""
 
-from collections.abc import Mapping, MutableMapping
+import csv
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from customers.analytics.expressions.matching import (
     TEXT_OPERATORS,
     EventMatch,
     check_property,
+    format_value,
 )
 from customers.analytics.expressions.parameters import ParameterError, parse_parameters
 from customers.events.event_taxonomy import Meaning
@@ -155,7 +157,7 @@ def read_filter(row: Mapping[str, Any], prefix: str, errors: FieldErrors) -> dic
     if len(text) > MAX_TEXT:
         errors.add(f"{prefix}.value", _("Enter at most %(count)s characters.") % {"count": MAX_TEXT})
     if op in ("in", "not_in"):
-        return condition | {"value": [part.strip() for part in text.split(",") if part.strip()]}
+        return condition | {"value": split_values(text)}
     if op in NUMBER_OPERATORS:
         return condition | {"value": read_number(text, f"{prefix}.value", errors)}
     return condition | {"value": text}
@@ -195,8 +197,16 @@ def draft_event(event: Mapping[str, Any] | None) -> Draft:
 
 def draft_filter(condition: Mapping[str, Any]) -> Draft:
     value = condition.get("value", "")
-    if isinstance(value, list | tuple):
-        text = ", ".join(map(str, value))
-    else:
-        text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = join_values(value) if isinstance(value, list | tuple) else format_value(value)
     return {"property": condition["property"], "op": condition.get("op", "eq"), "value": text}
+
+
+def split_values(text: str) -> list[str]:
+    """Return the values of a list that is separated by commas; values in double quotes can contain commas."""
+    return [value for part in next(csv.reader([text], skipinitialspace=True), []) if (value := part.strip())]
+
+
+def join_values(values: Iterable[str | float]) -> str:
+    """Return a list as `split_values` reads it."""
+    texts = map(format_value, values)
+    return ", ".join('"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text for text in texts)

@@ -7,6 +7,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from catalog.categories import format_path
 from catalog.models import Product
 from config.foundation.number_formats import format_count, format_full_day, join_label
 from customers.analytics.backoffice.addresses import make_question_url
@@ -89,9 +90,9 @@ def name_product_stage(parameters: Any, selection: Any, with_personal: bool) -> 
 
 
 def read_title(name: str, parameters: Any) -> str:
-    """Return the title of a product; categories are named by their path."""
+    """Return the title of a product, or the path of a category."""
     if parameters.level != "product":
-        return name
+        return format_path(name)
     return Product.objects.filter(product_id=name).values_list("title", flat=True).first() or name
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from catalog.categories import format_path
 from catalog.models import Product
 from config.foundation.charts.bars import build_bar_chart
 from config.foundation.charts.spec import ChartSpec, build_chart_table
@@ -38,10 +39,10 @@ def show_products(result: ProductResult, context: ResultContext) -> ResultView:
 
 
 def read_titles(result: ProductResult, context: ResultContext) -> Mapping[str, str]:
-    """Return the titles of the products by ID; categories are named by their path."""
-    if context.parameters.level == CATEGORY:
-        return {}
+    """Return the titles of the products by ID, or of the categories by path."""
     ids = [row.name for row in result.rows if row.name is not None]
+    if context.parameters.level == CATEGORY:
+        return {path: format_path(path) for path in ids}
     return dict(Product.objects.filter(product_id__in=ids).exclude(title="").values_list("product_id", "title"))
 
 

@@ -70,7 +70,10 @@ def describe_retention(result: RetentionResult, context: ResultContext) -> str:
     if not known:
         return _("%(count)s people started. No period after the start is over yet.") % people
     texts = describe_means(known[0], known[-1], measure, context)
-    return join_sentences([_("%(count)s people started.") % people, *texts])
+    text = _("%(count)s people started.")
+    if sum(cohort.people for cohort in result.cohorts) > result.people:
+        text = _("%(count)s people started. Those who started in several periods are in several cohorts.")
+    return join_sentences([text % people, *texts])
 
 
 def describe_means(first: RetentionMean, last: RetentionMean, measure: str, context: ResultContext) -> list[str]:

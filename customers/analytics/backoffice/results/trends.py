@@ -19,7 +19,7 @@ from config.foundation.charts.spec import (
     summarize_values,
 )
 from config.foundation.number_formats import NO_VALUE, format_change, get_reader_locale, join_label, join_sentences
-from customers.analytics.backoffice.event_texts import label_event, label_group
+from customers.analytics.backoffice.event_texts import label_group, label_series
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView, select_group
 from customers.analytics.expressions.formulas import LETTERS
 from customers.analytics.expressions.periods import PeriodUnit
@@ -52,11 +52,11 @@ def find_series(line: TrendLine) -> int | None:
 
 
 def name_line(line: TrendLine, context: ResultContext) -> str:
-    """Return the event or formula of a line, with its group."""
+    """Return the formula of a line, or its event and measure, with its group."""
     number = find_series(line)
     name = line.name
     if number is not None:
-        name = label_event(context.parameters.series[number].event)
+        name = label_series(context.parameters.series[number])
         if len(context.parameters.series) > 1:
             name = join_label(line.name, name)
     if line.group is None or context.parameters.breakdown is None:
