@@ -83,7 +83,7 @@ def label_series(series: TrendSeries) -> str:
     name = label_event(series.event)
     if series.measure not in MEASURE_LABELS:
         return name
-    label, values = MEASURE_LABELS[series.measure], {"property": label_property(series.property)}
+    label, values = str(MEASURE_LABELS[series.measure]), {"property": label_property(series.property)}
     if series.measure == "quantile" and series.share != 0.5:
         label = _("%(share)s quantile of %(property)s")
         values["share"] = format_percent(series.share)
