@@ -6,11 +6,9 @@ from typing import Any
 
 from django.db import connection
 
-from customers.lifecycle.refresh.profile_lock import PROFILE_LOCK_KEY
+from customers.lifecycle.refresh.profile_lock import share_write_lock
 from customers.lifecycle.refresh.profile_updates import recount_customers
 
-# A running refresh also writes the profiles of merged customers, so wait until it ends.
-WAIT_FOR_REFRESH = "SELECT pg_advisory_xact_lock_shared(%s)"
 DELETE_DERIVED_ROWS = (
     "DELETE FROM lifecycle_stagetransition WHERE customer_id = ANY(%s)",
     "DELETE FROM lifecycle_customerprofile WHERE customer_id = ANY(%s)",
@@ -20,13 +18,13 @@ DELETE_DERIVED_ROWS = (
 
 
 def recount_after_merge(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kwargs: Any) -> None:
-    """Delete what was derived for the merged customers and recount the kept ones.
+    """Delete what was derived for the merged customers and recount the kept ones, after a running refresh.
 
     pairs: (kept ID, merged ID).
     """
     merged_ids = [merged_id for _kept_id, merged_id in pairs]
+    share_write_lock()
     with connection.cursor() as cursor:
-        cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])
         for statement in DELETE_DERIVED_ROWS:
             cursor.execute(statement, [merged_ids])
     recount_customers(customer_ids=[kept_id for kept_id, _merged_id in pairs], as_of=at)
@@ -34,8 +32,6 @@ def recount_after_merge(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kw
 
 def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], at: datetime, **_kwargs: Any) -> None:
     """Recount both customers of each merge. merges: (kept ID, merged ID, moved rows)."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])
     recount_customers(
         customer_ids=[customer_id for kept_id, merged_id, _rows in merges for customer_id in (kept_id, merged_id)],
         as_of=at,
@@ -44,6 +40,4 @@ def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]]
 
 def recount_after_change(*, customer_ids: Sequence[int], at: datetime, **_kwargs: Any) -> None:
     """Recount the customers whose events have changed: identifiers went to another customer, or events were removed."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])
     recount_customers(customer_ids=customer_ids, as_of=at)

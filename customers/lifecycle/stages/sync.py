@@ -4,6 +4,8 @@ Only differences are written.
 The comparison is made in a kernel, not by PostgreSQL, where joining millions of rows both ways took most of a nightly refresh.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from django.db import connection
 from psycopg import sql
@@ -41,10 +43,12 @@ INSERT_NEW = sql.SQL("""
 """)
 
 
-def sync_stage_history(*, histories: OrderHistories, stage_histories: StageHistories) -> tuple[int, int]:
+def sync_stage_history(
+    *, histories: OrderHistories, stage_histories: StageHistories, merged_ids: Sequence[int]
+) -> tuple[int, int]:
     """Insert and delete the differing rows; return the number of each.
 
-    Equal rows stay untouched.
+    Equal rows stay untouched, and those of ``merged_ids``.
     """
     parts = {"stages": make_text_array(STAGES), "reasons": make_text_array(REASONS)}
     units = {
@@ -65,6 +69,8 @@ def sync_stage_history(*, histories: OrderHistories, stage_histories: StageHisto
     is_new, is_outdated = diff_stage_changes(
         start, stage_histories.at, code, *group_by_customer(customer_row, n), stored["at"], stored["code"]
     )
+    is_new &= ~np.isin(stage_histories.customer, merged_ids)
+    is_outdated &= ~np.isin(stored["customer_id"], merged_ids)
     rows = np.flatnonzero(is_new)
     rows = rows[np.lexsort((stage_histories.customer[rows], stage_histories.at[rows]))]
     with connection.cursor() as cursor:
