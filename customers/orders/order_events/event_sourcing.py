@@ -84,11 +84,11 @@ def derive_order(
     ``currency`` is the currency of events without one. ``keeps_imported_lines``: imported lines that are still valid need not be
     written again. ``product_keys``: the database IDs of the products in the log, which have the same key by their ID and by their SKU.
     """
-    log = sorted(events, key=lambda event: (event.occurred_at, EVENT_TYPES.index(event.kind), event.message_id))
+    log = sort_log(events)
     initial_events = [event for event in log if event.kind in (IMPORTED, COMPLETED)]
     if not initial_events:
         return None
-    purchases = [event for event in log if event.kind in (IMPORTED, COMPLETED, UPDATED)]
+    purchases = select_purchases(log)
     details, lines, has_imported_lines = merge_purchase_events(purchases)
     amounts = sum_amounts(details, lines)
     imported = next((number for number in reversed(range(len(log))) if log[number].kind == IMPORTED), None)
@@ -112,6 +112,15 @@ def derive_order(
         keeps_customer=buyer.keeps_customer,
         **amounts,
     )
+
+
+def sort_log(events: Iterable[LoggedOrderEvent]) -> list[LoggedOrderEvent]:
+    return sorted(events, key=lambda event: (event.occurred_at, EVENT_TYPES.index(event.kind), event.message_id))
+
+
+def select_purchases(log: Sequence[LoggedOrderEvent]) -> list[LoggedOrderEvent]:
+    """Return the entries that describe the purchase and its buyer."""
+    return [event for event in log if event.kind in (IMPORTED, COMPLETED, UPDATED)]
 
 
 def merge_purchase_events(

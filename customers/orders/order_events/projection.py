@@ -5,7 +5,7 @@ The order of arrival does not matter, nor do repeated events. Set-based, in the 
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ from customers.orders.order_events.event_sourcing import (
     COMPLETED,
     EVENT_TYPES,
     REFUNDED,
+    Buyer,
     DerivedOrder,
     LoggedOrderEvent,
     derive_order,
@@ -362,14 +363,16 @@ def write_orders(
     write_lines(cursor, {key: order for key, order in derived.items() if order.lines is not None}, result, at=at)
 
 
-def find_owners(cursor: Any, orders: Iterable[DerivedOrder]) -> dict[tuple[str, str], int]:
+def find_owners(cursor: Any, orders: Collection[DerivedOrder | Buyer]) -> dict[tuple[str, str], int]:
     user_ids = {order.user_id for order in orders if order.user_id}
     anonymous_ids = {order.anonymous_id for order in orders if order.anonymous_id}
     cursor.execute(SELECT_OWNERS, {"user_ids": sorted(user_ids), "anonymous_ids": sorted(anonymous_ids)})
     return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
 
 
-def find_owner(order: DerivedOrder, owners: Mapping[tuple[str, str], int], previous_owner: int | None) -> int | None:
+def find_owner(
+    order: DerivedOrder | Buyer, owners: Mapping[tuple[str, str], int], previous_owner: int | None
+) -> int | None:
     """Return the customer that the events name.
 
     Without one, an order keeps its customer. A visitor does not take an order from the customer with whom it was imported.
