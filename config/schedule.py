@@ -145,6 +145,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         ),
     ),
     ScheduledJob(
+        task="customers.orders.tasks.move_lines_of_drafts",
+        cron="30 * * * *",
+        title=_("Move order lines of drafts"),
+        description=_(
+            "Moves order lines from drafts to products that have been added to the catalog with the same SKU or group."
+        ),
+    ),
+    ScheduledJob(
         task="customers.segments.tasks.recount_moved_products",
         cron="40 * * * *",
         title=_("Count events of moved products"),
