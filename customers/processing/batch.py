@@ -26,7 +26,7 @@ from customers.processing.outbox import (
     release_events,
     replace_product_references,
 )
-from customers.processing.rejections import ProcessingRejection, reject_events
+from customers.processing.rejections import ProcessingRejection, build_return_rejections, reject_events
 from customers.processing.routing import (
     build_order_messages,
     build_review_messages,
@@ -135,10 +135,11 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
             received=(claim.low, claim.high),
         )
     with result.time_stage("rejected"):
-        rejected = reject_events(
+        rejections = [
             ProcessingRejection(events[position].id, code, reason)
             for position, code, reason in (*orders.rejected, *reviews.rejected)
-        )
+        ]
+        rejected = reject_events([*rejections, *build_return_rejections(orders.unmatched_returns)])
         revoked = [*orders.cancelled, *revoke_rejected_purchases(claim, events, orders)]
     with result.time_stage("release"):
         release_events(claim)

@@ -24,7 +24,12 @@ from customers.processing.failures import EVENT_ERRORS, AllEventsFailError, is_e
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 from customers.processing.outbox import claim_events, release_events
-from customers.processing.rejections import PROCESSING_FAILED, ProcessingRejection, reject_events
+from customers.processing.rejections import (
+    PROCESSING_FAILED,
+    ProcessingRejection,
+    build_return_rejections,
+    reject_events,
+)
 from customers.processing.totals import add_to_totals
 from customers.warehouse.append import finish_appends
 from customers.warehouse.parquet_files import WarehouseWriteError
@@ -91,6 +96,7 @@ class PipelineRun:
         with transaction.atomic():
             orders = project_orders(messages=[], at=self.at)
             update_profiles(activity={}, created=(), ordered=orders.customer_ids, as_of=self.at)
+            reject_events(build_return_rejections(orders.unmatched_returns))
         forget_purchases(orders.cancelled)
 
     @contextmanager

@@ -1,24 +1,33 @@
 """Rejects stored events that cannot be processed; they can be corrected and replayed in the back office."""
 
-from collections.abc import Iterable
-from hashlib import sha256
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from django.db import connection
 
+from customers.events.dead_letters.message_ids import build_new_message_id
 from customers.events.models import RejectedEvent
 from customers.identity.personal_data.personal_texts import hide_personal_text
+from customers.orders.order_events.projection import UnmatchedReturn
 from customers.processing.routing import unseal_properties
 
 MAX_CODE = 50
 MAX_REASON = 500
-MAX_MESSAGE_ID = 99
 PROCESSING_FAILED = "processing_failed"
+UNMATCHED_RETURN = "unmatched_return"
 
 READ_REJECTED = """
 SELECT id, source_id, message_id, type, name, user_id, anonymous_id, occurred_at, received_at, properties, context
 FROM events_event WHERE id = ANY(%s)
+"""
+
+
+FIND_EVENTS = """
+SELECT e.source_id, e.message_id, e.id
+FROM unnest(%(sources)s::bigint[], %(messages)s::text[]) AS w (source_id, message_id)
+JOIN events_eventreceipt r ON r.source_id = w.source_id AND r.message_id = w.message_id
+JOIN events_event e ON e.received_at = r.received_at AND e.source_id = w.source_id AND e.message_id = w.message_id
 """
 
 
@@ -55,6 +64,29 @@ def reject_events(rejections: Iterable[ProcessingRejection]) -> int:
     return len(events)
 
 
+def build_return_rejections(returns: Sequence[UnmatchedReturn]) -> list[ProcessingRejection]:
+    """Return the rejections of refunds, whose events may have been processed before their orders; an event that is gone has none."""
+    if not returns:
+        return []
+    columns: dict[str, Any] = {
+        "sources": [item.source_id for item in returns],
+        "messages": [item.message_id for item in returns],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_EVENTS, columns)
+        ids = {(source_id, message_id): event_id for source_id, message_id, event_id in cursor.fetchall()}
+    return [
+        ProcessingRejection(
+            ids[item.source_id, item.message_id],
+            UNMATCHED_RETURN,
+            f"{item.product_id!r} is not a product of order {item.order_id}, and the refund has no price for it, so it counts as 0; "
+            "set product_id to the ID or SKU of a product of the order, or send price or amount.",
+        )
+        for item in returns
+        if (item.source_id, item.message_id) in ids
+    ]
+
+
 def rebuild_item(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event in the form an SDK would send it."""
     properties = unseal_properties(parse_object(event["properties"]))
@@ -72,12 +104,6 @@ def rebuild_item(event: dict[str, Any]) -> dict[str, Any]:
     if call_type == "alias":
         item["previousId"] = properties.pop("previousId", None)
     return item | {"traits" if call_type in ("identify", "group") else "properties": properties}
-
-
-def build_new_message_id(message_id: str) -> str:
-    """Return a message ID for the corrected event: different events get different ones, also if theirs are too long to be extended."""
-    new_id = f"again-{message_id}"
-    return new_id if len(new_id) <= MAX_MESSAGE_ID else f"again-{sha256(message_id.encode()).hexdigest()}"
 
 
 def parse_object(text: Any) -> dict[str, Any]:

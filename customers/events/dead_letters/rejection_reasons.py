@@ -33,6 +33,9 @@ REASONS: dict[str, Promise] = {
     "too_long": gettext_lazy("The order contains an ID that is too long."),
     "unknown_currency": gettext_lazy("The currency is not valid; use an ISO 4217 code such as EUR."),
     "unknown_source": gettext_lazy("The source of this event is unknown."),
+    "unmatched_return": gettext_lazy(
+        "The refund lists a product that is not in the order, without a price or an amount; it counts as 0 until it is corrected."
+    ),
     "unverified_user_id": gettext_lazy(
         "The event has a “userId” without a valid user token, and no “anonymousId”. Send a user token or "
         "an “anonymousId”."

@@ -14,6 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from customers.events.dead_letters.message_ids import build_new_message_id
+
 IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED = "imported", "completed", "updated", "refunded", "cancelled"
 EVENT_TYPES = (IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED)
 AMOUNTS = ("subtotal", "discount", "shipping", "tax", "total", "revenue", "value")
@@ -42,7 +44,8 @@ class DerivedOrder:
     """The order that its events describe.
 
     ``lines`` is None if the imported lines are still valid. The buyer's IDs are empty if no event has them. ``keeps_customer``: an import
-    knew the customer, and no event since names a user ID.
+    knew the customer, and no event since names a user ID. ``unmatched_returns``: the message IDs of refunds with a returned product that
+    counts as 0, because it is not in the order and has no price, and the product.
     """
 
     placed_at: datetime
@@ -61,6 +64,7 @@ class DerivedOrder:
     anonymous_id: str
     guest_email_hash: str
     keeps_customer: bool
+    unmatched_returns: Mapping[str, str]
 
 
 class Buyer(NamedTuple):
@@ -94,7 +98,10 @@ def derive_order(
     imported = next((number for number in reversed(range(len(log))) if log[number].kind == IMPORTED), None)
     state = {} if imported is None else log[imported].content
     price_paid = PricePaid(lines=lines, amounts=amounts, currency=details.get("currency", currency), keys=product_keys)
-    refunded, refund_status = sum_refunds(log, imported=imported, total=amounts["total"], price_paid=price_paid)
+    refunds = select_refunds(log)
+    refunded, refund_status = sum_refunds(
+        refunds, log=log, imported=imported, total=amounts["total"], price_paid=price_paid
+    )
     buyer = find_buyer(purchases)
     is_cancelled = state.get("status") == "cancelled" or any(event.kind == CANCELLED for event in log)
     placed_at = state.get("placed_at")  # missing in entries of earlier versions, which have it as their time
@@ -110,6 +117,7 @@ def derive_order(
         anonymous_id=buyer.anonymous_id,
         guest_email_hash=buyer.guest_email_hash,
         keeps_customer=buyer.keeps_customer,
+        unmatched_returns=find_unmatched_returns(refunds, price_paid),
         **amounts,
     )
 
@@ -173,6 +181,11 @@ class PricePaid:
     def get_key(self, product_id: str) -> int | str:
         return self.keys.get(product_id, product_id)
 
+    def find_lines(self, returned: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Return the lines of a returned product."""
+        key = self.get_key(returned["product_id"])
+        return [line for line in self.lines if self.get_key(line["product_id"]) == key]
+
     def compute_paid_share(self) -> Decimal:
         """Return the share of the line totals that was paid after the discount on the order; 1 if the lines contain the discount."""
         subtotal, discount = self.amounts["subtotal"], self.amounts["discount"]
@@ -186,15 +199,28 @@ class PricePaid:
         return max(subtotal - min(discount, gap), ZERO) / subtotal
 
 
+def select_refunds(log: Sequence[LoggedOrderEvent]) -> list[LoggedOrderEvent]:
+    """Return each refund once; one that was corrected after it was reported counts as corrected."""
+    message_ids = {event.message_id for event in log}
+    refunds = [event for event in log if event.kind == REFUNDED]
+    return drop_repeated_refunds(
+        [event for event in refunds if build_new_message_id(event.message_id) not in message_ids]
+    )
+
+
 def sum_refunds(
-    log: Sequence[LoggedOrderEvent], *, imported: int | None, total: Decimal, price_paid: PricePaid
+    refunds: Sequence[LoggedOrderEvent],
+    *,
+    log: Sequence[LoggedOrderEvent],
+    imported: int | None,
+    total: Decimal,
+    price_paid: PricePaid,
 ) -> tuple[Decimal, str]:
     """Return the refunded total and the resulting order status.
 
     ``imported`` is the position of the latest import in the log. Its amount may contain the refunds before it, so the higher of the two
     counts; later refunds are added.
     """
-    refunds = drop_repeated_refunds([event for event in log if event.kind == REFUNDED])
     earlier = set() if imported is None else {event.message_id for event in log[:imported]}
     state = {} if imported is None else log[imported].content
     is_full = state.get("status") == "refunded"
@@ -236,7 +262,7 @@ def compute_refund_amount(content: Mapping[str, Any], price_paid: PricePaid) -> 
     Products are worth the price in the refund, or else the price paid. An amount in another currency than the order's cannot
     be compared and counts as 0.
     """
-    foreign = content.get("currency", price_paid.currency) != price_paid.currency
+    foreign = is_foreign(content, price_paid)
     if "amount" in content and not foreign:
         return Decimal(content["amount"])
     if "products" in content:
@@ -246,9 +272,25 @@ def compute_refund_amount(content: Mapping[str, Any], price_paid: PricePaid) -> 
     return ZERO if foreign and "amount" in content else None
 
 
+def is_foreign(content: Mapping[str, Any], price_paid: PricePaid) -> bool:
+    """Return whether a refund is in another currency than its order."""
+    return bool(content.get("currency", price_paid.currency) != price_paid.currency)
+
+
+def find_unmatched_returns(refunds: Iterable[LoggedOrderEvent], price_paid: PricePaid) -> dict[str, str]:
+    """Return the first returned product of each refund that counts as 0, because it is not in the order and has no price."""
+    return {
+        event.message_id: product["product_id"]
+        for event in refunds
+        for product in reversed(event.content.get("products", ()))
+        if ("amount" not in event.content or is_foreign(event.content, price_paid))
+        and (product["price"] is None or is_foreign(event.content, price_paid))
+        and not price_paid.find_lines(product)
+    }
+
+
 def compute_returned_value(returned: Mapping[str, Any], price_paid: PricePaid, *, foreign: bool) -> Decimal:
-    key = price_paid.get_key(returned["product_id"])
-    bought = [line for line in price_paid.lines if price_paid.get_key(line["product_id"]) == key]
+    bought = price_paid.find_lines(returned)
     bought_quantity = sum((Decimal(line["quantity"]) for line in bought), ZERO)
     paid = sum((Decimal(line["total"]) for line in bought), ZERO) * price_paid.compute_paid_share()
     returned_quantity = (

@@ -61,6 +61,12 @@ WHERE NOT e.folded
 ORDER BY s.key, e.order_id
 LIMIT %s
 """
+SELECT_WAITING_EVENTS = """
+SELECT e.source_id, e.message_id
+FROM unnest(%(sources)s::bigint[], %(messages)s::text[]) AS w (source_id, message_id)
+JOIN orders_orderevent e ON e.source_id = w.source_id AND e.message_id = w.message_id
+WHERE NOT e.folded
+"""
 SELECT_EVENTS = """
 SELECT e.source_id, e.order_id, e.kind, e.occurred_at, e.message_id, e.content, e.user_id, e.anonymous_id,
        e.guest_email_hash
@@ -148,6 +154,15 @@ class OrderMessage(NamedTuple):
     properties: Mapping[str, Any]
 
 
+class UnmatchedReturn(NamedTuple):
+    """A refund with a returned product that is not in its order and counts as 0."""
+
+    source_id: int
+    message_id: str
+    order_id: str
+    product_id: str
+
+
 class OrderKey(NamedTuple):
     source_id: int
     order_id: str
@@ -170,6 +185,7 @@ class OrderProjection:
         customer_ids: the customers whose orders changed.
         rejected: position, code and reason of each event that was rejected.
         cancelled: the purchases of the orders that are cancelled now.
+        unmatched_returns: those of new refunds, and of refunds that waited for their order.
     """
 
     created: int = 0
@@ -178,6 +194,7 @@ class OrderProjection:
     customer_ids: set[int] = field(default_factory=set)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
     cancelled: list[RevokedPurchase] = field(default_factory=list)
+    unmatched_returns: list[UnmatchedReturn] = field(default_factory=list)
 
 
 def project_orders(*, messages: Sequence[OrderMessage], at: datetime) -> OrderProjection:
@@ -246,9 +263,33 @@ def derive_orders(keys: Sequence[OrderKey], result: OrderProjection, *, at: date
         for key, order in derived.items():
             if order.status == Order.Status.CANCELLED:
                 result.cancelled += list_purchases(key, events[key])
+        result.unmatched_returns += find_new_unmatched_returns(cursor, derived, stored)
         if derived:
             write_orders(cursor, derived, stored, result, at=at)
         cursor.execute(MARK_PROJECTED, parameters)
+
+
+def find_new_unmatched_returns(
+    cursor: Any, derived: Mapping[OrderKey, DerivedOrder], stored: Mapping[OrderKey, StoredOrder]
+) -> list[UnmatchedReturn]:
+    """Return the unmatched returns that have not been reported: of new refunds, and of those that came before their order."""
+    returns = [
+        UnmatchedReturn(key.source_id, message_id, key.order_id, product_id)
+        for key, order in derived.items()
+        for message_id, product_id in order.unmatched_returns.items()
+    ]
+    if not returns:
+        return []
+    cursor.execute(
+        SELECT_WAITING_EVENTS,
+        {"sources": [item.source_id for item in returns], "messages": [item.message_id for item in returns]},
+    )
+    waiting = set(cursor.fetchall())
+    return [
+        item
+        for item in returns
+        if (item.source_id, item.message_id) in waiting or OrderKey(item.source_id, item.order_id) not in stored
+    ]
 
 
 def derive_imported_orders(keys: Sequence[OrderKey], *, at: datetime) -> None:

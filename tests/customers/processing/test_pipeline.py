@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
 from config.foundation.job_runs import INTERRUPTED_ERROR
+from customers.events.dead_letters.message_ids import build_new_message_id
 from customers.events.models import Event, Outbox, RejectedEvent, Source
 from customers.events.recent.interactions import read_recent_interactions
 from customers.identity.models import Consent, Customer, Identifier
@@ -21,7 +22,6 @@ from customers.orders.models import Order
 from customers.processing import batch, pipeline
 from customers.processing.failures import AllEventsFailError
 from customers.processing.models import ProcessingRun
-from customers.processing.rejections import build_new_message_id
 from customers.processing.stored_data.runs_retention import delete_old_runs
 from customers.processing.totals import read_totals
 from customers.segments.membership import find_segments
