@@ -1,4 +1,7 @@
-"""Recounts profiles and stage histories after merges, reverted merges and transfers of identifiers, and after events were removed."""
+"""Recounts profiles and stage histories after merges, reverted merges and transfers of identifiers, and after events were removed.
+
+Keeps a running refresh from writing profiles of customers who are deleted.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from customers.lifecycle.refresh.profile_lock import share_write_lock
+from customers.lifecycle.refresh.profile_lock import share_profile_writes
 from customers.lifecycle.refresh.profile_updates import recount_customers
 
 DELETE_DERIVED_ROWS = (
@@ -23,7 +26,7 @@ def recount_after_merge(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kw
     pairs: (kept ID, merged ID).
     """
     merged_ids = [merged_id for _kept_id, merged_id in pairs]
-    share_write_lock()
+    share_profile_writes()
     with connection.cursor() as cursor:
         for statement in DELETE_DERIVED_ROWS:
             cursor.execute(statement, [merged_ids])
@@ -36,6 +39,11 @@ def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]]
         customer_ids=[customer_id for kept_id, merged_id, _rows in merges for customer_id in (kept_id, merged_id)],
         as_of=at,
     )
+
+
+def keep_deleted_customers_out(**_kwargs: Any) -> None:
+    """Let the deletion of customers, which follows, and a running refresh not write the same rows."""
+    share_profile_writes()
 
 
 def recount_after_change(*, customer_ids: Sequence[int], at: datetime, **_kwargs: Any) -> None:

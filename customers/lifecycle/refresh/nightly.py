@@ -27,7 +27,7 @@ from customers.lifecycle.next_order.forecast import forecast_next_orders
 from customers.lifecycle.propensity.models import delete_old_arrays
 from customers.lifecycle.propensity.scoring import score_propensities
 from customers.lifecycle.refresh.incremental import find_customers_to_rescore, rescore_customers
-from customers.lifecycle.refresh.profile_lock import lock_all_profiles, lock_out_merges
+from customers.lifecycle.refresh.profile_lock import lock_all_profiles, lock_profile_writes
 from customers.lifecycle.refresh.profile_updates import forget_recounts, read_queued_recounts, recount_pending
 from customers.lifecycle.refresh.score_columns import ProfileScores, merge_scores
 from customers.lifecycle.refresh.score_consistency import reconcile_scores
@@ -73,7 +73,7 @@ def refresh_profiles(
         queued = read_queued_recounts()
         try:
             # The lock comes first: the snapshot would miss updates that are committed while it waits, and then fail on their rows.
-            with lock_all_profiles(with_merges=False), read_snapshot():
+            with lock_all_profiles(with_removals=False), read_snapshot():
                 _run_refresh(run, measure=measure, progress=progress)
                 run.status = LifecycleRun.Status.DONE
                 run.finished_at = started_at + timedelta(seconds=time.monotonic() - start)
@@ -165,9 +165,9 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     progress(4, N_STEPS)
     local_now = to_local_microseconds(as_of.astimezone(get_time_zone()))
     scores = withhold_scores(reconcile_scores(merge_scores(parts), today=local_now / DAY))
-    merged_ids = lock_out_merges()
+    removed_ids = lock_profile_writes(histories.customer.tolist())
     write_profiles(
-        histories=histories, stage_histories=stage_histories, scores=scores, as_of=as_of, merged_ids=merged_ids
+        histories=histories, stage_histories=stage_histories, scores=scores, as_of=as_of, removed_ids=removed_ids
     )
     ScoreModel.objects.bulk_create(scores.score_models)
     delete_old_arrays(
@@ -177,7 +177,7 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     timer.record("profiles")
     progress(5, N_STEPS)
     run.transitions, removed = sync_stage_history(
-        histories=histories, stage_histories=stage_histories, merged_ids=merged_ids
+        histories=histories, stage_histories=stage_histories, removed_ids=removed_ids
     )
     timer.record("transitions")
     progress(6, N_STEPS)

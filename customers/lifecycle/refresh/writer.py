@@ -25,7 +25,7 @@ INSERT_PROFILES = sql.SQL("""
     JOIN lifecycle_counters c USING (customer_id)
     JOIN lifecycle_favorites f USING (customer_id)
     LEFT JOIN lifecycle_values v USING (customer_id)
-    WHERE s.customer_id <> ALL({merged}::bigint[])
+    WHERE s.customer_id <> ALL({removed}::bigint[])
     {on_conflict}
 """)
 ON_CONFLICT_UPDATE = sql.SQL("ON CONFLICT (customer_id) DO UPDATE SET {updates}")
@@ -33,7 +33,7 @@ ON_CONFLICT_UPDATE = sql.SQL("ON CONFLICT (customer_id) DO UPDATE SET {updates}"
 DELETE_OTHER_PROFILES = sql.SQL("""
     DELETE FROM lifecycle_customerprofile p
     WHERE NOT EXISTS (SELECT FROM lifecycle_stages s WHERE s.customer_id = p.customer_id)
-      AND p.customer_id <> ALL({merged}::bigint[])
+      AND p.customer_id <> ALL({removed}::bigint[])
 """)
 
 # The sessions in the counters are those of lifecycle_activity, which `compute_counters` created.
@@ -41,12 +41,12 @@ DELETE_OUTDATED_SESSIONS = sql.SQL("""
     DELETE FROM lifecycle_countedsession s
     WHERE NOT EXISTS (
         SELECT FROM lifecycle_activity a WHERE a.customer_id = s.customer_id AND a.session_id = s.session_id
-    ) AND s.customer_id <> ALL({merged}::bigint[])
+    ) AND s.customer_id <> ALL({removed}::bigint[])
 """)
 INSERT_SESSIONS = sql.SQL("""
     INSERT INTO lifecycle_countedsession (customer_id, session_id)
     SELECT customer_id, session_id FROM lifecycle_activity
-    WHERE session_id <> '' AND customer_id <> ALL({merged}::bigint[])
+    WHERE session_id <> '' AND customer_id <> ALL({removed}::bigint[])
     ON CONFLICT DO NOTHING
 """)
 
@@ -92,13 +92,13 @@ def write_profiles(
     stage_histories: StageHistories,
     scores: ProfileScores,
     as_of: datetime,
-    merged_ids: Sequence[int],
+    removed_ids: Sequence[int],
 ) -> None:
-    """Write the profiles of all customers in ``histories`` and delete all others, except those of ``merged_ids``.
+    """Write the profiles of all customers in ``histories`` and delete all others, except those of ``removed_ids``.
 
     The counters and favorites are in the temporary tables of `compute_counters`.
     """
-    merged = sql.Literal(list(merged_ids))
+    removed = sql.Literal(list(removed_ids))
     load_temporary_table("lifecycle_stages", _make_stage_columns(histories, stage_histories))
     load_temporary_table("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
     parts = {
@@ -120,12 +120,12 @@ def write_profiles(
             statement = INSERT_PROFILES.format(
                 columns=sql.SQL(", ").join(name for name, _value in columns),
                 values=sql.SQL(", ").join(value for _name, value in columns),
-                merged=merged,
+                removed=removed,
                 on_conflict=sql.SQL("") if keys_dropped else ON_CONFLICT_UPDATE.format(updates=updates),
             )
             cursor.execute(statement)
-        for statement in (DELETE_OTHER_PROFILES, DELETE_OUTDATED_SESSIONS, INSERT_SESSIONS):
-            cursor.execute(statement.format(merged=merged))
+        for following in (DELETE_OTHER_PROFILES, DELETE_OUTDATED_SESSIONS, INSERT_SESSIONS):
+            cursor.execute(following.format(removed=removed))
 
 
 def write_stages(*, histories: OrderHistories, stage_histories: StageHistories) -> int:

@@ -44,11 +44,11 @@ INSERT_NEW = sql.SQL("""
 
 
 def sync_stage_history(
-    *, histories: OrderHistories, stage_histories: StageHistories, merged_ids: Sequence[int]
+    *, histories: OrderHistories, stage_histories: StageHistories, removed_ids: Sequence[int]
 ) -> tuple[int, int]:
     """Insert and delete the differing rows; return the number of each.
 
-    Equal rows stay untouched, and those of ``merged_ids``.
+    Equal rows stay untouched, and those of ``removed_ids``.
     """
     parts = {"stages": make_text_array(STAGES), "reasons": make_text_array(REASONS)}
     units = {
@@ -69,8 +69,8 @@ def sync_stage_history(
     is_new, is_outdated = diff_stage_changes(
         start, stage_histories.at, code, *group_by_customer(customer_row, n), stored["at"], stored["code"]
     )
-    is_new &= ~np.isin(stage_histories.customer, merged_ids)
-    is_outdated &= ~np.isin(stored["customer_id"], merged_ids)
+    is_new &= ~np.isin(stage_histories.customer, removed_ids)
+    is_outdated &= ~np.isin(stored["customer_id"], removed_ids)
     rows = np.flatnonzero(is_new)
     rows = rows[np.lexsort((stage_histories.customer[rows], stage_histories.at[rows]))]
     with connection.cursor() as cursor:

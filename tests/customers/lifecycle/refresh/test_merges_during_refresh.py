@@ -12,10 +12,11 @@ from django.db import connections
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Customer, IdentityMerge
+from customers.identity.stored_data.retention_kinds import purge_visitors
 from customers.lifecycle.models import CountedSession, CustomerProfile, LifecycleRun, PendingRecount, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.customers.processing.event_makers import NOW, process, product, send, track
-from tests.makers import make_customer, make_order, make_product
+from tests.makers import make_customer, make_identifier, make_order, make_product
 from tests.waiting import is_lock_awaited, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,3 +128,16 @@ def test_a_merge_that_is_undone_during_a_refresh_gives_both_their_own_profiles()
     after = list(CustomerProfile.objects.order_by("pk").values_list("pk", "orders", "events", "sessions", "stage"))
     assert after == before
     assert StageTransition.objects.filter(customer=merged).exists()
+
+
+def test_visitors_who_are_deleted_during_a_refresh_do_not_make_it_fail() -> None:
+    seen_at = NOW - timedelta(days=500)
+    visitor = make_customer(first_seen_at=seen_at, last_seen_at=seen_at)
+    make_identifier(visitor, "v1", kind="anonymous_id")
+    kept = make_customer("ada")
+    refresh()
+    assert CustomerProfile.objects.count() == 2
+    refresh(at_step=COMPUTED, work=lambda: finish_at_once(lambda: purge_visitors(before=NOW - timedelta(days=400))))
+    assert list(CustomerProfile.objects.values_list("customer_id", flat=True)) == [kept.pk]
+    assert not StageTransition.objects.filter(customer_id=visitor.pk).exists()
+    assert not LifecycleRun.objects.exclude(status=LifecycleRun.Status.DONE).exists()
