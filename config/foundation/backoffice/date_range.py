@@ -3,6 +3,7 @@
 Today is not over, so it is part of a preset only on pages that ask for it.
 """
 
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -95,21 +96,26 @@ def find_preset_days(preset: str, *, today: date, includes_today: bool = False) 
     return PRESETS[preset][1](today + DAY if includes_today and preset != LAST_MONTH else today)
 
 
-def go_back_a_year(day: date) -> date:
-    """Return the same day of the previous year; February 28 for February 29."""
-    return day.replace(year=day.year - 1, day=28) if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
+def go_back_months(day: date, months: int) -> date:
+    """Return the same day of an earlier month; the last day of a month for the last day, and for a day that the month does not have."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    last = monthrange(year, month + 1)[1]
+    is_last = day.day == monthrange(day.year, day.month)[1]
+    return date(year, month + 1, last if is_last else min(day.day, last))
 
 
-def find_previous_range(chosen: DayRange, *, preset: str = "") -> DayRange:
-    """Return the comparable previous range: for a month, the same days of the previous month; otherwise, as many days directly before."""
-    if preset == LAST_MONTH:
-        return make_last_month(chosen.first)
-    if preset == "this_month":
-        month = make_last_month(chosen.first)
-        return DayRange(month.first, min(month.first + (chosen.last - chosen.first), month.last))
-    if preset == "this_year":
-        return DayRange(go_back_a_year(chosen.first), go_back_a_year(chosen.last))
-    return chosen.shift(-chosen.days)
+def find_previous_range(chosen: DayRange) -> DayRange:
+    """Return the previous period, which depends on nothing but the days.
+
+    From January 1 to a later month of the year: the same days of the year before. From the first of a month otherwise: the same days of as
+    many months before, and whole months before whole months. Otherwise: as many days directly before.
+    """
+    if chosen.first.day != 1:
+        return chosen.shift(-chosen.days)
+    months = (chosen.last.year - chosen.first.year) * 12 + chosen.last.month - chosen.first.month + 1
+    if chosen.first.month == 1 and 1 < months < 12:
+        months = 12
+    return DayRange(go_back_months(chosen.first, months), go_back_months(chosen.last, months))
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ def parse_date_choice(
         )
         compare = comparison
     compared = {
-        "previous": lambda: find_previous_range(chosen, preset=preset),
+        "previous": lambda: find_previous_range(chosen),
         "year": lambda: chosen.shift(-YEAR_DAYS),
         "none": lambda: None,
     }[compare]()

@@ -5,13 +5,14 @@ Several series can be combined by a formula, split by a breakdown, compared with
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 from django.utils.translation import gettext as _
 
+from config.foundation.backoffice.date_range import DayRange, find_previous_range
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey, add_event_label
 from customers.analytics.expressions.formulas import LETTERS, compute_formula, parse_formula
 from customers.analytics.expressions.matching import EventMatch, build_number, check_property
@@ -60,7 +61,7 @@ class TrendParameters(DateRange):
     """What a trend shows.
 
     Attributes:
-        formula: such as A / B; the series are named A, B and so on. is_compared: also the period before, of equal length.
+        formula: such as A / B; the series are named A, B and so on. is_compared: also the previous period.
         rolling: the number of buckets of the rolling mean; 0 for none.
     """
 
@@ -114,11 +115,17 @@ class TrendLine:
 
 @dataclass(frozen=True, kw_only=True)
 class TrendResult:
-    """The buckets, and a line for each series (or the formula) and group."""
+    """The buckets, and a line for each series (or the formula) and group.
+
+    Attributes:
+        previous_since, previous_until: the days of the previous period; None if it isn't compared.
+    """
 
     as_of: datetime
     buckets: tuple[TrendBucket, ...]
     lines: tuple[TrendLine, ...]
+    previous_since: date | None = None
+    previous_until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -196,7 +203,13 @@ def run_trends(tables: AnalyticsTables, parameters: TrendParameters) -> TrendRes
         TrendBucket(start=start, is_complete=start >= low and end <= high)
         for start, end in (_get_bucket_bounds(number, tables, parameters) for number in numbers)
     )
-    return TrendResult(as_of=tables.as_of, buckets=buckets, lines=tuple(lines))
+    return TrendResult(
+        as_of=tables.as_of,
+        buckets=buckets,
+        lines=tuple(lines),
+        previous_since=before.since if parameters.is_compared else None,
+        previous_until=before.until if parameters.is_compared else None,
+    )
 
 
 def _find_top_labels(tables: AnalyticsTables, parameters: TrendParameters) -> list[str]:
@@ -285,19 +298,9 @@ def _read_table(
 
 
 def shift_back(parameters: TrendParameters) -> TrendParameters:
-    """Return the parameters for the same number of days before; for months, for the same days of as many months before."""
-    if parameters.interval == PeriodUnit.MONTH and parameters.since.day == 1:
-        first, last = (number_period(day, PeriodUnit.MONTH) for day in (parameters.since, parameters.until))
-        months = last - first + 1
-        since = get_period_start(first - months, PeriodUnit.MONTH)
-        until = get_period_start(last - months + 1, PeriodUnit.MONTH) - timedelta(days=1)
-        # days of a month that has not ended are not compared with a whole month
-        if parameters.until != get_period_start(last + 1, PeriodUnit.MONTH) - timedelta(days=1):
-            until = min(until, until.replace(day=1) + timedelta(days=parameters.until.day - 1))
-    else:
-        until = parameters.since - timedelta(days=1)
-        since = until - (parameters.until - parameters.since)
-    return replace(parameters, since=since, until=until)
+    """Return the parameters for the previous period, which is the same for all intervals and on all pages."""
+    before = find_previous_range(DayRange(parameters.since, parameters.until))
+    return replace(parameters, since=before.first, until=before.last)
 
 
 def list_buckets(tables: AnalyticsTables, parameters: TrendParameters) -> list[int]:

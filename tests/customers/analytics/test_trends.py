@@ -8,6 +8,9 @@ import ibis
 import pytest
 from ibis.config import Config
 
+from config.foundation.backoffice.date_range import DayRange, parse_date_choice
+from customers.analytics.backoffice.results.trends import show_trends
+from customers.analytics.backoffice.results.view import ResultContext
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
 from customers.analytics.expressions.formulas import compute_formula, parse_formula
 from customers.analytics.expressions.matching import EventMatch, PropertyFilter
@@ -102,14 +105,48 @@ def test_the_value_of_orders_in_another_currency_is_left_out() -> None:
         ("2026-02-01", "2026-02-28", ("2026-01-01", "2026-01-31")),
         ("2026-02-01", "2026-04-10", ("2025-11-01", "2026-01-10")),
         ("2026-03-02", "2026-03-31", ("2026-01-31", "2026-03-01")),
+        ("2026-01-01", "2026-01-15", ("2025-12-01", "2025-12-15")),
+        ("2026-01-01", "2026-11-26", ("2025-01-01", "2025-11-26")),
+        ("2025-01-01", "2025-02-28", ("2024-01-01", "2024-02-29")),
+        ("2026-04-01", "2026-06-30", ("2026-01-01", "2026-03-31")),
+        ("2025-01-01", "2026-03-31", ("2023-10-01", "2024-12-31")),
+        ("2026-11-04", "2026-12-01", ("2026-10-07", "2026-11-03")),
     ],
 )
-def test_days_of_a_month_are_compared_with_the_same_days_of_an_earlier_month(
+def test_the_previous_period_is_the_same_for_all_intervals_and_on_the_pages_that_choose_days(
     since: str, until: str, before: tuple[str, str]
 ) -> None:
     days = {"since": date.fromisoformat(since), "until": date.fromisoformat(until)}
-    earlier = shift_back(TrendParameters(**days, series=(make_series(),), interval=PeriodUnit.MONTH))
-    assert (earlier.since.isoformat(), earlier.until.isoformat()) == before
+    for interval in (PeriodUnit.HOUR, PeriodUnit.DAY, PeriodUnit.WEEK, PeriodUnit.MONTH):
+        if interval == PeriodUnit.HOUR and days["until"] - days["since"] > timedelta(days=80):
+            continue  # too many hours for a trend
+        earlier = shift_back(TrendParameters(**days, series=(make_series(),), interval=interval))
+        assert (earlier.since.isoformat(), earlier.until.isoformat()) == before
+    choice = parse_date_choice({"since": since, "until": until}, today=date(2026, 12, 2))
+    assert choice.compared == DayRange(*map(date.fromisoformat, before))
+
+
+def test_a_whole_month_by_day_is_compared_with_the_whole_month_before() -> None:
+    visits = [at("2026-01-31 12:00"), at("2026-02-01 12:00"), at("2026-02-28 12:00"), at("2026-03-31 12:00")]
+    parameters = TrendParameters(
+        since=date(2026, 3, 1), until=date(2026, 3, 31), series=(make_series(),), is_compared=True
+    )
+    for interval in (PeriodUnit.DAY, PeriodUnit.MONTH):
+        result = run_trends(make_tables(visits), replace(parameters, interval=interval))
+        assert (result.lines[0].total, result.lines[0].previous_total) == (1, 2)
+        assert (result.previous_since, result.previous_until) == (date(2026, 2, 1), date(2026, 2, 28))
+    uncompared = run_trends(make_tables(visits), replace(parameters, is_compared=False))
+    assert (uncompared.previous_since, uncompared.previous_until) == (None, None)
+
+
+def test_the_page_says_with_which_days_a_trend_is_compared() -> None:
+    parameters = TrendParameters(
+        since=date(2026, 3, 1), until=date(2026, 3, 31), series=(make_series(),), is_compared=True
+    )
+    visits = [at("2026-02-01 12:00"), at("2026-02-28 12:00"), at("2026-03-31 12:00")]
+    result = run_trends(make_tables(visits), parameters)
+    context = ResultContext("trends", parameters, {}, START)
+    assert "The previous period is Feb 1, 2026 – Feb 28, 2026." in show_trends(result, context).charts[0].note
 
 
 def test_without_events_there_are_no_events_per_person() -> None:

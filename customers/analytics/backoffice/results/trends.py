@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -33,6 +34,9 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 def show_trends(result: TrendResult, context: ResultContext) -> ResultView:
     """Return the lines over time."""
     notes = []
+    if result.previous_since is not None and result.previous_until is not None:
+        first, last = date_format(result.previous_since), date_format(result.previous_until)
+        notes.append(_("The previous period is %(first)s – %(last)s.") % {"first": first, "last": last})
     if result.buckets and not result.buckets[-1].is_complete:
         notes.append(_("The last period is not over or is incomplete."))
     if any(find_series(line) is not None for line in result.lines):

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.utils import timezone
 
-from config.foundation.backoffice.date_range import DayRange, parse_date_choice
+from config.foundation.backoffice.date_range import PRESETS, DayRange, parse_date_choice
 
 TODAY = date(2026, 11, 27)
 
@@ -58,7 +58,7 @@ def test_presets_can_include_today_and_the_last_month_is_the_one_before_today(
 def test_the_first_day_of_a_month_has_the_month_before_as_this_month() -> None:
     choice = parse_date_choice({"range": "this_month"}, today=date(2026, 3, 1))
     assert choice.range == DayRange(date(2026, 2, 1), date(2026, 2, 28))
-    assert choice.compared == DayRange(date(2026, 1, 1), date(2026, 1, 28))
+    assert choice.compared == DayRange(date(2026, 1, 1), date(2026, 1, 31))
 
 
 def test_a_long_month_is_compared_with_the_whole_shorter_month_before() -> None:
@@ -70,6 +70,14 @@ def test_a_long_month_is_compared_with_the_whole_shorter_month_before() -> None:
 def test_a_leap_day_is_compared_with_the_28th() -> None:
     choice = parse_date_choice({"range": "this_year"}, today=date(2028, 3, 1))
     assert choice.compared == DayRange(date(2027, 1, 1), date(2027, 2, 28))
+
+
+def test_a_preset_and_the_same_days_chosen_by_hand_are_compared_with_the_same_days() -> None:
+    for today in (date(2026, 1, 20), date(2026, 3, 1), TODAY, date(2026, 12, 1)):
+        for preset in PRESETS:
+            choice = parse_date_choice({"range": preset}, today=today)
+            days = {"since": choice.range.first.isoformat(), "until": choice.range.last.isoformat()}
+            assert parse_date_choice(days, today=today).compared == choice.compared
 
 
 def test_a_year_before_has_the_same_weekdays() -> None:
