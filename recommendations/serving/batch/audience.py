@@ -27,6 +27,7 @@ from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.pair_support.support import MIN_PEOPLE
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.batch.customer_blocks import build_histories
+from recommendations.serving.state.compiled_blends import select_placement_blend
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.model import PURCHASE, ServingModel
 
@@ -69,7 +70,8 @@ WHERE c.erased_at IS NULL
 ORDER BY ranked.position
 """
 
-type CacheKey = tuple[int, str, int]  # number of the serving state, purchased_products of for-you, row of the product
+# number of the serving state, purchased_products and weights of for-you, row of the product
+type CacheKey = tuple[int, str, tuple[tuple[str, float], ...], int]
 type Numbers = npt.NDArray[np.float32]
 
 
@@ -158,7 +160,8 @@ _cache = AudienceCache()
 
 
 def get_ranked_users(state: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
-    key = (state.number, state.placements[FOR_YOU].purchased_products, row)
+    config = state.placements[FOR_YOU]
+    key = (state.number, config.purchased_products, tuple(sorted(config.weights.items())), row)
     ranked = _cache.get(key)
     if ranked is None:
         ranked = rank_users(state, model, row, now=now)
@@ -168,10 +171,12 @@ def get_ranked_users(state: ServingState, model: ServingModel, row: int, *, now:
 
 def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
     """Rank all users of the model by their score for one product, in blocks."""
+    blend = select_placement_blend(FOR_YOU, model=model, placements=state.placements)
+    assert blend is not None, "for-you always has the ensemble of the model"
     shares = {
         name: share
-        for name, share in model.blend.compute_shares().items()
-        if share and not isinstance(model.blend.components_[name], Popularity)
+        for name, share in blend.compute_shares().items()
+        if share and not isinstance(blend.components_[name], Popularity)
     }
     hidden_kinds = state.placements[FOR_YOU].get_hidden_kinds(model)
     n = max(model.n_trained, len(model.refreshed.indptr) - 1 if model.refreshed is not None else 0)
@@ -188,7 +193,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         times_bought += np.bincount(orders[0].astype(np.int64), minlength=n)
         is_excluded[owners[is_product & find_hidden_interactions(hidden_kinds, block)]] = True
         for component, name in enumerate(shares):
-            item_scores[component, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
+            item_scores[component, users] = np.maximum(blend.components_[name].score_item(block, row), 0)
     # each component relative to its largest score, weighted by its share; a component without any score adds 0
     parts = np.array([*shares.values()], np.float32)[:, None] * item_scores
     largest = item_scores.max(axis=1, initial=0, keepdims=True)
@@ -203,7 +208,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
     sources = [names[component] for component in parts[:, best].argmax(axis=0).tolist()] if len(best) else []
     is_bought = int((times_bought > 0).sum()) >= MIN_PEOPLE
     codes = [
-        choose_reason_code(model.blend.components_[name], times, is_bought=is_bought)
+        choose_reason_code(blend.components_[name], times, is_bought=is_bought)
         for name, times in zip(sources, times_bought[best].tolist(), strict=True)
     ]
     return RankedUsers(best, scores[best], codes, dismissed)

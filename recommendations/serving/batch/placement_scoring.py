@@ -10,11 +10,11 @@ from recommendations.engine.algorithms.ensembles.weighted_ensemble import Weight
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.linear_algebra.sparse import make_csr
-from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, PLACEMENTS
+from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW
 from recommendations.serving.batch.customer_blocks import BlockState, select_histories
 from recommendations.serving.pipeline.context import COLD_START
 from recommendations.serving.pipeline.scoring import score_by_rank
-from recommendations.serving.state.compiled_blends import select_components
+from recommendations.serving.state.compiled_blends import select_components, select_placement_blend
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import PURCHASE, ServingModel
 
@@ -39,6 +39,7 @@ class PlacementScorer:
         self.state, self.model = state, model
         self.n_items = len(model.items)
         self._static_scores: dict[str, Values] = {}
+        self._blends: dict[str, WeightedEnsemble | None] = {}
 
     def score(self, placement: str, block: BlockState, rows: npt.NDArray[np.int64]) -> list[PlacementScores]:
         """Return the scores of those customers among ``rows`` that the placement has scores for."""
@@ -76,23 +77,25 @@ class PlacementScorer:
 
         A customer without a purchase whose only scores come from popularity gets the scores of the ensemble for visits.
         """
-        visit = self.model.visit_blend
+        blend, visit = self._get_blend(FOR_YOU), self.model.visit_blend
+        if blend is None:
+            return []
         is_unscored = np.zeros(len(rows), np.bool_)
         has_purchase = np.diff(block.histories.get_seen_items([PURCHASE]).indptr) > 0
         is_guest = ~has_purchase[rows]
         if visit is not None and is_guest.any():
-            personal = remove_popularity(self.model.blend)
+            personal = remove_popularity(blend)
             if personal is None:
                 is_unscored[is_guest] = True
             else:
                 scores = personal.score(select_histories(block.histories, rows[is_guest]))
                 is_unscored[is_guest] = compute_row_maxima(scores) <= 0
-        groups: list[tuple[WeightedEnsemble, npt.NDArray[np.int64]]] = [(self.model.blend, rows[~is_unscored])]
+        groups: list[tuple[WeightedEnsemble, npt.NDArray[np.int64]]] = [(blend, rows[~is_unscored])]
         if visit is not None:
             groups.append((visit, rows[is_unscored]))
         return [
-            PlacementScores(self.model.algorithm, group, blend.score(select_histories(block.histories, group)))
-            for blend, group in groups
+            PlacementScores(self.model.algorithm, group, ensemble.score(select_histories(block.histories, group)))
+            for ensemble, group in groups
             if len(group)
         ]
 
@@ -133,14 +136,11 @@ class PlacementScorer:
         return [PlacementScores(BUY_AGAIN, rows, purchases)]
 
     def _get_blend(self, placement: str) -> WeightedEnsemble | None:
-        """Return the ensemble of a placement.
-
-        Weights of the settings take precedence over trained weights, and these over the defaults.
-        """
-        if placement == FOR_YOU:
-            return self.model.blend
-        weights = self.state.placements[placement].weights or self.model.scenarios.get(placement, {}).get("weights")
-        return select_components(self.model.blend, weights or PLACEMENTS[placement].weights)
+        if placement not in self._blends:
+            self._blends[placement] = select_placement_blend(
+                placement, model=self.model, placements=self.state.placements
+            )
+        return self._blends[placement]
 
 
 def remove_popularity(blend: WeightedEnsemble) -> WeightedEnsemble | None:

@@ -101,15 +101,20 @@ class CompiledBlends:
 def _compile_placement(
     name: str, *, model: ServingModel, placements: PlacementConfigs, n: int
 ) -> OnlineEnsemble | None:
-    """Return the ensemble of a placement; None if the model has none of its components."""
-    placement, weights = PLACEMENTS[name], placements[name].weights
+    blend = select_placement_blend(name, model=model, placements=placements)
+    is_for_similar = PLACEMENTS[name].start == PlacementInput.PRODUCTS
+    return OnlineEnsemble(blend, n, for_similar=is_for_similar) if blend is not None else None
+
+
+def select_placement_blend(name: str, *, model: ServingModel, placements: PlacementConfigs) -> WeightedEnsemble | None:
+    """Return the ensemble of a placement; None if the model has none of its components.
+
+    Weights of the settings take precedence over trained weights, and these over the defaults.
+    """
     # the trained weights of for-you are those of the model itself
     trained = {} if name == FOR_YOU else model.scenarios.get(name, {}).get("weights")
-    blend = select_components(model.blend, weights or trained or placement.weights)
-    is_for_similar = placement.start == PlacementInput.PRODUCTS
-    if blend is not None:
-        return OnlineEnsemble(blend, n, for_similar=is_for_similar)
-    return OnlineEnsemble(model.blend, n) if name == FOR_YOU else None
+    blend = select_components(model.blend, placements[name].weights or trained or PLACEMENTS[name].weights)
+    return model.blend if blend is None and name == FOR_YOU else blend
 
 
 def select_components(blend: WeightedEnsemble, weights: Mapping[str, float]) -> WeightedEnsemble | None:

@@ -86,6 +86,16 @@ def test_scores_are_the_weighted_scores_of_the_components(get_audience: Any, loa
         assert scores_by_user.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
 
 
+def test_changed_weights_of_for_you_change_the_audience(get_audience: Any, loader: StateLoader) -> None:
+    """Without the components that depend on the customer, no customer is likelier than another one."""
+    assert get_audience().customers
+    settings = PlacementSettings.objects.get(placement="for-you")
+    settings.weights = {"popularity": 1.0}
+    settings.save()
+    loader.refreshed_at = float("-inf")
+    assert get_audience().customers == []
+
+
 @pytest.mark.parametrize("name", ["repeat", "repeat-ranker", "repeat-rhythm"])
 def test_algorithms_of_own_products_name_the_own_purchases(name: str) -> None:
     component = ALGORITHMS[name]()

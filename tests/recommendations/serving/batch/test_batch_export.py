@@ -162,6 +162,48 @@ def test_product_groups_and_the_limit_of_purchased_products_apply_as_in_a_reques
     assert len(everyone) > 5
 
 
+@pytest.fixture
+def shop_of_four_algorithms(shop: None) -> None:
+    """Make a model of four algorithms for the shop, and a customer who has only viewed a product."""
+    make_customer("guest")
+    at = NOON - timedelta(hours=2)
+    Event.objects.create(
+        source=make_source(), message_id="view", type="track", name="Product Viewed", occurred_at=at, received_at=at,
+        product_ids=["tea-0"], user_id="guest", properties={},
+    )  # fmt: skip
+    export_warehouse(started_at=NOON)
+    promote_fitted_model("popularity", "item-knn", "co-purchase", "repeat")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "weights"),
+    [
+        ("for-you", {"popularity": 1.0}),
+        ("for-you", {"popularity": 0.7, "item-knn": 0.3}),
+        ("for-you", {"repeat": 1.0}),
+        ("buy-again", {"popularity": 1.0}),
+        ("popular", {"popularity": 0.5, "co-purchase": 0.5}),
+    ],
+)
+def test_changed_weights_apply_as_in_a_request(
+    shop_of_four_algorithms: None,
+    export: Export,
+    target: Path,
+    loader: StateLoader,
+    scenario: str,
+    weights: dict[str, float],
+) -> None:
+    n = 8
+    PlacementSettings.objects.filter(placement=scenario).update(weights=weights)
+    export(scenario=scenario, n=n)
+    products_by_user = read_export(target)
+    for user_id in ("user-0", "user-1", "user-7", "guest"):
+        response = recommend(
+            request=RecommendationRequest(scenario=scenario, user_id=user_id, n=n), now=NOON, source=loader
+        )
+        assert products_by_user[user_id] == [(item.product_id, response.strategy) for item in response.items], user_id
+
+
 def test_customers_without_a_history_are_ranked_by_traits(
     trained_with_tastes: ModelVersion, export: Export, target: Path, loader: StateLoader
 ) -> None:
