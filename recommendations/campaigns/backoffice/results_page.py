@@ -23,6 +23,7 @@ from recommendations.measurement.presentation.formats import format_interval, fo
 
 PAGE_SIZE = 10
 VERDICTS: dict[str, str | Promise] = {
+    "no_runs": gettext_lazy("canceled before a message reached anyone"),
     "no_holdout": gettext_lazy("no holdout group"),
     "uneven_groups": gettext_lazy("groups are uneven"),
     "increase": gettext_lazy("increase"),

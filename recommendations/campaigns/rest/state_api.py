@@ -25,8 +25,8 @@ from recommendations.campaigns.rest.serializers import (
     CampaignRunSerializer,
     CampaignSerializer,
 )
+from recommendations.campaigns.results.headline import describe_results
 from recommendations.campaigns.results.summary import compute_results
-from recommendations.measurement.presentation.sentences import describe_comparison
 from recommendations.sending.models import Delivery
 
 
@@ -114,7 +114,7 @@ class CampaignResultsView(CampaignView):
             **vars(results.comparison),
             "runs": results.runs,
             "currency": currency,
-            "headline": describe_comparison(results.comparison, currency),
+            "headline": describe_results(self.campaign, results, currency),
             "deliveries": results.deliveries,
             "recommended": results.recommended,
             "audience": results.audience,

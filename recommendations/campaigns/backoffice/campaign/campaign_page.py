@@ -35,8 +35,9 @@ from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch.message_variants import find_message_experiment
 from recommendations.campaigns.launch.readiness import find_launch_problems
 from recommendations.campaigns.models import Campaign, CampaignRun
+from recommendations.campaigns.results.headline import describe_results
 from recommendations.campaigns.results.summary import CampaignResults, compute_results, name_results
-from recommendations.measurement.presentation.sentences import describe_comparison, describe_conversion
+from recommendations.measurement.presentation.sentences import describe_conversion
 from recommendations.measurement.presentation.tables import build_comparison_context
 from recommendations.sending.queue import count_deliveries
 
@@ -82,14 +83,17 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
             "exports": build_exports_table(request, campaign),
             "has_runs": bool(results.audience),
         }
+    elif results is not None and campaign.status == Status.CANCELED:
+        context |= {"is_canceled_unsent": True, "runs": build_runs_table(request, campaign)}
     elif results is not None:
         context |= build_draft(campaign, now=now)
+    has_headline = results is not None and (results.runs > 0 or campaign.status == Status.CANCELED)
     return render_page(
         request,
         "admin/campaigns/campaign.html",
         title=campaign.name,
-        verdict=describe_comparison(results.comparison, currency) if results and results.runs else "",
-        as_of=results.as_of if results and results.runs else None,
+        verdict=describe_results(campaign, results, currency) if results and has_headline else "",
+        as_of=results.as_of if results and has_headline else None,
         **context,
     )
 

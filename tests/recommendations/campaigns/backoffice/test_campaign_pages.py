@@ -18,6 +18,7 @@ from recommendations.campaigns.launch.runs import start_due_run
 from recommendations.campaigns.launch.transitions import cancel, launch
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.models import Delivery
+from tests.config.access.callers import make_client
 from tests.makers import make_segment
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable, make_template, update_deliveries
 
@@ -332,6 +333,25 @@ def test_a_campaign_that_a_colleague_cancels_while_it_is_edited_stays_canceled(
     assert marketer.post(url, build_form(campaign.segment, name="Later")).status_code == 302
     campaign.refresh_from_db()
     assert (campaign.name, campaign.status, campaign.next_run_at) == ("Later", "canceled", None)
+
+
+@pytest.mark.parametrize("delay_hours", [0, 1])
+def test_a_campaign_that_was_canceled_before_it_reached_anyone_says_so(marketer: Client, delay_hours: int) -> None:
+    make_reachable(3)
+    now = timezone.now()
+    campaign = make_campaign(starts_at=now + timedelta(hours=delay_hours) if delay_hours else None)
+    launch(campaign, by=None, now=now)
+    cancel(campaign, now=now)
+    assert campaign.runs.count() == (0 if delay_hours else 1)
+    text = "The campaign was canceled before a message reached anyone, so it has no results."
+    page = marketer.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).content.decode()
+    assert text in page
+    assert "Audience now" not in page
+    assert ("The campaign had no runs." in page) == bool(delay_hours)
+    results = marketer.get(reverse("admin:campaigns_results")).content.decode()
+    assert ("canceled before a message reached anyone" in results) == (not delay_hours), "it lists started campaigns"
+    answer = make_client("campaigns:read").get(f"/api/v1/campaigns/{campaign.key}/results/").json()
+    assert (answer["headline"], answer["verdict"]) == (text, "no_runs")
 
 
 def test_list_calendar_and_results_show_the_campaign(marketer: Client) -> None:
