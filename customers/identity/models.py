@@ -51,6 +51,14 @@ class Customer(models.Model):
         return f"#{self.pk}"
 
 
+# the fields that shops and customers may change, with their labels
+PERSON_FIELDS = {
+    field.name: field.verbose_name
+    for field in Customer._meta.local_fields
+    if field.name in ("name", "email", "phone", "birthday", "language", "country")
+}
+
+
 class Identifier(models.Model):
     """One identifier of a customer in some system; e-mail, phone and the IDs of WeChat only as keyed hashes."""
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from catalog.models import Availability
 from config.foundation.number_formats import join_label
 from customers.connectors.sync.comparison import NAMED
+from customers.identity.models import PERSON_FIELDS
 from customers.orders.models import Order
 from customers.orders.order_rules import MAX_LINES, REASONS
 
@@ -45,12 +46,7 @@ FIELDS = {
     "attributes": gettext_lazy("attributes"),
     "tags": gettext_lazy("tags"),
     "user_id": gettext_lazy("customer ID"),
-    "name": pgettext_lazy("person", "name"),
-    "email": gettext_lazy("email"),
-    "phone": gettext_lazy("phone"),
-    "birthday": gettext_lazy("birthday"),
-    "language": gettext_lazy("language"),
-    "country": gettext_lazy("country"),
+    **PERSON_FIELDS,
     "traits": gettext_lazy("traits"),
 }
 YES_NO = {"True": gettext_lazy("yes"), "False": gettext_lazy("no")}

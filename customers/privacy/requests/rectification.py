@@ -10,11 +10,10 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.shop.phone_numbers import is_phone_number
 from customers.identity.locking import lock_identities
-from customers.identity.models import Customer, Identifier
+from customers.identity.models import PERSON_FIELDS, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email, hash_phone
 from customers.identity.trait_updates import TraitUpdate, apply_trait_updates
 from customers.identity.traits import IdentifyTraits
@@ -24,14 +23,6 @@ from customers.privacy.requests.history import record_step
 from customers.privacy.requests.notices import queue_notice
 from customers.privacy.requests.workflow import RequestStateError, finish_request
 
-FIELDS: dict[str, str | Promise] = {
-    "name": pgettext_lazy("person", "name"),
-    "email": gettext_lazy("email"),
-    "phone": gettext_lazy("phone"),
-    "birthday": gettext_lazy("birthday"),
-    "language": gettext_lazy("language"),
-    "country": gettext_lazy("country"),
-}
 MAX_LENGTH = 200
 REMARK = "remark"
 MAX_REMARK = 2000
@@ -51,7 +42,7 @@ def clean_proposal(values: Mapping[str, str]) -> dict[str, str]:
     """Return the proposed fields without unknown names. Raises ValidationError with a message per field."""
     errors: dict[str, str] = {}
     cleaned: dict[str, str] = {}
-    for name in FIELDS:
+    for name in PERSON_FIELDS:
         if name not in values:
             continue
         text = " ".join(str(values[name]).replace("\0", "").split())[:MAX_LENGTH]
@@ -96,9 +87,9 @@ def list_changes(request: PrivacyRequest) -> list[ProposedChange]:
     """Return the fields that would change, with the present values."""
     customer, proposal = request.customer, read_proposal(request)
     changes = [
-        ProposedChange(name, FIELDS[name], getattr(customer, name) if customer else "", text)
+        ProposedChange(name, PERSON_FIELDS[name], getattr(customer, name) if customer else "", text)
         for name, text in proposal.items()
-        if name in FIELDS
+        if name in PERSON_FIELDS
     ]
     return [change for change in changes if change.before != change.after]
 

@@ -10,9 +10,10 @@ from rest_framework import serializers
 
 from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
+from customers.identity.models import PERSON_FIELDS
 from customers.privacy.models import PrivacyRequest, RequestKind
 from customers.privacy.regulations import Regulation
-from customers.privacy.requests.rectification import FIELDS, REMARK, clean_proposal
+from customers.privacy.requests.rectification import REMARK, clean_proposal
 
 
 class PrivacyRequestSerializer(serializers.ModelSerializer[PrivacyRequest]):
@@ -94,9 +95,9 @@ class PrivacyRequestWriteSerializer(StrictTypesMixin, KnownFieldsMixin, serializ
             raise serializers.ValidationError({"email": _("Give the address that is to be verified.")})
         if attrs["kind"] == RequestKind.RECTIFICATION and not attrs.get("changes"):
             raise serializers.ValidationError({"changes": _("A rectification needs the new values.")})
-        unknown = sorted(set(attrs.get("changes", {})) - {*FIELDS, REMARK})
+        unknown = sorted(set(attrs.get("changes", {})) - {*PERSON_FIELDS, REMARK})
         if unknown:
-            valid = ", ".join([*FIELDS, REMARK])
+            valid = ", ".join([*PERSON_FIELDS, REMARK])
             raise serializers.ValidationError(
                 {"changes": _("Unknown name %(name)s; valid: %(names)s.") % {"name": unknown[0][:60], "names": valid}}
             )

@@ -27,7 +27,7 @@ from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import count_locally
 from config.foundation.shop.profile import get_shop
 from customers.identity.consent.restrictions import has_agreed_since_objecting, read_active_restrictions
-from customers.identity.models import Customer
+from customers.identity.models import PERSON_FIELDS, Customer
 from customers.identity.personal_data.hashing import normalize_email
 from customers.privacy.export.downloads import ExportExpiredError, open_download
 from customers.privacy.export.people import build_person
@@ -41,7 +41,6 @@ from customers.privacy.models import (
 )
 from customers.privacy.requests.fulfillment import fulfill_request
 from customers.privacy.requests.history import CUSTOMER
-from customers.privacy.requests.rectification import FIELDS
 from customers.privacy.requests.workflow import RequestStateError, cancel_request, prove_identity
 from customers.privacy.self_service.actions import perform_action
 from customers.privacy.self_service.asking import ask_for_link
@@ -204,7 +203,9 @@ def build_overview(customer: Customer, link: AccessLink, *, now: datetime) -> di
     restrictions = {restriction.scope for restriction in read_active_restrictions(customer=customer)}
     return {
         "kept": list_kept_kinds(build_person(customer)),
-        "details": [(label, getattr(customer, name)) for name, label in FIELDS.items() if getattr(customer, name)],
+        "details": [
+            (label, getattr(customer, name)) for name, label in PERSON_FIELDS.items() if getattr(customer, name)
+        ],
         "decisions": explain_decisions(customer_id=customer.pk, as_of=now, limit=SHOWN_DECISIONS),
         "restrictions": restrictions,
         "has_agreed_again": has_agreed_since_objecting(customer=customer, restrictions=restrictions),
@@ -228,7 +229,7 @@ def build_fields(customer: Customer, request: HttpRequest, errors: dict[str, str
             "error": errors.get(name, ""),
             "type": {"email": "email", "phone": "tel"}.get(name, "text"),
         }
-        for name, label in FIELDS.items()
+        for name, label in PERSON_FIELDS.items()
     ]
 
 
