@@ -48,3 +48,15 @@ def try_lock(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def find_lock_time(var: Path) -> float | None:
+    """Return the timestamp at which a running `up` took the lock; None if nobody holds it."""
+    try:
+        lock = os.open(var / LOCK, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        return None if try_lock(lock) else os.fstat(lock).st_mtime
+    finally:
+        os.close(lock)

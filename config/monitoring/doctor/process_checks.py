@@ -1,22 +1,26 @@
 """Checks of the processes: do worker and scheduler run, do queues grow, and did jobs fail?"""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import KombuError
 
+from config.celery import app
 from config.foundation.number_formats import format_age, format_count
 from config.foundation.valkey import run_pipeline
 from config.jobs.error_labels import describe_job_error
 from config.jobs.history import list_latest_runs
+from config.jobs.lost_runs import ANSWER_SECONDS
 from config.jobs.models import ScheduledRun
 from config.jobs.overview import INTERNAL, get_job_name
 from config.monitoring.doctor.base import Diagnosis, DoctorCheck, report_error, report_ok, report_warning
 from config.monitoring.models import MonitoringState
+from config.supervisor.worker_lock import find_lock_time
 
 ALIVE = timedelta(minutes=5)
 MANY_TASKS = 200
@@ -27,7 +31,18 @@ def check_worker() -> Iterator[Diagnosis]:
     checked_at = MonitoringState.objects.values_list("checked_at", flat=True).first()
     now = timezone.now()
     fix = _("Start them with manage.py up, or the services perennial-worker, perennial-frequent and perennial-beat.")
-    if checked_at is None:
+    is_late = checked_at is None or now - checked_at > ALIVE
+    started_at = find_start(now=now) if is_late else None
+    if started_at is not None and now - started_at <= ALIVE:
+        yield report_warning(
+            _("started %(ago)s, waiting for the first check of the alarms")
+            % {"ago": format_age(started_at, as_of=now)},
+            _("Run the doctor again in a few minutes."),
+        )
+    elif started_at is not None:
+        text = _("started %(ago)s, but the alarms have not been checked for more than five minutes")
+        yield report_error(text % {"ago": format_age(started_at, as_of=now)}, fix)
+    elif checked_at is None:
         yield report_error(_("worker and scheduler have never run"), fix)
     elif checked_at - now > ALIVE:
         yield report_error(
@@ -36,10 +51,23 @@ def check_worker() -> Iterator[Diagnosis]:
                 "Check the clock of every machine, and that worker and scheduler are running; the next run corrects the time."
             ),
         )
-    elif now - checked_at > ALIVE:
+    elif is_late:
         yield report_error(_("worker or scheduler last ran %(ago)s") % {"ago": format_age(checked_at, as_of=now)}, fix)
     else:
         yield report_ok(_("worker and scheduler ran %(ago)s") % {"ago": format_age(checked_at, as_of=now)})
+
+
+def find_start(*, now: datetime) -> datetime | None:
+    """Return when the oldest of the workers that run, or the `manage.py up` that starts them, was started; None if none runs."""
+    try:
+        answers = app.control.inspect(timeout=ANSWER_SECONDS).stats() or {}
+    except (KombuError, OSError):
+        answers = {}
+    starts = [now - timedelta(seconds=stats["uptime"]) for stats in answers.values()]
+    locked_at = find_lock_time(settings.VAR_DIR)
+    if locked_at is not None:
+        starts.append(datetime.fromtimestamp(locked_at, UTC))
+    return min(starts, default=None)
 
 
 def check_queues() -> Iterator[Diagnosis]:

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,8 @@ from uuid import uuid4
 import pytest
 import redis
 from celery import Celery
-from celery.contrib.testing.worker import start_worker
 from django.conf import settings as django_settings
 
-from config.celery import app as perennial
 from config.embedded.server_process import ServerError
 from config.embedded.servers import EmbeddedServers
 from config.embedded.valkey import MEMORY_VARIABLE, read_max_memory
@@ -28,6 +25,7 @@ from customers.events.recent.interactions import (
     read_recent_interactions,
     remember_interactions,
 )
+from tests.config.jobs.workers import run_worker
 from tests.customers.events.recent.event_rows import make_event_row
 from tests.waiting import wait_until
 
@@ -74,18 +72,6 @@ def make_app(url: str, done: list[int]) -> Celery:
         done.append(number)
 
     return app
-
-
-@contextmanager
-def run_worker(app: Celery) -> Iterator[None]:
-    """Run a worker of the application, and restore the default application, which Celery's test worker replaces."""
-    try:
-        # the worker sets environment variables
-        with patch.dict(os.environ), start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
-            yield
-    finally:
-        perennial.set_current()
-        perennial.set_default()
 
 
 def flood(valkey: redis.Redis, *, visitors: int) -> None:

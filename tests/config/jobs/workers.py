@@ -1,8 +1,32 @@
-"""Stands in for the workers that say which tasks they are busy with."""
+"""Workers in tests: one that runs in a thread, and answers that stand in for those of busy ones."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+
+from config.celery import app as perennial
+
+
+@contextmanager
+def run_worker(app: Celery, **options: Any) -> Iterator[None]:
+    """Run a worker of the application, and restore the default application, which Celery's test worker replaces."""
+    try:
+        # the worker sets environment variables
+        with (
+            patch.dict(os.environ),
+            start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30, **options),
+        ):
+            yield
+    finally:
+        perennial.set_current()
+        perennial.set_default()
 
 
 def pretend_active(monkeypatch: pytest.MonkeyPatch, *ids: str, error: Exception | None = None) -> None:

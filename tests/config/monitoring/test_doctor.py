@@ -1,8 +1,10 @@
 """The doctor: every check runs, names a fix for each problem, in both languages and as JSON."""
 
 import json
+import os
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from config.monitoring.doctor.running import run_safely
 from config.monitoring.models import Alarm, MonitoringState
 from config.monitoring.server_state import DatabaseState, DiskState
 from config.schedule import sync_schedule
+from config.supervisor.worker_lock import LOCK, lock_workers
 from customers.identity.personal_data.hashing import hash_email
 from tests.config.access.passwords.mail_server import MailServer
 from tests.makers import make_customer, make_identifier
@@ -105,6 +108,34 @@ def test_the_file_store_is_written_and_read(settings: Any, tmp_path: Any, monkey
     settings.FILE_STORE, settings.WAREHOUSE_URL = str(tmp_path / "store"), "warehouse"
     [(verdict, text)] = find(machine_checks.check_file_store)
     assert (verdict, text[:16]) == ("error", "WAREHOUSE_URL is")
+
+
+@pytest.mark.parametrize("last_check", [None, timedelta(hours=1)])
+def test_workers_that_were_just_started_are_waiting_for_the_first_check(
+    settings: Any, tmp_path: Path, last_check: timedelta | None
+) -> None:
+    settings.VAR_DIR = tmp_path
+    (tmp_path / "run").mkdir()
+    if last_check is not None:
+        MonitoringState.objects.create(pk=1, checked_at=timezone.now() - last_check)
+    [(verdict, text)] = find(process_checks.check_worker)
+    assert (verdict, "started" in text) == ("error", False)
+    lock = lock_workers(tmp_path)
+    try:
+        [(verdict, text)] = find(process_checks.check_worker)
+        assert verdict == "warning"
+        assert "waiting for the first check of the alarms" in text
+        hours_ago = (timezone.now() - timedelta(hours=3)).timestamp()
+        os.utime(tmp_path / LOCK, (hours_ago, hours_ago))
+        [(verdict, text)] = find(process_checks.check_worker)
+        assert (verdict, text) == (
+            "error",
+            "started 3 hours ago, but the alarms have not been checked for more than five minutes",
+        )
+    finally:
+        os.close(lock)
+    [(verdict, text)] = find(process_checks.check_worker)
+    assert (verdict, "started" in text) == ("error", False)
 
 
 def test_problems_of_processes_and_data_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
