@@ -121,6 +121,10 @@ def find_message_problem(experiment: Experiment, variants: Sequence[Variant]) ->
         return _("Messages are sent to customers. Create an experiment with “customer” as its unit.")
     campaign = find_campaign(experiment.subject)
     assert campaign is not None
+    if campaign.test_template_id is not None:
+        return _(
+            "The campaign has an A/B test of its own. Remove message B from the campaign, or delete this experiment."
+        )
     try:
         find_variant_versions(campaign, list(variants))
     except MessageVariantError as error:

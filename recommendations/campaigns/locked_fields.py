@@ -7,7 +7,8 @@ from recommendations.campaigns.models import Campaign
 # a change of the holdout group or the recipients after the launch would make the result meaningless
 AUDIENCE_FIELDS = ("channel", "segment", "excluded_segments", "holdout_share", "required_consent")
 MEASUREMENT_FIELDS = ("goal", "attribution_days")
-MESSAGE_FIELDS = ("template", "is_transactional", "priority")
+TEST_FIELDS = ("test_template", "test_share", "test_hours", "test_metric")
+MESSAGE_FIELDS = ("template", "is_transactional", "priority", *TEST_FIELDS)
 SCHEDULE_FIELDS = (
     "kind",
     "starts_at",

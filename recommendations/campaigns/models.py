@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import time
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from customers.identity.models import Consent
 from customers.segments.models import Segment
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
 
+MAX_TEST_HOURS = 168
 # shown instead of draft once the audience was exported
 EXPORTED, EXPORTED_LABEL = "exported", pgettext_lazy("campaign", "exported")
 
@@ -76,6 +78,11 @@ class Campaign(models.Model):
         VIEW = "viewed", _("a viewed product")
         REVIEW = "reviewed", _("a review")
 
+    class TestMetric(models.TextChoices):
+        OPENS = "opens", _("opens by people")
+        CLICKS = "clicks", _("clicks")
+        ORDERS = "orders", _("customers who order")
+
     class Priority(models.IntegerChoices):
         LOW = -1, _("low")
         NORMAL = 0, _("normal")
@@ -125,6 +132,38 @@ class Campaign(models.Model):
         related_name="campaigns",
         verbose_name=_("message"),
         help_text=_("Each run sends the version that is published when the run starts."),
+    )
+    test_template = models.ForeignKey(
+        MessageTemplate,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tested_campaigns",
+        verbose_name=_("message B"),
+        help_text=_(
+            "Part of the audience gets the message of the campaign (A) or this one (B), half each. The rest waits and gets the winner."
+        ),
+    )
+    test_share = models.DecimalField(
+        _("share of the audience in the test"),
+        max_digits=5,
+        decimal_places=4,
+        default=Decimal("0.2"),
+        db_default=Decimal("0.2"),
+        validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal("0.9"))],
+        help_text=_("0.2 sends message A to 10% and message B to 10% of the audience."),
+    )
+    test_hours = models.PositiveSmallIntegerField(
+        _("waiting time of the test in hours"),
+        default=4,
+        db_default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_TEST_HOURS)],
+        help_text=_(
+            "Reactions count within this time after each message. The winner is sent this long after the last message of the test."
+        ),
+    )
+    test_metric = models.CharField(
+        _("what decides the test"), max_length=10, choices=TestMetric, default=TestMetric.OPENS, db_default="opens"
     )
     kind = models.CharField(_("type"), max_length=10, choices=Kind, default=Kind.ONCE)
     starts_at = models.DateTimeField(
@@ -208,6 +247,9 @@ class Campaign(models.Model):
     approved_version = models.ForeignKey(
         TemplateVersion, models.PROTECT, null=True, blank=True, related_name="+", editable=False
     )
+    approved_test_version = models.ForeignKey(
+        TemplateVersion, models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
     is_simulated = models.BooleanField(
         _("simulated"), default=False, editable=False, help_text=_("The deliveries are simulated.")
     )
@@ -222,7 +264,8 @@ class Campaign(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(holdout_share__gte=0, holdout_share__lt=1), name="campaigns_holdout_share_range"
-            )
+            ),
+            models.CheckConstraint(condition=Q(test_share__gt=0, test_share__lt=1), name="campaigns_test_share_range"),
         ]
         indexes = [
             models.Index(fields=["next_run_at"], name="campaigns_next_run", condition=Q(next_run_at__isnull=False))
@@ -257,6 +300,8 @@ class CampaignRun(models.Model):
         scheduled_for: the time of the schedule; a campaign has one run for it. With customers' local times, the shop's time.
         segment_condition: the condition of the segment; null for a static one. exclusions: key, name and condition of each.
         counts: the customers at each step, see `recommendations/campaigns/audience.py`.
+        test_version: message B of an A/B test; null without a test. template_version is message A.
+        test_outcome: the winner; empty until the test is decided. test_figures: what decided it, see `results/message_test.py`.
     """
 
     class Status(models.TextChoices):
@@ -264,6 +309,12 @@ class CampaignRun(models.Model):
         PAUSED = "paused", _("paused")
         FINISHED = "finished", _("finished")
         CANCELED = "canceled", _("canceled")
+
+    class TestOutcome(models.TextChoices):
+        A = "a", _("A is better")
+        B = "b", _("B is better")
+        UNCLEAR = "unclear", _("no clear difference")
+        TOO_FEW = "too_few", _("too few messages")
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="runs", verbose_name=_("campaign"))
     number = models.PositiveIntegerField(_("number"))
@@ -279,6 +330,19 @@ class CampaignRun(models.Model):
     exclusions = models.JSONField(_("exclusions"), default=list)
     holdout_share = models.DecimalField(_("holdout share"), max_digits=5, decimal_places=4)
     counts = models.JSONField(_("audience"), default=dict)
+    test_version = models.ForeignKey(
+        TemplateVersion,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tested_campaign_runs",
+        verbose_name=_("message B"),
+    )
+    test_outcome = models.CharField(
+        _("outcome of the test"), max_length=10, choices=TestOutcome, blank=True, default="", db_default=""
+    )
+    test_decided_at = models.DateTimeField(_("test decided at"), null=True, blank=True)
+    test_figures = models.JSONField(_("figures of the test"), default=dict, db_default={}, blank=True)
 
     class Meta:
         verbose_name = _("campaign run")

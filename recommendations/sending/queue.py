@@ -23,12 +23,12 @@ UPDATE_ROWS = 20_000  # deliveries updated by one statement when the state of th
 INSERT_AUDIENCE = """
 INSERT INTO sending_delivery
     (origin_kind, origin_id, customer_id, template_version_id, channel, due_at, expires_at, priority, is_transactional,
-     status, skip_reason, is_paused)
+     status, skip_reason, is_paused, test_part)
 SELECT %s, %s, audience.id, {version}, %s, %s, %s, %s, %s,
        CASE WHEN audience.bucket < %s THEN 'skipped' ELSE 'pending' END,
        CASE WHEN audience.bucket < %s THEN 'holdout' ELSE '' END,
-       {is_paused}
-FROM ({audience}) AS audience (id, bucket)
+       {is_paused}, {test_part}
+FROM ({audience}) AS audience ({columns})
 ON CONFLICT (origin_kind, origin_id, customer_id) DO NOTHING
 """
 # The template version of the earliest exposure, as in the results; the control's version if the variant has none of its own.
@@ -36,6 +36,28 @@ VARIANT_VERSION = """coalesce((
     SELECT (%s::bigint[])[array_position(%s::bigint[], exposure.variant_id)] FROM experiments_experimentexposure exposure
     WHERE exposure.experiment_id = %s AND exposure.customer_id = audience.id ORDER BY exposure.exposed_at, exposure.id LIMIT 1
 ), %s)"""
+# Of the customers below the share, those of the upper half get message B. The others wait: paused, so that the sender does not read them.
+TEST_VERSION = "CASE WHEN audience.test_bucket >= {half} AND audience.test_bucket < {end} THEN %s ELSE %s END"
+TEST_IS_PAUSED = "{is_paused} OR (audience.bucket >= {held_out} AND audience.test_bucket >= {end})"
+TEST_PART = """
+CASE WHEN audience.bucket < {held_out} THEN '' WHEN audience.test_bucket < {end} THEN 'test' ELSE 'waiting' END
+"""
+RELEASE_WAITING = """
+UPDATE sending_delivery d
+SET template_version_id = %(version)s, due_at = {due_at}, test_part = 'rest', is_paused = false
+{zones}
+WHERE d.origin_kind = %(kind)s AND d.origin_id = %(id)s AND d.status = 'pending' AND d.test_part = 'waiting' {same_zone}
+"""
+ZONES = """
+FROM identity_customer c
+JOIN unnest(%(traits)s::text[], %(countries)s::text[], %(due)s::timestamptz[]) AS zone (trait, country, due_at)
+  ON zone.trait = coalesce(c.traits ->> 'time_zone', c.traits ->> 'timezone', '') AND zone.country = c.country
+"""
+LIST_WAITING_ZONES = """
+SELECT coalesce(c.traits ->> 'time_zone', c.traits ->> 'timezone', ''), c.country
+FROM sending_delivery d JOIN identity_customer c ON c.id = d.customer_id
+WHERE d.origin_kind = %s AND d.origin_id = %s AND d.status = 'pending' AND d.test_part = 'waiting' GROUP BY 1, 2
+"""
 INSERT_MESSAGES = """
 INSERT INTO sending_delivery
     (origin_kind, origin_id, customer_id, template_version_id, channel, due_at, expires_at, priority, is_transactional, event)
@@ -57,7 +79,7 @@ RETURNING id
 """
 CHANGES = {
     State.PAUSED: ("is_paused = true", "NOT is_paused"),
-    State.RESUMING: ("is_paused = false", "is_paused"),
+    State.RESUMING: ("is_paused = false", "is_paused AND test_part <> 'waiting'"),
     State.CANCELED: ("status = 'canceled', skip_reason = 'canceled'", "true"),
 }
 COUNT_DELIVERIES = """
@@ -96,6 +118,15 @@ class MessageVariants:
     versions: Mapping[int, int]
 
 
+@dataclass(frozen=True)
+class MessageTest:
+    """An A/B test: of the customers whose bucket for the salt is below the share, half get this version, the others wait for the winner."""
+
+    salt: str
+    share: Decimal
+    version_id: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueuedMessage:
     """One message to one customer. event: the event that triggered it, for the variables of the template."""
@@ -125,30 +156,91 @@ def queue_audience(
     is_transactional: bool = False,
     holdout: Holdout | None = None,
     variants: MessageVariants | None = None,
+    test: MessageTest | None = None,
 ) -> int:
     """Queue a message to every customer of a query set, in one statement; return how many deliveries are new.
 
     Customers of the holdout group get a skipped delivery; customers who are exposed to a variant get its message. A customer who already
-    has a delivery of the origin gets no second one, so that an interrupted call can be repeated.
+    has a delivery of the origin gets no second one, so that an interrupted call can be repeated. With a test, see `release_waiting`.
     """
     audience = customers.order_by().annotate(bucket=build_bucket_expression(salt=holdout.salt if holdout else ""))
+    columns = ["pk", "bucket"]
+    if test is not None:
+        audience = audience.annotate(test_bucket=build_bucket_expression(salt=test.salt))
+        columns.append("test_bucket")
     try:
-        sql, parameters = audience.values_list("pk", "bucket").query.sql_with_params()
+        sql, parameters = audience.values_list(*columns).query.sql_with_params()
     except EmptyResultSet:
         return 0
     buckets = count_holdout_buckets(holdout.share) if holdout else 0
-    version: str = "%s"
-    versions: list[Any] = [template_version_id]
-    if variants is not None:
-        version = VARIANT_VERSION
-        numbers = list(variants.versions)
-        versions = [list(variants.versions.values()), numbers, variants.experiment_id, template_version_id]
-    values = (origin_kind, origin_id, *versions, channel, due_at, expires_at, priority, is_transactional)
     is_paused = OriginState.objects.filter(origin_kind=origin_kind, origin_id=origin_id, state=State.PAUSED).exists()
-    statement = INSERT_AUDIENCE.format(audience=sql, version=version, is_paused="true" if is_paused else "false")
+    version, versions = build_version(template_version_id, variants, test)
+    statement = INSERT_AUDIENCE.format(
+        audience=sql,
+        columns=", ".join(["id", *columns[1:]]),
+        version=version,
+        **build_test_columns(test, held_out=buckets, is_paused="true" if is_paused else "false"),
+    )
+    values = (origin_kind, origin_id, *versions, channel, due_at, expires_at, priority, is_transactional)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*values, buckets, buckets, *parameters])
         return int(cursor.rowcount)
+
+
+def build_version(
+    template_version_id: int, variants: MessageVariants | None, test: MessageTest | None
+) -> tuple[str, list[Any]]:
+    """Return the expression of the version that a customer of the audience gets, and its parameters."""
+    if test is not None:
+        end = count_holdout_buckets(test.share)
+        return TEST_VERSION.format(half=end // 2, end=end), [test.version_id, template_version_id]
+    if variants is not None:
+        numbers = list(variants.versions)
+        return VARIANT_VERSION, [list(variants.versions.values()), numbers, variants.experiment_id, template_version_id]
+    return "%s", [template_version_id]
+
+
+def build_test_columns(test: MessageTest | None, *, held_out: int, is_paused: str) -> dict[str, str]:
+    """Return the expressions of the columns by which customers wait for the winner of a test."""
+    if test is None:
+        return {"is_paused": is_paused, "test_part": "''"}
+    values = {"held_out": held_out, "end": count_holdout_buckets(test.share), "is_paused": is_paused}
+    return {"is_paused": TEST_IS_PAUSED.format(**values), "test_part": TEST_PART.format(**values)}
+
+
+def list_waiting_zones(origin_kind: str, origin_id: int) -> list[tuple[str, str]]:
+    """Return the time zone traits and countries of the customers who wait for the winner of a test."""
+    with connection.cursor() as cursor:
+        cursor.execute(LIST_WAITING_ZONES, [origin_kind, origin_id])
+        return cursor.fetchall()
+
+
+def release_waiting(
+    origin_kind: str,
+    origin_id: int,
+    *,
+    template_version_id: int,
+    due_at: datetime,
+    due_by_zone: Mapping[tuple[str, str], datetime],
+) -> int:
+    """Queue the winner of a test for the customers who wait for it, in the caller's transaction; return how many they are.
+
+    due_by_zone: when it is due by time zone trait and country, for messages at local times; everyone else gets it at ``due_at``.
+    """
+    values: dict[str, Any] = {"kind": origin_kind, "id": origin_id, "version": template_version_id, "due_at": due_at}
+    released = 0
+    with connection.cursor() as cursor:
+        if due_by_zone:
+            traits, countries = map(list, zip(*due_by_zone, strict=True))
+            zones = {"traits": traits, "countries": countries, "due": list(due_by_zone.values())}
+            same_zone = "AND c.id = d.customer_id"
+            cursor.execute(
+                RELEASE_WAITING.format(due_at="zone.due_at", zones=ZONES, same_zone=same_zone), values | zones
+            )
+            released = cursor.rowcount
+        # also those whose customer no longer exists: the sender finds whom they were merged into, or skips them
+        cursor.execute(RELEASE_WAITING.format(due_at="%(due_at)s", zones="", same_zone=""), values)
+        return released + int(cursor.rowcount)
 
 
 def queue_messages(messages: Sequence[QueuedMessage]) -> int:

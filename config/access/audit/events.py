@@ -60,6 +60,7 @@ EVENTS: dict[str, str | Promise] = {
     "campaign.returned": _("Campaign returned to draft"),
     "campaign.paused": _("Campaign paused"),
     "campaign.resumed": _("Campaign resumed"),
+    "campaign.test_decided": _("A/B test of a campaign decided"),
     "campaign.canceled": _("Campaign canceled"),
     "campaign.settings_changed": _("Rules for all campaigns changed"),
     "consent.settings_changed": _("Consent rules changed"),

@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from recommendations.campaigns.launch.frozen_audience import TABLE
+from recommendations.campaigns.launch.readiness import EXPERIMENT_KIND as KIND
 from recommendations.campaigns.launch.readiness import find_newest_version, find_template_problems
 from recommendations.campaigns.models import Campaign, CampaignSettings
 from recommendations.experiments.models import Experiment, Variant
@@ -19,7 +20,6 @@ from recommendations.measurement.assignment import BUCKET_SQL
 from recommendations.messaging.models import MessageTemplate
 from recommendations.sending.queue import MessageVariants
 
-KIND = "message"
 TEMPLATE = "template"
 
 RECORD = f"""

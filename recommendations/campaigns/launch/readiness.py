@@ -7,7 +7,10 @@ from django.utils.translation import gettext as _
 
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.schedule import build_schedule, find_next_run
+from recommendations.experiments.models import Experiment
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
+
+EXPERIMENT_KIND = "message"  # of experiments on the messages of a campaign
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ def find_message_problems(campaign: Campaign) -> list[LaunchProblem]:
         text = _("A CSV export is downloaded, not sent. Choose another channel, or download the audience.")
         return [LaunchProblem("channel", text)]
     problems = find_template_problems(campaign, campaign.template)
+    problems += find_test_problems(campaign)
     if campaign.is_transactional and campaign.holdout_share:
         text = _("A transactional message goes to everyone. Set the holdout share to 0.")
         problems.append(LaunchProblem("holdout_share", text))
@@ -72,6 +76,57 @@ def find_template_problems(campaign: Campaign, template: MessageTemplate | None)
         text = _("This message is transactional and may lack an unsubscribe link. Choose a marketing message.")
         return [LaunchProblem("template", text)]
     return []
+
+
+def find_test_problems(campaign: Campaign) -> list[LaunchProblem]:
+    """Return why the campaign cannot test a second message; none without a test."""
+    if campaign.test_template is None:
+        return []
+    problems = check_test_settings(
+        kind=campaign.kind,
+        channel=campaign.channel,
+        template=campaign.template,
+        test_template=campaign.test_template,
+        test_metric=campaign.test_metric,
+    )
+    if Experiment.objects.filter(
+        kind=EXPERIMENT_KIND, subject=campaign.key, status=Experiment.Status.RUNNING, is_simulated=False
+    ).exists():
+        text = _("An experiment compares messages of this campaign. Stop the experiment, or remove message B.")
+        problems.append(LaunchProblem("test_template", text))
+    found = find_template_problems(campaign, campaign.test_template)
+    return [*problems, *(LaunchProblem("test_template", problem.message) for problem in found)]
+
+
+def check_test_settings(
+    *,
+    kind: str,
+    channel: str,
+    template: MessageTemplate | None,
+    test_template: MessageTemplate | None,
+    test_metric: str,
+) -> list[LaunchProblem]:
+    """Return which settings of a campaign do not allow a test; none without a second message."""
+    if test_template is None:
+        return []
+    problems = []
+    if channel == Campaign.Channel.EXPORT:
+        text = _("Another system sends this campaign, so Perennial cannot test its message. Remove message B.")
+        problems.append(LaunchProblem("test_template", text))
+    elif kind != Campaign.Kind.ONCE:
+        text = _(
+            "Only a campaign that is sent once can have a test. Choose “once”, or remove message B and compare messages in an experiment."
+        )
+        problems.append(LaunchProblem("test_template", text))
+    if template is not None and template.pk == test_template.pk:
+        text = _(
+            "Message B is the message of the campaign. Choose another one: copy the message and change its subject."
+        )
+        problems.append(LaunchProblem("test_template", text))
+    if test_metric == Campaign.TestMetric.OPENS and channel not in (Campaign.Channel.EMAIL, Campaign.Channel.EXPORT):
+        text = _("Opens are known for emails only. Choose clicks or customers who order.")
+        problems.append(LaunchProblem("test_metric", text))
+    return problems
 
 
 def find_schedule_problems(campaign: Campaign, *, now: datetime) -> list[LaunchProblem]:

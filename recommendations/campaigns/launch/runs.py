@@ -19,6 +19,7 @@ from recommendations.campaigns.launch.frozen_audience import (
     record_assigned_audience,
     split_by_due_time,
 )
+from recommendations.campaigns.launch.message_tests import build_test
 from recommendations.campaigns.launch.message_variants import MessageVariantError, expose_audience
 from recommendations.campaigns.launch.notifications import publish_campaign_event
 from recommendations.campaigns.launch.readiness import find_message_problems, find_published_version
@@ -60,7 +61,7 @@ def start_due_run(campaign_id: int, *, now: datetime) -> bool:
     with transaction.atomic():
         campaign = (
             Campaign.objects.select_for_update(skip_locked=True, of=("self",))
-            .select_related("segment", "template")
+            .select_related("segment", "template", "test_template")
             .filter(pk=campaign_id, next_run_at__lte=now, status__in=ACTIVE_STATUSES)
             .first()
         )
@@ -88,7 +89,10 @@ def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> 
         raise RunError(" ".join(problem.message for problem in problems))
     version = find_published_version(campaign)
     assert version is not None
-    if campaign.approved_version_id not in (None, version.pk) and is_approval_required():
+    test = build_test(campaign)
+    approved = (campaign.approved_version_id, campaign.approved_test_version_id)
+    sent = (version.pk, test.version_id if test else None)
+    if campaign.approved_version_id is not None and approved != sent and is_approval_required():
         raise RunError(_("The message has changed since it was approved. Ask for approval again."))
     counts = freeze_audience(campaign, as_of=now)
     run = CampaignRun.objects.create(
@@ -105,6 +109,7 @@ def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> 
         ],
         holdout_share=campaign.holdout_share,
         counts=counts.to_json(),
+        test_version_id=test.version_id if test else None,
     )
     record_assigned_audience(campaign, at=now)
     try:
@@ -123,6 +128,7 @@ def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> 
             is_transactional=campaign.is_transactional,
             holdout=Holdout(campaign.salt, campaign.holdout_share),
             variants=variants,
+            test=test,
         )
     insert_skips(run_id=run.pk, template_version_id=version.pk, campaign=campaign, due_at=scheduled_for)
     campaign.status, campaign.problem = Campaign.Status.RUNNING, ""
@@ -158,7 +164,9 @@ def plan_next_run(campaign: Campaign, *, after: datetime) -> None:
 
 def finish_runs(*, now: datetime) -> int:
     """End the runs without waiting messages, and the campaigns without a further run; return how many runs ended."""
-    runs = list(CampaignRun.objects.filter(status=CampaignRun.Status.SENDING).select_related("campaign"))
+    # a test is decided first, also if nobody waits for its winner
+    sending = CampaignRun.objects.exclude(test_version__isnull=False, test_decided_at=None)
+    runs = list(sending.filter(status=CampaignRun.Status.SENDING).select_related("campaign"))
     counts = count_deliveries(ORIGIN, [run.pk for run in runs])
     finished = [run for run in runs if not counts[run.pk].waiting]
     for run in finished:

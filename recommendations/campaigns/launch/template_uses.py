@@ -17,6 +17,8 @@ def list_campaign_uses(template_key: str) -> list[str]:
     experiments = Experiment.objects.filter(
         kind=KIND, status=Experiment.Status.RUNNING, variants__config__template=template_key
     )
-    sends_it = Q(template__key=template_key) | Q(key__in=experiments.values("subject"))
+    sends_it = (
+        Q(template__key=template_key) | Q(test_template__key=template_key) | Q(key__in=experiments.values("subject"))
+    )
     campaigns = Campaign.objects.filter(HAS_RUN_AHEAD, sends_it).order_by("name", "pk")
     return [_("the campaign “%(name)s”") % {"name": name} for name in campaigns.values_list("name", flat=True)]

@@ -14,6 +14,7 @@ from recommendations.campaigns.launch.readiness import (
     LaunchError,
     LaunchProblem,
     find_launch_problems,
+    find_newest_version,
     find_published_version,
 )
 from recommendations.campaigns.launch.runs import (
@@ -39,7 +40,9 @@ def lock_campaign(campaign: Campaign, *, allowed: tuple[Status, ...], refusal: s
     """
     with transaction.atomic():
         locked = (
-            Campaign.objects.select_for_update(of=("self",)).select_related("segment", "template").get(pk=campaign.pk)
+            Campaign.objects.select_for_update(of=("self",))
+            .select_related("segment", "template", "test_template")
+            .get(pk=campaign.pk)
         )
         if locked.status not in allowed:
             raise LaunchError([LaunchProblem("status", refusal % {"status": locked.get_status_display()})])
@@ -60,7 +63,8 @@ def launch(campaign: Campaign, *, by: User | None, now: datetime) -> None:
         if is_approval_required():
             locked.status, locked.submitted_by = Status.WAITING, by
             locked.approved_version = find_published_version(locked)
-            locked.save(update_fields=["status", "submitted_by", "approved_version"])
+            locked.approved_test_version = find_newest_version(locked.test_template)
+            locked.save(update_fields=["status", "submitted_by", "approved_version", "approved_test_version"])
             record_transition("campaign.submitted", locked)
             return
         schedule(locked, now=now)
@@ -108,8 +112,10 @@ def return_to_draft(campaign: Campaign) -> None:
         if locked.runs.exists():
             raise LaunchError([LaunchProblem("status", refusal % {"status": locked.get_status_display()})])
         clear_plan(locked, status=Status.DRAFT)
-        locked.approved_by = locked.approved_at = locked.approved_version = locked.submitted_by = None
-        locked.save(update_fields=["approved_by", "approved_at", "approved_version", "submitted_by"])
+        locked.approved_by = locked.approved_at = locked.submitted_by = None
+        locked.approved_version = locked.approved_test_version = None
+        approval = ("approved_by", "approved_at", "approved_version", "approved_test_version", "submitted_by")
+        locked.save(update_fields=approval)
         record_transition("campaign.returned", locked)
 
 

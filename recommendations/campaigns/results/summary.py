@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
+from django.db.models import Count
+
 from config.foundation.shop.profile import get_time_zone
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.results.groups import DELIVERIES, GOAL_MEANINGS, build_members
+from recommendations.campaigns.results.message_test import MessageTestResult, measure_test
 from recommendations.measurement.assignment_records import HOLDOUT, TREATED
 from recommendations.measurement.attribution import RecommendedSales
 from recommendations.measurement.comparison import (
@@ -35,17 +38,19 @@ class CampaignResults:
     deliveries: DeliveryCounts
     audience: dict[str, int]
     recommended: RecommendedSales = field(default_factory=RecommendedSales)
+    test: MessageTestResult | None = None
 
 
 def name_results(campaign: Campaign) -> str:
     """Return the key under which slow results are kept."""
-    starts = campaign.runs.count() + campaign.exports.count()
+    runs = campaign.runs.aggregate(started=Count("pk"), decided=Count("test_decided_at"))
+    starts = runs["started"] + runs["decided"] + campaign.exports.count()
     return f"campaign.results:{campaign.pk}:{campaign.status}:{starts}"
 
 
 def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
     """Return the results so far."""
-    runs = list(campaign.runs.all())
+    runs = list(campaign.runs.select_related("campaign"))
     exported = list(campaign.exports.filter(exported_at__lte=as_of).values_list("exported_at", flat=True))
     starts = sorted([*(run.started_at for run in runs), *exported])
     deliveries = sum_counts(list(count_deliveries("campaign", [run.pk for run in runs]).values()))
@@ -53,9 +58,10 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
         nothing = GroupComparison(as_of, ComparisonVerdict.NO_RUNS, False, None, 1.0, GroupFigures(), GroupFigures())
         return CampaignResults(as_of, 0, nothing, deliveries, {})
     window = timedelta(days=campaign.attribution_days)
+    measured = window + max((compute_test_delay(run) for run in runs), default=timedelta())
     has_unfinished = any(run.status in UNFINISHED for run in runs)
-    timeline = build_timeline(campaign, starts, window=window, has_unfinished=has_unfinished, as_of=as_of)
-    members = build_members(campaign, runs, until=starts[-1] + window)
+    timeline = build_timeline(campaign, starts, window=measured, has_unfinished=has_unfinished, as_of=as_of)
+    members = build_members(campaign, runs, until=starts[-1] + measured)
     counted = count_outcomes(members, as_of=as_of, goal=GOAL_MEANINGS[Campaign.Goal(campaign.goal)])
     comparison = compare_groups(
         counted,
@@ -67,7 +73,23 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
         complaints=(deliveries.complained, deliveries.sent) if runs else None,
     )
     recommended = count_recommended_sales(DELIVERIES, {"runs": [run.pk for run in runs]}, window=window, as_of=as_of)
-    return CampaignResults(as_of, len(starts), comparison, deliveries, sum_audience(runs), recommended)
+    return CampaignResults(
+        as_of, len(starts), comparison, deliveries, sum_audience(runs), recommended, measure_tests(runs)
+    )
+
+
+def compute_test_delay(run: CampaignRun) -> timedelta:
+    """Return how much later than the start the rest gets the winner of an A/B test: for them, the attribution window begins then."""
+    if run.test_decided_at is not None:
+        return run.test_decided_at - run.started_at
+    is_undecided = run.test_version_id is not None and run.status in UNFINISHED
+    return timedelta(hours=run.campaign.test_hours) if is_undecided else timedelta()
+
+
+def measure_tests(runs: Sequence[CampaignRun]) -> MessageTestResult | None:
+    """Return the figures of the A/B test; a campaign with a test has one run."""
+    tested = [run for run in runs if run.test_version_id is not None]
+    return measure_test(tested[0]) if tested else None
 
 
 def is_canceled_unsent(campaign: Campaign, deliveries: DeliveryCounts) -> bool:

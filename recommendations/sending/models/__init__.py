@@ -8,6 +8,7 @@ from recommendations.sending.models.deliveries import (
     OriginKind,
     OriginState,
     SkipReason,
+    TestPart,
 )
 from recommendations.sending.models.global_holdout import GlobalHoldoutResult
 from recommendations.sending.models.limits import RateSlot, WarmUpDay
@@ -30,5 +31,6 @@ __all__ = [
     "SendingSettings",
     "SkipReason",
     "Suppression",
+    "TestPart",
     "WarmUpDay",
 ]

@@ -46,6 +46,14 @@ class SkipReason(models.TextChoices):
     MERGED = "merged", _("merged customer has the message already")
 
 
+class TestPart(models.TextChoices):
+    """The part of an A/B test of two messages that a delivery belongs to: it waits until the test is decided, and is the rest after that."""
+
+    TEST = "test", _("in the test")
+    WAITING = "waiting", _("waiting for the winner")
+    REST = "rest", _("sent after the test")
+
+
 class Delivery(models.Model):
     """One message of one origin to one customer: at most one exists, so that nobody gets a message twice.
 
@@ -56,6 +64,7 @@ class Delivery(models.Model):
     Kind = OriginKind
     Status = DeliveryStatus
     SkipReason = SkipReason
+    TestPart = TestPart
 
     WARM_UP_RESERVED = 1
     DOMAIN_RESERVED = 2
@@ -78,6 +87,9 @@ class Delivery(models.Model):
     due_at = models.DateTimeField(_("due at"))
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     is_paused = models.BooleanField(_("paused"), default=False, db_default=False)
+    test_part = models.CharField(
+        _("part of an A/B test"), max_length=10, choices=TestPart, blank=True, default="", db_default=""
+    )
     claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
     claim = models.CharField(_("claim"), max_length=64, blank=True, db_default="")
     reserved = models.SmallIntegerField(_("reserved slots"), default=0, db_default=0)

@@ -67,6 +67,7 @@ register_stores(
             "priority",
             "attempts",
             "is_paused",
+            "test_part",
             "provider_id",
         ),
         kept=DELIVERY_KEPT,
