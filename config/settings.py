@@ -628,6 +628,10 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatusEnum": "recommendations.sending.models.Delivery.Status",
         "AddressStatusEnum": ["added", "removed", "unchanged", "rejected"],
         "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],
+        "MessageTestMetricEnum": "recommendations.campaigns.models.Campaign.TestMetric",
+        "MessageTestOutcomeEnum": "recommendations.campaigns.models.CampaignRun.TestOutcome",
+        "MetricEnum": "recommendations.experiments.models.Experiment.Metric",
+        "OutcomeEnum": "recommendations.offers.outcomes.Outcome",
         "ComparisonVerdictEnum": [
             *("no_runs", "no_holdout", "uneven_groups", "increase", "decrease", "no_effect", "too_few"),
         ],

@@ -16,7 +16,9 @@ def get_campaign(campaign_id: int | str) -> Campaign:
     """Return a campaign with its segment and message. Raises Http404 for an unknown one."""
     text = str(campaign_id)
     campaign = (
-        Campaign.objects.select_related("segment", "template", "created_by", "submitted_by", "approved_by")
+        Campaign.objects.select_related(
+            "segment", "template", "test_template", "created_by", "submitted_by", "approved_by"
+        )
         .filter(pk=int(text))
         .first()
         if text.isascii() and text.isdigit() and len(text) < 19

@@ -82,6 +82,8 @@ def describe_reason(delivery: Delivery) -> str:
     was_canceled = delivery.status == Delivery.Status.CANCELED and delivery.skip_reason != Delivery.SkipReason.CANCELED
     if delivery.status == Delivery.Status.SKIPPED or was_canceled:
         return capfirst(delivery.get_skip_reason_display())
+    if delivery.status == Delivery.Status.PENDING and delivery.test_part == Delivery.TestPart.WAITING:
+        return _("Waits for the winner of the A/B test.")
     if delivery.status == Delivery.Status.PENDING:
         return _("Waits until it is due.")
     # a mail server's reply contains the address; the page of the message shows it to users who may see it

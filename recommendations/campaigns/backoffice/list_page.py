@@ -16,6 +16,7 @@ from config.foundation.backoffice.tables import Cell, Column, Table, build_table
 from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
 from config.foundation.slow_figures import get_figures
 from recommendations.campaigns.backoffice.access import ADD, VIEW
+from recommendations.campaigns.backoffice.campaign.message_test_panel import describe_tests
 from recommendations.campaigns.backoffice.labels import describe_schedule, describe_status, list_statuses
 from recommendations.campaigns.models import EXPORTED, Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.queue import count_deliveries
@@ -80,6 +81,7 @@ def describe_campaigns() -> str:
 
 
 def build_campaign_table(request: HttpRequest, campaigns: QuerySet[Campaign]) -> Table:
+    tests = describe_tests()
     totals = get_figures("campaigns:totals", dict[int, list[int]], count_by_campaign)
     return build_table(
         request,
@@ -87,7 +89,9 @@ def build_campaign_table(request: HttpRequest, campaigns: QuerySet[Campaign]) ->
         id="campaigns",
         label=gettext_lazy("Campaigns"),
         columns=COLUMNS,
-        format_row=lambda campaign: format_campaign(campaign, *totals.get(campaign.pk, (0, 0, 0))),
+        format_row=lambda campaign: format_campaign(
+            campaign, *totals.get(campaign.pk, (0, 0, 0)), test=tests.get(campaign.pk, "")
+        ),
         default_sort="",
         page_size=PAGE_SIZE,
     )
@@ -104,8 +108,10 @@ def count_by_campaign() -> dict[int, list[int]]:
     return totals
 
 
-def format_campaign(campaign: Any, sent: int, opened: int, clicked: int) -> dict[str, Any]:
+def format_campaign(campaign: Any, sent: int, opened: int, clicked: int, *, test: str) -> dict[str, Any]:
     status = describe_status(campaign)
+    if test:
+        status = f"{status} · {test}"
     return {
         "name": Cell(campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk])),
         "status": Cell(f"{status} · {_('simulated')}" if campaign.is_simulated else status, title=campaign.problem),

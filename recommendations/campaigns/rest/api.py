@@ -55,7 +55,9 @@ class CampaignList(generics.ListCreateAPIView[Campaign]):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "POST": "campaigns:write"}
     idempotent = True
     queryset = (
-        Campaign.objects.with_shown_status().select_related("segment", "template").prefetch_related("excluded_segments")
+        Campaign.objects.with_shown_status()
+        .select_related("segment", "template", "test_template")
+        .prefetch_related("excluded_segments")
     )
     serializer_class = CampaignSerializer
     ordering = "key"
@@ -75,7 +77,9 @@ class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
     queryset = (
-        Campaign.objects.with_shown_status().select_related("segment", "template").prefetch_related("excluded_segments")
+        Campaign.objects.with_shown_status()
+        .select_related("segment", "template", "test_template")
+        .prefetch_related("excluded_segments")
     )
     serializer_class = CampaignSerializer
     lookup_field = "key"
@@ -96,7 +100,9 @@ class CampaignView(APIView):
 
     @cached_property
     def campaign(self) -> Campaign:
-        return get_object_or_404(Campaign.objects.select_related("segment", "template"), key=self.kwargs["key"])
+        return get_object_or_404(
+            Campaign.objects.select_related("segment", "template", "test_template"), key=self.kwargs["key"]
+        )
 
 
 class CampaignPreview(CampaignView):

@@ -12,9 +12,14 @@ from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.models import Segment
 from recommendations.campaigns.audience import AudiencePreview
 from recommendations.campaigns.audience_hints import HintCode, find_hints
+from recommendations.campaigns.launch.readiness import check_test_settings
 from recommendations.campaigns.locked_fields import get_locked_fields, get_locked_message
 from recommendations.campaigns.models import EXPORTED, EXPORTED_LABEL, Campaign, CampaignRun
-from recommendations.measurement.result_serializers import ComparisonSerializer, RecommendedSalesSerializer
+from recommendations.measurement.result_serializers import (
+    ComparisonSerializer,
+    IntervalSerializer,
+    RecommendedSalesSerializer,
+)
 from recommendations.messaging.models import MessageTemplate
 from recommendations.sending.models import Delivery, SkipReason
 
@@ -53,6 +58,23 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
         help_text=_("0.1 puts one customer in ten in the holdout group."),
     )
 
+    test_template = serializers.SlugRelatedField(
+        slug_field="key",
+        queryset=MessageTemplate.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text=_(
+            "The key of message B of an A/B test: half of the test share gets it, half the message of the campaign (A), the rest the winner."
+        ),
+    )
+    test_share = serializers.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        min_value=Decimal("0.01"),
+        max_value=Decimal("0.9"),
+        default=Decimal("0.2"),
+        help_text=_("0.2 sends message A to 10% and message B to 10% of the audience."),
+    )
     send_time = TimeOfDayField(required=False, help_text=_("The time of day of recurring runs, such as 10:00:00."))
     status = serializers.SerializerMethodField(
         help_text=_("exported: another program sends the campaign, and its audience was downloaded at least once.")
@@ -64,6 +86,7 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
             *("key", "name", "description", "channel", "segment", "excluded_segments", "template", "holdout_share"),
             *("required_consent", "is_transactional", "priority", "kind", "starts_at", "frequency", "weekdays"),
             *("month_day", "send_time", "uses_customer_time", "ends_on", "goal", "attribution_days", "status"),
+            *("test_template", "test_share", "test_hours", "test_metric"),
             *("next_run_at", "problem", "created_at"),
         ]
         read_only_fields = ["next_run_at", "problem", "created_at"]
@@ -94,7 +117,17 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
             raise serializers.ValidationError(
                 {"excluded_segments": _("The segment of the campaign cannot be excluded.")}
             )
+        self.check_test(attrs)
         return attrs
+
+    def check_test(self, attrs: dict[str, Any]) -> None:
+        """Refuse a second message if the other settings do not allow a test."""
+        values = {
+            name: attrs.get(name, getattr(self.instance or Campaign(), name))
+            for name in ("kind", "channel", "template", "test_template", "test_metric")
+        }
+        if problems := check_test_settings(**values):
+            raise serializers.ValidationError({problem.field: problem.message for problem in problems})
 
 
 def get_current_value(campaign: Campaign, name: str) -> Any:
@@ -150,6 +183,34 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
         return [{"code": hint.code.value, "text": hint.text} for hint in find_hints(preview)]
 
 
+class MessageReactionsSerializer(serializers.Serializer[Any]):
+    """Messages of an A/B test. reacted: customers who opened, clicked or ordered within the hours of the test after their message."""
+
+    sent = serializers.IntegerField()
+    reacted = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True)
+
+
+class MessageTestSerializer(serializers.Serializer[Any]):
+    """The A/B test of the messages. Only a and b are compared; rest: the customers who got the winner later."""
+
+    metric = serializers.ChoiceField(choices=Campaign.TestMetric.choices)
+    hours = serializers.IntegerField()
+    a = MessageReactionsSerializer()
+    b = MessageReactionsSerializer()
+    rest = MessageReactionsSerializer()
+    difference = IntervalSerializer(
+        allow_null=True,
+        help_text=_("The rate of B minus that of A, with its 95% interval; null until the test is decided."),
+    )
+    outcome = serializers.ChoiceField(
+        choices=CampaignRun.TestOutcome.choices,
+        allow_blank=True,
+        help_text=_("Empty until the test is decided. With unclear and too_few, the rest gets message A."),
+    )
+    decided_at = serializers.DateTimeField(allow_null=True)
+
+
 class CampaignRunSerializer(serializers.ModelSerializer[CampaignRun]):
     """A run: what was sent when, to which segment, with the customers at each step."""
 
@@ -194,6 +255,7 @@ class CampaignResultsSerializer(ComparisonSerializer):
     deliveries = DeliveryCountsSerializer()
     audience = serializers.DictField(child=serializers.IntegerField())
     recommended = RecommendedSalesSerializer()
+    test = MessageTestSerializer(allow_null=True, help_text=_("Null for a campaign without an A/B test."))
 
 
 class CampaignDeliverySerializer(serializers.ModelSerializer[Delivery]):

@@ -118,6 +118,7 @@ class CampaignResultsView(CampaignView):
             "deliveries": results.deliveries,
             "recommended": results.recommended,
             "audience": results.audience,
+            "test": results.test,
         }
         return Response(CampaignResultsSerializer(values).data)
 

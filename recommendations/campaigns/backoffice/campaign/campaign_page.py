@@ -17,6 +17,7 @@ from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.backoffice.access import ADD, APPROVE, CHANGE, EXPORT, VIEW, get_campaign
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
+from recommendations.campaigns.backoffice.campaign.message_test_panel import build_test_panel, describe_settings
 from recommendations.campaigns.backoffice.campaign.result_panels import (
     build_exports_table,
     build_figures,
@@ -72,6 +73,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
     if results is not None and results.runs:
         context |= {
             "figures": build_figures(campaign, results),
+            "test": build_test_panel(campaign, results.test),
             **build_comparison_context(
                 results.comparison, currency, recommended=results.recommended, days=campaign.attribution_days
             ),
@@ -158,6 +160,7 @@ def list_settings(campaign: Campaign) -> list[tuple[str, str, str]]:
         (_("Exclusions"), excluded or _("none"), ""),
         (_("Channel"), capfirst(campaign.get_channel_display()), ""),
         (_("Message"), template.name if template else _("none"), get_template_url(campaign)),
+        *([(_("A/B test"), describe_settings(campaign), "")] if campaign.test_template else []),
         (pgettext("campaign", "Schedule"), describe_schedule(campaign), ""),
         (_("Next run"), format_moment(campaign.next_run_at), ""),
         (_("Holdout group"), format_percent(float(campaign.holdout_share)), ""),

@@ -22,19 +22,21 @@ from config.foundation.backoffice.shared_editing import SharedEditingForm
 from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.labels import WEEKDAYS
 from recommendations.campaigns.keys import find_free_key
-from recommendations.campaigns.launch.readiness import LaunchProblem
+from recommendations.campaigns.launch.readiness import LaunchProblem, check_test_settings
 from recommendations.campaigns.locked_fields import get_locked_fields
-from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.models import MAX_TEST_HOURS, Campaign
 from recommendations.messaging.models import MessageTemplate
 
 SECTIONS = {
     "audience": ("segment", "excluded_segments", "required_consent"),
     "message": ("channel", "template", "is_transactional", "priority"),
+    "test": ("test_template", "test_percent", "test_hours", "test_metric"),
     "schedule": (
         *("kind", "starts_at", "frequency", "weekdays", "month_day", "send_time", "ends_on", "uses_customer_time"),
     ),
     "measurement": ("holdout_percent", "goal", "attribution_days"),
 }
+PERCENTAGES = {"holdout_share": "holdout_percent", "test_share": "test_percent"}  # fields that are shown in percent
 SIGNATURE_SALT = "campaigns.new_campaign"
 DATE_TIME_FORMAT = "%Y-%m-%dT%H:%M"  # of <input type="datetime-local">
 
@@ -61,6 +63,42 @@ class CampaignForm(SharedEditingForm):
         required=False,
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy("Each run sends the version that is published when the run starts."),
+    )
+    test_template = forms.ModelChoiceField(
+        label=gettext_lazy("message B"),
+        queryset=MessageTemplate.objects.filter(archived_at__isnull=True).order_by("name"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy(
+            "Part of the audience gets the message above (A) or this one (B), half each. The rest waits and gets the winner. "
+            "To test a subject, copy the message and change its subject."
+        ),
+    )
+    test_percent = forms.DecimalField(
+        label=gettext_lazy("test in percent of the audience"),
+        min_value=Decimal(1),
+        max_value=Decimal(90),
+        max_digits=4,
+        decimal_places=2,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"step": "any"}),
+        help_text=gettext_lazy("20 sends message A to 10% and message B to 10% of the audience."),
+    )
+    test_hours = forms.IntegerField(
+        label=gettext_lazy("hours to wait"),
+        min_value=1,
+        max_value=MAX_TEST_HOURS,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=gettext_lazy(
+            "Reactions count within this time after each message. The winner is sent this long after the last message of the test."
+        ),
+    )
+    test_metric = forms.ChoiceField(
+        label=gettext_lazy("what decides the test"),
+        choices=Campaign.TestMetric,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
     )
     kind = forms.ChoiceField(label=gettext_lazy("type"), choices=Campaign.Kind, widget=forms.RadioSelect)
     starts_at = forms.DateTimeField(
@@ -105,7 +143,15 @@ class CampaignForm(SharedEditingForm):
         fields = [
             *("name", "description", "segment", "excluded_segments", "required_consent", "channel", "template"),
             *("is_transactional", "priority", "kind", "starts_at", "frequency", "weekdays", "month_day", "send_time"),
-            *("ends_on", "uses_customer_time", "goal", "attribution_days"),
+            *(
+                "ends_on",
+                "uses_customer_time",
+                "goal",
+                "attribution_days",
+                "test_template",
+                "test_hours",
+                "test_metric",
+            ),
         ]
         widgets = {
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
@@ -130,13 +176,14 @@ class CampaignForm(SharedEditingForm):
         super().__init__(*args, **kwargs)
         if not self.instance.pk:
             self._keep_salt()
-        for name in ("channel", "kind", "frequency", "goal", "required_consent"):
+        for name in ("channel", "kind", "frequency", "goal", "required_consent", "test_metric"):
             self.capitalize_choices(name)
         share = Decimal(str(self.instance.holdout_share)) * 100
         self.fields["holdout_percent"].initial = f"{share.normalize():f}"
+        self.fields["test_percent"].initial = f"{(Decimal(str(self.instance.test_share)) * 100).normalize():f}"
         self.locked = get_locked_fields(self.instance) if self.instance.pk else ()
         for name in self.locked:
-            field = self.fields.get("holdout_percent" if name == "holdout_share" else name)
+            field = self.fields.get(PERCENTAGES.get(name, name))
             if field is not None:
                 field.disabled = True
 
@@ -145,7 +192,7 @@ class CampaignForm(SharedEditingForm):
         self.full_clean()
         self.cleaned_data = {}  # `add_error` expects it
         for problem in problems:
-            name = "holdout_percent" if problem.field == "holdout_share" else problem.field
+            name = PERCENTAGES.get(problem.field, problem.field)
             self.add_error(name if name in self.fields else None, problem.message)
 
     def capitalize_choices(self, name: str) -> None:
@@ -170,11 +217,31 @@ class CampaignForm(SharedEditingForm):
             and not cleaned["weekdays"]
         ):
             self.add_error("weekdays", _("Choose at least one day of the week."))
+        self._clean_test(cleaned)
         return cleaned
+
+    def _clean_test(self, cleaned: dict[str, Any]) -> None:
+        """Check the settings of the A/B test; those left empty keep their values."""
+        for name in ("test_hours", "test_metric"):
+            if name in cleaned and cleaned[name] in (None, ""):
+                cleaned[name] = getattr(self.instance, name)
+        if {"kind", "channel", "template", "test_template", "test_metric"} - set(cleaned):
+            return  # one of them has an error of its own
+        problems = check_test_settings(
+            kind=cleaned["kind"],
+            channel=cleaned["channel"],
+            template=cleaned["template"],
+            test_template=cleaned["test_template"],
+            test_metric=cleaned["test_metric"],
+        )
+        for problem in problems:
+            self.add_error(problem.field, problem.message)
 
     def save(self, commit: bool = True) -> Campaign:
         campaign: Campaign = super().save(commit=False)
         campaign.holdout_share = self.cleaned_data["holdout_percent"] / 100
+        if self.cleaned_data["test_percent"] is not None:
+            campaign.test_share = self.cleaned_data["test_percent"] / 100
         if not campaign.key:
             campaign.key = find_free_key(slugify(campaign.name)[:90] or "campaign")
         if commit:

@@ -22,6 +22,7 @@ from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.access import ADD, CHANGE, VIEW, get_campaign
 from recommendations.campaigns.backoffice.actions import report_state
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
+from recommendations.campaigns.backoffice.campaign.message_test_panel import describe_plan
 from recommendations.campaigns.backoffice.editor.campaign_form import CampaignForm
 from recommendations.campaigns.backoffice.labels import describe_schedule
 from recommendations.campaigns.backoffice.sms_costs import describe_sms_cost
@@ -64,7 +65,7 @@ def copy_campaign(campaign: Campaign) -> Campaign:
     fields = (
         *("description", "segment", "required_consent", "channel", "template", "is_transactional", "priority"),
         *("kind", "frequency", "weekdays", "month_day", "send_time", "uses_customer_time"),
-        *("holdout_share", "goal", "attribution_days"),
+        *("holdout_share", "goal", "attribution_days", "test_template", "test_share", "test_hours", "test_metric"),
     )
     copied = Campaign(name=_("Copy of %(name)s") % {"name": campaign.name})
     for field in fields:
@@ -104,7 +105,7 @@ def save_form(request: HttpRequest, campaign: Campaign) -> tuple[CampaignForm, C
             # saving writes all fields: a run that starts, or a colleague who cancels meanwhile, would be overwritten
             campaign = (
                 Campaign.objects.select_for_update(of=("self",))
-                .select_related("segment", "template")
+                .select_related("segment", "template", "test_template")
                 .get(pk=campaign.pk)
             )
         form = CampaignForm(request.POST, instance=campaign)
@@ -184,6 +185,7 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
         form.is_valid()  # fills what is valid; the errors are shown when the form is saved
         cleaned = form.cleaned_data
         campaign.holdout_share = cleaned.get("holdout_percent", campaign.holdout_share * 100) / 100
+        campaign.test_share = (cleaned.get("test_percent") or campaign.test_share * 100) / 100
         excluded = list(cleaned.get("excluded_segments", []))
     elif form.initial.get("excluded_segments"):
         excluded = list(form.initial["excluded_segments"])
@@ -208,6 +210,7 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
             raise
         return {**context, "segment_problem": _("Counting this audience takes too long. Choose a simpler segment.")}
     sms = describe_sms_cost(campaign, preview, now=now)
+    context["test_plan"] = describe_plan(campaign, preview)
     return {**context, "sms": sms, "is_counting": preview is None, **build_waterfall_context(preview)}
 
 
