@@ -89,6 +89,12 @@ SELECT origin_id, status, skip_reason, count(*), count(opened_at), count(machine
 FROM sending_delivery WHERE origin_kind = %s AND origin_id = ANY(%s)
 GROUP BY origin_id, status, skip_reason
 """
+FIND_UNFINISHED = """
+SELECT o.id FROM unnest(%s::bigint[]) AS o (id)
+WHERE EXISTS (
+    SELECT FROM sending_delivery d WHERE d.origin_kind = %s AND d.origin_id = o.id AND d.status IN ('pending', 'sending')
+)
+"""
 # The columns of COUNT_DELIVERIES after the number of deliveries, in this order.
 FEEDBACK_COUNTS = (
     "opened",
@@ -367,6 +373,13 @@ class DeliveryCounts:
     def waiting(self) -> int:
         """Return how many are pending or being sent."""
         return self.by_status.get(Delivery.Status.PENDING, 0) + self.by_status.get(Delivery.Status.SENDING, 0)
+
+
+def find_unfinished_origins(origin_kind: str, origin_ids: Sequence[int]) -> set[int]:
+    """Return the origins with a delivery that is waiting or being sent, without counting them."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_UNFINISHED, [list(origin_ids), origin_kind])
+        return {origin_id for (origin_id,) in cursor.fetchall()}
 
 
 def count_deliveries(origin_kind: str, origin_ids: Sequence[int]) -> dict[int, DeliveryCounts]:

@@ -25,7 +25,7 @@ from recommendations.campaigns.launch.notifications import publish_campaign_even
 from recommendations.campaigns.launch.readiness import find_message_problems, find_published_version
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.campaigns.schedule import build_schedule, find_next_run
-from recommendations.sending.queue import Holdout, count_deliveries, queue_audience
+from recommendations.sending.queue import Holdout, find_unfinished_origins, queue_audience
 
 logger = logging.getLogger(__name__)
 ORIGIN = "campaign"
@@ -167,8 +167,8 @@ def finish_runs(*, now: datetime) -> int:
     # a test is decided first, also if nobody waits for its winner
     sending = CampaignRun.objects.exclude(test_version__isnull=False, test_decided_at=None)
     runs = list(sending.filter(status=CampaignRun.Status.SENDING).select_related("campaign"))
-    counts = count_deliveries(ORIGIN, [run.pk for run in runs])
-    finished = [run for run in runs if not counts[run.pk].waiting]
+    unfinished = find_unfinished_origins(ORIGIN, [run.pk for run in runs])
+    finished = [run for run in runs if run.pk not in unfinished]
     for run in finished:
         finish_run(run, now=now)
     end_idle_campaigns()

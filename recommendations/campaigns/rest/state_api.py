@@ -146,7 +146,7 @@ class CampaignDeliveries(generics.ListAPIView[Delivery]):
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read"}
     serializer_class = CampaignDeliverySerializer
     queryset = Delivery.objects.none()
-    ordering = "id"
+    ordering = ("origin_id", "id")  # by run; an index has this order
 
     @cached_property
     def run_numbers(self) -> dict[int, int]:

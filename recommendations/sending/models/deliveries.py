@@ -126,6 +126,17 @@ class Delivery(models.Model):
                 condition=Q(claimed_at__isnull=False, is_transactional=False),
             ),
             models.Index(fields=["customer_id", "-id"], name="sending_delivery_customer"),
+            models.Index(fields=["origin_kind", "origin_id", "id"], name="sending_delivery_origin"),
+            models.Index(
+                fields=["origin_kind", "origin_id", "test_part"],
+                name="sending_delivery_unfinished",
+                condition=Q(status__in=("pending", "sending")),
+            ),
+            models.Index(
+                fields=["origin_kind", "origin_id", "sent_at"],
+                name="sending_delivery_tested",
+                condition=Q(test_part="test", sent_at__isnull=False),
+            ),
             models.Index(
                 fields=["-id"], name="sending_delivery_problems", condition=Q(status__in=("failed", "uncertain"))
             ),

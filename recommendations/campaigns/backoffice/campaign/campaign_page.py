@@ -1,5 +1,6 @@
 """The page of one campaign: its state with the next action, progress, results and settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from django.utils.translation import pgettext
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
-from config.foundation.slow_figures import get_figures_soon
+from config.foundation.slow_figures import get_figures, get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.backoffice.access import ADD, APPROVE, CHANGE, EXPORT, VIEW, get_campaign
@@ -119,8 +120,10 @@ def build_progress(campaign: Campaign) -> dict[str, Any] | None:
     runs = list(campaign.runs.filter(status__in=[CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED]))
     if not runs:
         return None
-    counts = count_deliveries("campaign", [run.pk for run in runs]).values()
-    total, waiting = sum(entry.total for entry in counts), sum(entry.waiting for entry in counts)
+    run_ids = [run.pk for run in runs]
+    total, waiting = get_figures(
+        f"campaign.progress:{','.join(map(str, run_ids))}", tuple[int, int], lambda: count_progress(run_ids)
+    )
     values = {"done": format_count(total - waiting), "total": format_count(total)}
     return {
         "value": total - waiting,
@@ -128,6 +131,12 @@ def build_progress(campaign: Campaign) -> dict[str, Any] | None:
         "text": _("%(done)s of %(total)s customers processed") % values,
         "is_paused": campaign.status == Status.PAUSED,
     }
+
+
+def count_progress(run_ids: Sequence[int]) -> tuple[int, int]:
+    """Return the number of deliveries, and of those that are waiting or being sent."""
+    counts = count_deliveries("campaign", run_ids).values()
+    return sum(entry.total for entry in counts), sum(entry.waiting for entry in counts)
 
 
 def list_actions(request: HttpRequest, campaign: Campaign) -> list[dict[str, str]]:
