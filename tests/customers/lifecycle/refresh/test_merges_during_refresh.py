@@ -134,7 +134,7 @@ def test_visitors_who_are_deleted_during_a_refresh_do_not_make_it_fail() -> None
     seen_at = NOW - timedelta(days=500)
     visitor = make_customer(first_seen_at=seen_at, last_seen_at=seen_at)
     make_identifier(visitor, "v1", kind="anonymous_id")
-    kept = make_customer("ada")
+    kept = make_customer("ada", first_seen_at=NOW)
     refresh()
     assert CustomerProfile.objects.count() == 2
     refresh(at_step=COMPUTED, work=lambda: finish_at_once(lambda: purge_visitors(before=NOW - timedelta(days=400))))
