@@ -27,12 +27,18 @@ from customers.intent.prediction.outcome_model import (
     train_outcome,
 )
 from customers.intent.prediction.session_events import SECOND, UNKNOWN, Orderings, SessionEvents, merge_orderings
-from customers.intent.prediction.silence import PauseCurves, fit_pauses, update_for_silence
+from customers.intent.prediction.silence import (
+    LateOrders,
+    PauseCurves,
+    fit_late_orders,
+    fit_pauses,
+    update_for_silence,
+)
 from customers.lifecycle.scoring.propensity.models.serialization import deserialize_arrays, serialize_arrays
 
 MAX_CUTS = 300_000  # with more, only every n-th session is used, so that the features fit into memory
 PERIODS = 5
-ORDER, LEAVE, CATEGORY, PAUSES = "order", "leave", "category", "pauses"
+ORDER, LEAVE, CATEGORY, PAUSES, LATE_ORDERS = "order", "leave", "category", "pauses", "late_orders"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,7 @@ class IntentModel:
     order: SessionOutcomeModel
     leave: SessionOutcomeModel
     pauses: PauseCurves
+    late_orders: LateOrders
     next_category: SessionCategoryModel
     categories: tuple[str, ...]
 
@@ -84,10 +91,11 @@ def _train(
     report(1, 3)
     leave = train(cuts.leaves, np.ones(len(cuts), np.bool_))
     pauses = fit_pauses(kind[~cuts.leaves], cuts.pause[~cuts.leaves])
+    late_orders = fit_late_orders(cuts, kind)
     report(2, 3)
     steps = list_category_steps(events)
     next_category, category_quality = train_next_category(steps, len(categories))
-    model = IntentModel(order.model, leave.model, pauses, next_category, tuple(categories))
+    model = IntentModel(order.model, leave.model, pauses, late_orders, next_category, tuple(categories))
     quality = {
         ORDER: {**order.quality, "effects": list_effects(order.effects)},
         LEAVE: {**leave.quality, "effects": list_effects(leave.effects)},
@@ -141,13 +149,19 @@ def predict_latest_sessions(
     first = sessions.first[sessions.of_event[row]]
     started_at, last_at, person = events.at[first], events.at[row], events.person[row]
     matrix = measure_features(events, orders, row)
-    longer = model.pauses.get_longer_share(events.kind[row], np.maximum(now - last_at, 0) / SECOND)
-    likely, left = update_for_silence(
-        orders=model.order.predict(matrix), leaves=model.leave.predict(matrix), longer=longer
-    )
     orderings = merge_orderings(events, orders)
     until_now = orderings.count_until(person, np.full(len(row), now), inclusive=True)
     has_ordered = until_now > orderings.count_until(person, started_at, inclusive=False)
+    kind, silence = events.kind[row], np.maximum(now - last_at, 0) / SECOND
+    leaves = model.leave.predict(matrix)
+    likely, left = update_for_silence(
+        # after an order, silence says nothing about one
+        orders=np.where(has_ordered, 0.0, model.order.predict(matrix)),
+        leaves=leaves,
+        longer=model.pauses.get_longer_share(kind, silence),
+        leaving_part=model.late_orders.compute_leaving_part(kind, leaves),
+        later=model.late_orders.get_later_share(kind, silence),
+    )
     return LatestSessions(
         person=person,
         row=row,
@@ -185,6 +199,7 @@ def serialize_intent(model: IntentModel) -> bytes:
         LEAVE: model.leave.to_arrays(),
         CATEGORY: to_arrays(model.next_category),
         PAUSES: {"survival": model.pauses.survival, "categories": np.array(model.categories, dtype=np.str_)},
+        LATE_ORDERS: {"leaving": model.late_orders.leaving, "continuing": model.late_orders.continuing},
     }
     return serialize_arrays(
         {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
@@ -193,7 +208,7 @@ def serialize_intent(model: IntentModel) -> bytes:
 
 def deserialize_intent(content: bytes) -> IntentModel:
     """Rebuild a model. Errors: ValueError for an array of objects, KeyError for missing arrays."""
-    parts: dict[str, dict[str, np.ndarray]] = {ORDER: {}, LEAVE: {}, CATEGORY: {}, PAUSES: {}}
+    parts: dict[str, dict[str, np.ndarray]] = {ORDER: {}, LEAVE: {}, CATEGORY: {}, PAUSES: {}, LATE_ORDERS: {}}
     for key, array in deserialize_arrays(content).items():
         part, _slash, name = key.partition("/")
         parts[part][name] = array
@@ -201,6 +216,8 @@ def deserialize_intent(content: bytes) -> IntentModel:
         order=SessionOutcomeModel.from_arrays(parts[ORDER]),
         leave=SessionOutcomeModel.from_arrays(parts[LEAVE]),
         pauses=PauseCurves(parts[PAUSES]["survival"]),
+        # a model of an earlier version, which is in use until the next training, has none
+        late_orders=LateOrders(**parts[LATE_ORDERS]) if parts[LATE_ORDERS] else LateOrders.build_empty(),
         next_category=from_arrays(parts[CATEGORY]),
         categories=tuple(parts[PAUSES]["categories"].tolist()),
     )

@@ -19,6 +19,7 @@ class SessionCuts:
         rows: of the events. session: row number of the session. started_at: its start in microseconds.
         orders: whether the visitor orders later in this session. has_ordered: whether they ordered before the cut, so that there is nothing
             to predict. leaves: whether there is no further event in this session. pause: microseconds until the next event, 0 without one.
+        order_delay: microseconds until the next order of this session, 0 without one.
     """
 
     rows: Ints
@@ -28,6 +29,7 @@ class SessionCuts:
     has_ordered: Flags
     leaves: Flags
     pause: Ints
+    order_delay: Ints
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,15 +53,20 @@ def cut_sessions(events: SessionEvents, orders: Orderings, *, until: int) -> Ses
     orderings = merge_orderings(events, orders)
     so_far = orderings.count_until(person, events.at[rows], inclusive=True)
     leaves = rows == last
+    # an order without an event on the shop's page belongs to the session if it is placed before the gap after the last event is over
+    is_ordering = orderings.count_until(person, events.at[last] + GAP, inclusive=True) > so_far
+    next_order = (np.searchsorted(orderings.person, person) + so_far)[is_ordering]
+    order_delay = np.zeros(len(rows), np.int64)
+    order_delay[is_ordering] = orderings.at[next_order] - events.at[rows][is_ordering]
     return SessionCuts(
         rows=rows,
         session=session,
         started_at=events.at[start],
-        # an order without an event on the shop's page belongs to the session if it is placed before the gap after the last event is over
-        orders=orderings.count_until(person, events.at[last] + GAP, inclusive=True) > so_far,
+        orders=is_ordering,
         has_ordered=so_far > orderings.count_until(person, events.at[start], inclusive=False),
         leaves=leaves,
         pause=np.where(leaves, 0, events.at[np.minimum(rows + 1, last)] - events.at[rows]),
+        order_delay=order_delay,
     )
 
 

@@ -16,6 +16,9 @@ STEPS = {
     Device.MOBILE: np.array([[0.5, 0.08, 0.0, 0.0], [0.3, 0.1, 0.2, 0.0], [0.1, 0.05, 0.1, 0.3]]),
 }
 MEAN_PAUSE = 40.0  # seconds
+MEAN_ORDER_DELAY = 180.0  # seconds
+COMPLETION = 0.7
+NO_ORDERS = Orderings(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ def simulate_sessions(sessions: int, *, seed: int = 7, people: int | None = None
     session, moments, states, person = session[order], moments[order], states[order], person[order]
     return SimulatedSessions(
         build_events(person, moments, states, device[session]),
-        Orderings(np.zeros(0, np.int64), np.zeros(0, np.int64)),
+        NO_ORDERS,
         look_up(
             np.stack([np.zeros(4), *(np.append(solve_order_probability(each), 0) for each in STEPS)]),
             device[session],
@@ -72,6 +75,25 @@ def simulate_sessions(sessions: int, *, seed: int = 7, people: int | None = None
             states,
         ),
     )
+
+
+def simulate_server_orders(sessions: int, *, seed: int = 9) -> tuple[SessionEvents, Orderings]:
+    """Simulate sessions of views, half of which end with a checkout; its order is a row without an event, some minutes later."""
+    draws = np.random.default_rng(seed)
+    views = draws.integers(1, 6, sessions)
+    is_checkout = draws.random(sessions) < 0.5
+    person = np.repeat(np.arange(sessions), views + is_checkout)
+    first = np.append(True, person[1:] != person[:-1])
+    last = np.append(first[1:], True)
+    pause = np.where(first, 0, np.minimum(draws.exponential(MEAN_PAUSE, len(person)), 1700)) * SECOND
+    elapsed = np.cumsum(pause.astype(np.int64))
+    at = START + person * (3600 * SECOND) + elapsed - elapsed[first][person]
+    states = np.where(last & is_checkout[person], KINDS.index(EventKind.CHECKOUT), 0)
+    orders = is_checkout & (draws.random(sessions) < COMPLETION)
+    delay = (np.minimum(draws.exponential(MEAN_ORDER_DELAY, sessions), 1700) * SECOND).astype(np.int64)
+    buyers = np.flatnonzero(orders)
+    device = np.where(draws.random(sessions) < 0.5, Device.DESKTOP, Device.MOBILE)
+    return build_events(person, at, states, device[person]), Orderings.sort(buyers, (at[last] + delay)[buyers])
 
 
 def build_events(person: Ints, at: Ints, states: Ints, device: Ints) -> SessionEvents:

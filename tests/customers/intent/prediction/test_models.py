@@ -6,6 +6,7 @@ import pytest
 from customers.intent.prediction.features import measure_features
 from customers.intent.prediction.intent_model import (
     PERIODS,
+    IntentModel,
     TrainedIntent,
     deserialize_intent,
     predict_latest_sessions,
@@ -21,10 +22,17 @@ from customers.intent.prediction.next_category import (
     predict_top,
 )
 from customers.intent.prediction.outcome_model import FEW_OUTCOMES, assign_periods
-from customers.intent.prediction.session_events import SECOND, EventKind
+from customers.intent.prediction.session_events import SECOND, EventKind, SessionEvents
 from customers.intent.prediction.silence import fit_pauses, update_for_silence
 from customers.intent.prediction.transition_counts import count_transitions
-from tests.customers.intent.simulated_sessions import MEAN_PAUSE, SimulatedSessions, simulate_sessions
+from tests.customers.intent.simulated_sessions import (
+    DAY,
+    MEAN_PAUSE,
+    NO_ORDERS,
+    SimulatedSessions,
+    simulate_server_orders,
+    simulate_sessions,
+)
 
 CATEGORIES = ("Kitchen", "Garden", "Toys")
 
@@ -89,6 +97,32 @@ def test_a_session_with_an_order_is_certain_and_silence_makes_leaving_likely(
     assert latest.leaves.tolist() == [1.0, 1.0]
 
 
+def test_orders_that_come_from_the_server_are_predicted_after_the_last_event() -> None:
+    """Sessions end with a checkout, which 70% of the visitors complete: the order follows without a further event."""
+    events, orders = simulate_server_orders(3_000)
+    model = train_intent(events, orders, until=int(events.at.max()) + DAY, categories=CATEGORIES).model
+    stored = deserialize_intent(serialize_intent(model))
+    sessions = events.sessions
+    is_checkout = events.kind[sessions.last] == EventKind.CHECKOUT
+    ended_at = events.at[sessions.last]
+    placed_at = np.full(len(sessions), np.iinfo(np.int64).max)
+    placed_at[orders.person] = orders.at
+    for seconds in (0, 60, 180, 600):
+        # each visitor that long after the checkout, of those who have not ordered by then
+        is_open = is_checkout & (placed_at > ended_at + seconds * SECOND)
+        actual = (placed_at[is_open] < np.iinfo(np.int64).max).mean()
+        people = np.flatnonzero(is_open)[:200]
+        predicted = [predict_one(stored, events, person, seconds) for person in people.tolist()]
+        assert np.mean(predicted) == pytest.approx(actual, abs=0.05)
+
+
+def predict_one(model: IntentModel, events: SessionEvents, person: int, seconds: int) -> float:
+    """Return the probability of an order that long after the last event of a person."""
+    part = events.select(events.person == person)
+    now = int(part.at[-1]) + seconds * SECOND
+    return float(predict_latest_sessions(model, part, NO_ORDERS, now=now).orders[0])
+
+
 def test_too_few_outcomes_are_predicted_by_the_rate() -> None:
     few = simulate_sessions(200)
     trained = train_intent(few.events, few.orders, until=few.until, categories=CATEGORIES)
@@ -107,15 +141,30 @@ def test_periods_follow_each_other_and_never_split_a_moment() -> None:
     assert period.max() == PERIODS - 1 or period[started == 9][0] == period.max()
 
 
+def update_at(orders: float, leaves: float, longer: float, *, part: float = 0.0, later: float = 0.0) -> list[float]:
+    """Return the probabilities of an order and of leaving of one visitor."""
+    values = {"orders": orders, "leaves": leaves, "longer": longer, "leaving_part": part, "later": later}
+    return [float(result[0]) for result in update_for_silence(**{name: np.array([v]) for name, v in values.items()})]
+
+
 def test_silence_updates_by_bayes() -> None:
     """Of 100 visitors 40 leave; 60 go on, half of them after more than a minute: silent for a minute are 40 + 30, of whom 40 left."""
-    order, leave = update_for_silence(orders=np.array([0.2]), leaves=np.array([0.4]), longer=np.array([0.5]))
-    assert leave[0] == pytest.approx(40 / 70)
-    assert order[0] == pytest.approx(0.2 * 0.5 / 0.7)
-    order, leave = update_for_silence(orders=np.array([0.9]), leaves=np.array([0.4]), longer=np.array([1.0]))
-    assert (order[0], leave[0]) == (pytest.approx(0.6), pytest.approx(0.4)), "who orders does not leave"
-    order, leave = update_for_silence(orders=np.array([0.2]), leaves=np.array([0.4]), longer=np.array([0.0]))
-    assert (order[0], leave[0]) == (0.0, 1.0)
+    assert update_at(0.2, 0.4, 0.5) == pytest.approx([0.2 * 0.5 / 0.7, 40 / 70])
+    assert update_at(0.9, 0.4, 1.0) == pytest.approx([0.6, 0.4]), "who orders with a further event does not leave"
+    assert update_at(0.2, 0.4, 0.0) == [0.0, 1.0]
+
+
+def test_silence_does_not_exclude_orders_without_a_further_event() -> None:
+    """Of 100 visitors 80 leave, 50 of whom order, 20 of these after more than a minute; of the 20 who go on, 5 order, and 10 pause longer.
+
+    Neither an event nor an order within a minute: 30 + 20 who leave, and 10 who go on; 20 and 2.5 of them order.
+    """
+    orders, part = 0.55, 50 / 55
+    assert update_at(orders, 0.8, 1.0, part=part, later=1.0) == pytest.approx([orders, 0.8]), (
+        "at the event nothing is new"
+    )
+    assert update_at(orders, 0.8, 0.5, part=part, later=0.4) == pytest.approx([22.5 / 60, 50 / 60])
+    assert update_at(orders, 0.8, 0.0, part=part, later=0.0) == [0.0, 1.0]
 
 
 def test_pauses_are_those_of_the_exponential_distribution() -> None:
