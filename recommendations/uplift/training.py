@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from config.foundation.array_types import Floats
-from recommendations.measurement.statistics.off_policy import compute_skewed_mean_interval
-from recommendations.measurement.statistics.uplift.cross_fitting import (
-    TrainingRows,
-    compute_doubly_robust_effects,
-)
+from recommendations.measurement.statistics.multiple_comparisons import compute_simultaneous_level
+from recommendations.measurement.statistics.uplift.cross_fitting import TrainingRows
+from recommendations.measurement.statistics.uplift.group_effects import measure_group_effect
 from recommendations.measurement.statistics.uplift.outcome_models import Predictor
 from recommendations.measurement.statistics.uplift.qini import (
     bootstrap_qini,
@@ -25,6 +23,7 @@ from recommendations.uplift.past_customers import PastCustomers
 MIN_CUSTOMERS = 500  # in each group
 MIN_ORDERS = 50  # customers with an order in each group: with fewer, an interval is wider than any effect of a message
 GROUPS = 5
+LEVEL = 0.95  # of the intervals of all groups together
 DIGITS = 9  # of predictions, for the groups
 TEST_PARTS = 5  # two of them are set aside
 CURVE_POINTS = 40
@@ -136,23 +135,22 @@ def to_training_rows(customers: PastCustomers) -> TrainingRows:
 
 
 def measure_groups(rows: TrainingRows, chosen: ChosenLearner, effect: Floats, thresholds: Floats) -> list[EffectGroup]:
-    """Return the measured effect of each group, by the mean of the doubly robust effects of its customers."""
-    measured = compute_doubly_robust_effects(
-        rows,
-        treated=chosen.outcomes.treated_model.predict(rows.matrix),
-        control=chosen.outcomes.control_model.predict(rows.matrix),
-    )
+    """Return the measured effect of each group, by the mean of the doubly robust effects of its customers.
+
+    The groups are read together: a campaign is sent to those with a positive effect. So all intervals are valid simultaneously with 95%.
+    """
+    treated = chosen.outcomes.treated_model.predict(rows.matrix)
+    control = chosen.outcomes.control_model.predict(rows.matrix)
     number = np.searchsorted(thresholds, effect, side="right")
+    level = compute_simultaneous_level(LEVEL, len(thresholds) + 1)
     groups = []
     for index in range(len(thresholds) + 1):
         inside = number == index
-        if inside.sum() < 2:  # nothing is known
-            groups.append(EffectGroup(int(inside.sum()), 0.0, 0.0, -1.0, 1.0))
-            continue
-        interval = compute_skewed_mean_interval(measured[inside])
-        groups.append(
-            EffectGroup(int(inside.sum()), float(effect[inside].mean()), interval.value, interval.low, interval.high)
+        interval = measure_group_effect(
+            rows.select(inside), treated=treated[inside], control=control[inside], level=level
         )
+        predicted = float(effect[inside].mean()) if inside.any() else 0.0
+        groups.append(EffectGroup(int(inside.sum()), predicted, interval.value, interval.low, interval.high))
     return groups
 
 
