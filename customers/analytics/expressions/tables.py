@@ -79,14 +79,17 @@ class AnalyticsTables:
         """Return when the days begin."""
         return _to_moment(self.get_bounds(days)[0])
 
-    def select_events(self, days: DateRange | None, *matches: EventMatch, segment: str = "") -> ir.Table:
+    def select_events(self, days: DateRange | None, *matches: EventMatch, segment: str = "", tail: int = 0) -> ir.Table:
         """Return the events of known people that match one of the descriptions, with their time in microseconds as ``at``.
 
         Args:
             days: None for all days up to now.
             matches: without one, every event but no order.
+            tail: microseconds after the days for which events are read, too.
         """
         bounds = self.get_bounds(days) if days else None
+        if bounds:
+            bounds = bounds[0], min(bounds[1] + tail, self.known_until)
         rows = self._read_events(bounds)
         if matches and uses_orders(*matches):
             rows = rows.union(self._read_orders_as_events(bounds))

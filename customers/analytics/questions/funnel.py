@@ -2,8 +2,10 @@
 
 Rules:
 - Each step happens strictly after the one before. Events with the same time stamp have no order, so one can't follow the other.
-- The window starts at the first step. A later start of the same person counts too: the attempt that gets furthest is the one
-  that counts, and of several that get equally far the one that got there first.
+- The window starts at the first step, which happens within the days; the other steps can follow after the last day. People whose
+  window is not over when the data ends can still get further, and are counted.
+- A later start of the same person counts too: the attempt that gets furthest is the one that counts, and of several that get
+  equally far the one that got there first.
 - ordered: other events may happen in between. strict: each step is the very next event of the person (by time, then ID).
   any: all steps within one window in any order; there an event can count for two steps that both describe it.
 - An exclusion removes attempts in which its event happens strictly between two steps.
@@ -95,6 +97,11 @@ class FunnelParameters(DateRange):
         """The window in microseconds."""
         return self.window_seconds * SECOND
 
+    @property
+    def first_steps(self) -> tuple[EventMatch, ...]:
+        """The steps with which an attempt can start."""
+        return self.steps if self.order == "any" else self.steps[:1]
+
     def list_exclusions(self, step: int) -> list[int]:
         """Return the positions of the exclusions that apply between a step and the one before."""
         return [
@@ -146,6 +153,7 @@ class FunnelResult:
 
     Attributes:
         entered, converted: people at the first and the last step. conversion: their ratio, None without people.
+        recent: people at the first step, but not at the last one, whose window is not over.
     """
 
     as_of: datetime
@@ -156,6 +164,7 @@ class FunnelResult:
     steps: tuple[FunnelStep, ...]
     groups: tuple[FunnelGroup, ...]
     times: tuple[TimeClass, ...]
+    recent: int = 0  # results that were stored by an earlier version have none
 
 
 def build_attempts(tables: AnalyticsTables, parameters: FunnelParameters) -> ir.Table:
@@ -163,7 +172,8 @@ def build_attempts(tables: AnalyticsTables, parameters: FunnelParameters) -> ir.
     if parameters.order == "strict":
         return _build_strict_attempts(tables, parameters)
     matches = [*parameters.steps, *(exclusion.event for exclusion in parameters.exclusions)]
-    events = tables.select_events(parameters, *matches)
+    events = tables.select_events(parameters, *matches, tail=parameters.window)
+    is_in_days = events["at"] < tables.get_bounds(parameters)[1]
     flags = {
         f"step{number}": build_match(events, step, tables.engine) for number, step in enumerate(parameters.steps, 1)
     }
@@ -171,10 +181,11 @@ def build_attempts(tables: AnalyticsTables, parameters: FunnelParameters) -> ir.
         f"excluded{number}": build_match(events, exclusion.event, tables.engine)
         for number, exclusion in enumerate(parameters.exclusions)
     }
-    events = events.select("customer_id", "at", **flags)
     if parameters.order == "any":
-        return _build_unordered_attempts(events, parameters)
-    return _build_ordered_attempts(events, parameters)
+        return _build_unordered_attempts(events.select("customer_id", "at", **flags, is_in_days=is_in_days), parameters)
+    # only the start is limited to the days; an event of the first step can be another step, too, which has its own flag
+    flags["step1"] = flags["step1"] & is_in_days
+    return _build_ordered_attempts(events.select("customer_id", "at", **flags), parameters)
 
 
 def _build_ordered_attempts(events: ir.Table, parameters: FunnelParameters) -> ir.Table:
@@ -230,13 +241,18 @@ def _select_first_times(reached: ir.Table, step: int) -> ir.Table:
 
 
 def _build_unordered_attempts(events: ir.Table, parameters: FunnelParameters) -> ir.Table:
-    """Return the attempts of a funnel in any order: how many different steps lie within one window that ends at an event."""
+    """Return the attempts of a funnel in any order: how many different steps lie within one window that ends at an event.
+
+    After the days, a step within the days must be in the window, too, from which the attempt starts.
+    """
     until_now = ibis.window(group_by=events.customer_id, order_by=events["at"], range=(None, 0))
     earlier = ibis.window(group_by=events.customer_id, order_by=events["at"], range=(None, -1))
     steps = range(1, len(parameters.steps) + 1)
     columns = {
         f"last{step}": ibis.ifelse(events[f"step{step}"], events["at"], None).max().over(until_now) for step in steps
     }
+    is_start = ibis.or_(*(events[f"step{step}"] for step in steps)) & events.is_in_days
+    columns["last_start"] = ibis.ifelse(is_start, events["at"], None).max().over(until_now)
     low = events["at"] - parameters.window
     if parameters.exclusions:
         condition = events.excluded0
@@ -249,6 +265,8 @@ def _build_unordered_attempts(events: ir.Table, parameters: FunnelParameters) ->
     for step in steps:
         count = count + is_within[step].cast("int8")
         start = ibis.ifelse(is_within[step], ibis.least(start, rows[f"last{step}"]), start)
+    rows = rows.filter(ibis.coalesce(rows.last_start >= rows.low, False))
+    start = ibis.ifelse(rows.is_in_days, start, ibis.least(start, rows.last_start))
     rows = rows.select("customer_id", "at", started_at=start, count=count)
     attempts = []
     for step in steps:
@@ -259,7 +277,8 @@ def _build_unordered_attempts(events: ir.Table, parameters: FunnelParameters) ->
 
 def _build_strict_attempts(tables: AnalyticsTables, parameters: FunnelParameters) -> ir.Table:
     """Return the attempts of a strict funnel: the steps are the last events of the person, without any other in between."""
-    events = tables.select_events(parameters, EventMatch(), *parameters.steps)
+    events = tables.select_events(parameters, EventMatch(), *parameters.steps, tail=parameters.window)
+    end = tables.get_bounds(parameters)[1]
     mask = ibis.literal(0, "int64")
     for number, event in enumerate(parameters.steps):
         mask = mask + ibis.ifelse(build_match(events, event, tables.engine), 1 << number, 0)
@@ -276,7 +295,7 @@ def _build_strict_attempts(tables: AnalyticsTables, parameters: FunnelParameters
             condition = condition & ((rows[f"mask{lag}"] & (1 << (step - 1 - lag))) != 0)
             condition = condition & (rows[f"at{lag}"] < rows[f"at{lag - 1}"])
         start = rows[f"at{step - 1}"]
-        reached = rows.filter(condition & (start >= rows.at0 - parameters.window))
+        reached = rows.filter(condition & (start >= rows.at0 - parameters.window) & (start < end))
         attempts.append(_select_first_times(reached.select("customer_id", at="at0", started_at=f"at{step - 1}"), step))
     return ibis.union(*attempts)
 
@@ -299,8 +318,7 @@ def _add_label(best: ir.Table, tables: AnalyticsTables, parameters: FunnelParame
         return best.mutate(label=ibis.null("string"))
     if breakdown.kind != "event":
         return add_customer_label(best, breakdown, tables)
-    first_steps = parameters.steps if parameters.order == "any" else parameters.steps[:1]
-    starts = add_event_label(tables.select_events(parameters, *first_steps), breakdown, tables)
+    starts = add_event_label(tables.select_events(parameters, *parameters.first_steps), breakdown, tables)
     labels = starts.group_by(start_customer="customer_id", start_at="at").agg(label=starts.label.min())
     joined = best.left_join(labels, [best.customer_id == labels.start_customer, best.started_at == labels.start_at])
     return joined.select(*best.columns, "label")
@@ -314,6 +332,7 @@ def run_funnel(tables: AnalyticsTables, parameters: FunnelParameters) -> FunnelR
         counts = tables.fetch(by_step.agg(people=ibis._.count(), median=tables.engine.quantile(ibis._.seconds, 0.5)))
         times = _count_times(attempts, tables, parameters)
         groups = _count_groups(attempts, tables, parameters) if parameters.breakdown else ()
+        recent = _count_recent(attempts, tables, parameters)
     steps = _compare_steps({row["step"]: row for row in counts}, parameters)
     return FunnelResult(
         as_of=tables.as_of,
@@ -324,7 +343,19 @@ def run_funnel(tables: AnalyticsTables, parameters: FunnelParameters) -> FunnelR
         steps=tuple(steps),
         groups=groups,
         times=times,
+        recent=recent,
     )
+
+
+def _count_recent(attempts: ir.Table, tables: AnalyticsTables, parameters: FunnelParameters) -> int:
+    """Count the people who started so recently that they can still reach the last step."""
+    since = tables.known_until - parameters.window
+    if tables.get_bounds(parameters)[1] <= since:
+        return 0
+    starts = tables.select_events(parameters, *parameters.first_steps)
+    people = starts.filter(starts["at"] >= since).select("customer_id").distinct()
+    converted = attempts.filter(attempts.step == len(parameters.steps))
+    return int(tables.fetch(people.anti_join(converted, "customer_id").agg(people=ibis._.count()))[0]["people"])
 
 
 def _compare_steps(counts: dict[int, dict[str, Any]], parameters: FunnelParameters) -> list[FunnelStep]:

@@ -1,5 +1,6 @@
 """Funnels: twenty hand-made people, each trap once, and random logs against a brute-force reference."""
 
+from datetime import date, timedelta
 from itertools import chain
 from typing import Any
 
@@ -7,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from customers.analytics.backoffice.people.conditions import build_condition
+from customers.analytics.backoffice.results.funnel import describe_funnel
+from customers.analytics.backoffice.results.view import ResultContext
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
 from customers.analytics.expressions.matching import EventMatch, PropertyFilter
 from customers.analytics.expressions.parameters import ParameterError, dump_parameters, parse_parameters
@@ -19,7 +23,7 @@ from customers.analytics.questions.funnel import (
     run_funnel,
     select_funnel_people,
 )
-from tests.customers.analytics.event_logs import DAYS, Happening, fetch_ids, log, make_tables, match
+from tests.customers.analytics.event_logs import DAYS, START, Happening, fetch_ids, log, make_tables, match
 
 MINUTE = 60_000_000
 # v: view, a: add, o: order, x: the exclusion, z: something else; a dot is a minute without an event
@@ -95,6 +99,63 @@ def test_a_funnel_in_any_order_needs_all_steps_within_one_window(tables: Analyti
     assert reached == [1, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]
     excluded = make_funnel(order="any", exclusions=(Exclusion(event=EventMatch(name="x")),))
     assert set(reached) - set(list_people(tables, excluded, 3)) == {12, 13, 20}
+
+
+# days from the start of the data, March 2; the question ends with March 31, so that the days 29 and 30 are the last one and the next
+LATE_PEOPLE = {
+    1: [(29, "v"), (29.1, "a"), (29.2, "o")],  # within the days
+    2: [(29, "v"), (31, "a"), (33, "o")],  # continues after the days
+    3: [(29, "v"), (31, "a"), (35.5, "o")],  # orders after the end of the window
+    4: [(31, "v"), (31.1, "a"), (31.2, "o")],  # starts after the days
+    5: [(29, "v"), (31, "v"), (31.1, "a"), (31.2, "o")],  # starts within them, and again
+    6: [(20, "v"), (21, "a"), (29.3, "o")],  # too late
+    7: [(29, "a"), (31, "v"), (32, "o")],  # the first step in another order
+}
+
+
+def make_late_tables(**settings: Any) -> AnalyticsTables:
+    return make_tables(
+        [Happening(person, name, day * 24 * 60) for person, events in LATE_PEOPLE.items() for day, name in events],
+        **settings,
+    )
+
+
+def test_an_attempt_starts_within_the_days_and_can_continue_after_them() -> None:
+    tables = make_late_tables()
+    funnel = make_funnel(window_seconds=5 * 86_400)
+    assert [list_people(tables, funnel, step) for step in (1, 2, 3)] == [[1, 2, 3, 5, 6], [1, 2, 3, 5, 6], [1, 2, 5]]
+    strict = make_funnel(window_seconds=5 * 86_400, order="strict")
+    # after the days, 5 views again before adding
+    assert [list_people(tables, strict, step) for step in (1, 2, 3)] == [[1, 2, 3, 5, 6], [1, 2, 3, 6], [1, 2]]
+    unordered = make_funnel(window_seconds=5 * 86_400, order="any")
+    assert list_people(tables, unordered, 3) == [1, 2, 5, 7]
+    assert list_people(tables, unordered, 1) == [1, 2, 3, 5, 6, 7]
+    starts = {row["customer_id"]: row["started_at"] for row in tables.fetch(build_attempts(tables, unordered))}
+    assert all(start < tables.get_bounds(unordered)[1] for start in starts.values())
+
+
+def test_people_whose_window_is_not_over_are_counted() -> None:
+    funnel = make_funnel(window_seconds=5 * 86_400)
+    assert run_funnel(make_late_tables(), funnel).recent == 0
+    # on April 3 at noon, all who started on March 31 at noon have two more days; 1 has ordered, and 5 since
+    early = run_funnel(make_late_tables(as_of=START + timedelta(days=32)), funnel)
+    assert ([step.people for step in early.steps], early.recent) == ([5, 5, 2], 2)
+    context = ResultContext("funnel", funnel, {}, START)
+    assert "2 of the others can still get there, because their time is not over." in describe_funnel(early, context)
+    assert "can still" not in describe_funnel(run_funnel(make_late_tables(), funnel), context)
+    assert run_funnel(make_late_tables(as_of=START + timedelta(days=34)), funnel).recent == 1, "at the last moment"
+    assert run_funnel(make_late_tables(as_of=START + timedelta(days=34, seconds=1)), funnel).recent == 0
+
+
+def test_a_condition_describes_the_second_step_only_until_today() -> None:
+    funnel = make_funnel(
+        steps=(EventMatch(meaning="view"), EventMatch(meaning="cart")), window_seconds=86_400, until=date(2026, 3, 10)
+    )
+    first, second = FunnelSelection(step=1), FunnelSelection(step=2)
+    today, tomorrow = funnel.until, funnel.until + timedelta(days=1)
+    assert build_condition("funnel", funnel, second, today=today)
+    assert build_condition("funnel", funnel, first, today=tomorrow)
+    assert build_condition("funnel", funnel, second, today=tomorrow) is None, "carts of the next day count, too"
 
 
 def test_a_breakdown_splits_people_by_their_property_and_lists_each_group(tables: AnalyticsTables) -> None:

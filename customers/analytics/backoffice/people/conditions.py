@@ -50,7 +50,7 @@ def limit_days(since: date, until: date, *, today: date) -> Condition:
 def build_funnel_condition(
     parameters: FunnelParameters, selection: FunnelSelection, today: date
 ) -> list[Condition] | None:
-    """Return the condition of the first two steps; further steps, exclusions and windows of hours cannot be described."""
+    """Return the condition of the first two steps, of both only until today; others cannot be described."""
     fields = [find_field(step) for step in parameters.steps[: selection.step]]
     is_simple = parameters.order == "ordered" and not parameters.exclusions and selection.group is None
     if not is_simple or None in fields or selection.step > 2:
@@ -60,7 +60,8 @@ def build_funnel_condition(
     if selection.step == 1:
         return [first]
     gap, rest = divmod(parameters.window_seconds, DAY)
-    if rest or fields[0] == fields[1]:
+    # after a period in the past, the second step can follow, but all events of a condition are limited to the same days
+    if parameters.until < today or rest or fields[0] == fields[1]:
         return None
     both: Condition = {"sequence": [{"field": name} for name in fields], "gap_days": gap, **days}
     return [first, {"not": both}] if selection.is_dropped else [both]

@@ -49,7 +49,18 @@ def describe_funnel(result: FunnelResult, context: ResultContext) -> str:
         "last": steps[-1],
     }
     lost = max(result.steps[1:], key=lambda step: step.dropped)
-    return join_sentences([converted, describe_duration(result), describe_loss(lost, steps) if lost.dropped else ""])
+    loss = describe_loss(lost, steps) if lost.dropped else ""
+    return join_sentences([converted, describe_recent(result), describe_duration(result), loss])
+
+
+def describe_recent(result: FunnelResult) -> str:
+    if not result.recent:
+        return ""
+    return ngettext(
+        "%(count)s of the others can still get there, because their time is not over.",
+        "%(count)s of the others can still get there, because their time is not over.",
+        result.recent,
+    ) % {"count": format_count(result.recent)}
 
 
 def describe_duration(result: FunnelResult) -> str:
