@@ -68,6 +68,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["customer", "placed_at"], name="orders_order_of_customer"),
             models.Index(fields=["placed_at"], name="orders_order_placed"),
+            models.Index(fields=["created_at"], name="orders_order_coupons", condition=Q(kind="sale") & ~Q(coupon="")),
         ]
 
     def __str__(self) -> str:
@@ -176,6 +177,7 @@ class OrderChange(models.Model):
         verbose_name_plural = _("changes of orders by imports")
         default_permissions = ()
         ordering = ["id"]
+        indexes = [models.Index(fields=["changed_at"], name="orders_change_age")]
 
     def __str__(self) -> str:
         return f"#{self.order_number}: {self.get_kind_display()}"

@@ -9,7 +9,7 @@ from django.db import connection
 
 from recommendations.messaging.coupons.claims import claim_codes
 from recommendations.messaging.coupons.pools import add_codes
-from recommendations.messaging.coupons.redemptions import match_redemptions
+from recommendations.messaging.coupons.redemptions import REDEEM, match_redemptions
 from recommendations.messaging.models import CouponCode, CouponPool
 from recommendations.messaging.rendering import MessageChoices, Recipient, choose, get_compiled, load_recipients
 from tests.makers import NOON, make_customer, make_order, make_product, make_profile
@@ -210,3 +210,12 @@ def test_recipients_are_loaded_with_two_queries_and_only_what_is_needed(django_a
         "",
         {"orders": 3},
     )
+
+
+@pytest.mark.django_db
+def test_redeemed_coupons_are_found_by_an_index_of_the_orders_with_coupons() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {REDEEM}", {"since": NOON})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "orders_order_coupons" in plan
