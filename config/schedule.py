@@ -141,7 +141,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="* * * * *",
         title=_("Count changed orders"),
         description=_(
-            "Recounts orders that were changed by an import or an edit, and events after the time zone was changed."
+            "Recounts orders that were changed by an import or an edit, and events after the time zone or products were changed."
         ),
     ),
     ScheduledJob(
@@ -157,7 +157,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="40 * * * *",
         title=_("Count events of moved products"),
         description=_(
-            "Recounts events of products that are new in the catalog or whose category or brand has changed."
+            "Schedules the recount of customers with events on products that are new in the catalog or whose category or brand has changed."
         ),
     ),
     ScheduledJob(

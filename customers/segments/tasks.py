@@ -24,4 +24,4 @@ def recount_changed_orders() -> int:
 
 @shared_task(exclusive=True)
 def recount_moved_products() -> int:
-    return recounting.recount_moved_products()
+    return recounting.request_recount_of_moved_products()

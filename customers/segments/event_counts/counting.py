@@ -5,6 +5,8 @@ events that wait in the outbox: they are counted when their turn comes. An app t
 in messages, calls `add_facts` when it stores them and registers a query with which a recount reads them.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
@@ -15,6 +17,7 @@ from psycopg import sql
 
 from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.database.array_parameters import format_bigint_list, format_text_list
+from config.foundation.progress import is_worker_stopping
 from config.foundation.shop.profile import read_time_zone_name
 from customers.segments.event_counts.meanings import BOUGHT, COUNTED_NAMES, DAY, PRODUCT_MEANINGS
 from customers.segments.models import ChangedCustomer, PendingEventCount, PendingOrderCount
@@ -22,6 +25,7 @@ from customers.warehouse.index_lookup import prefer_index_scans
 
 LOCK_KEY = compute_lock_key("segments.event_counts")
 RECOUNT_BATCH_SIZE = 100  # customers; while a batch is counted, no events are processed
+EVENT_SECONDS = 50  # the job runs every minute; changed orders must not wait for the events of all customers
 ADDED_FACTS = 20_000  # per statement, in a recount
 
 # The products are passed as one text per event, because PostgreSQL has no arrays of lists of different lengths.
@@ -268,13 +272,19 @@ def recount_pending_orders() -> int:
     return recount_pending(PendingOrderCount, recount_orders)
 
 
-def recount_pending_events() -> int:
-    """Count the events of the customers that wait for it, in batches; return their number."""
-    return recount_pending(PendingEventCount, recount_events)
+def recount_pending_events(*, seconds: float = EVENT_SECONDS) -> int:
+    """Count the events of the customers that wait for it, in batches, and leave the rest to the next run when the time is over.
+
+    Return the number of customers.
+    """
+    return recount_pending(PendingEventCount, recount_events, deadline=time.monotonic() + seconds)
 
 
 def recount_pending(
-    model: type[PendingOrderCount | PendingEventCount], recount_customers: Callable[[Iterable[int]], None]
+    model: type[PendingOrderCount | PendingEventCount],
+    recount_customers: Callable[[Iterable[int]], None],
+    *,
+    deadline: float = math.inf,
 ) -> int:
     take = TAKE_PENDING.format(table=model._meta.db_table)
     done = 0
@@ -285,7 +295,7 @@ def recount_pending(
             recount_customers(ids)
             ChangedCustomer.objects.bulk_create(ChangedCustomer(customer_id=customer_id) for customer_id in ids)
         done += len(ids)
-        if len(ids) < RECOUNT_BATCH_SIZE:
+        if len(ids) < RECOUNT_BATCH_SIZE or time.monotonic() >= deadline or is_worker_stopping():
             return done
 
 

@@ -11,9 +11,15 @@ from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Customer
 from customers.orders.models import Order
-from customers.segments.event_counts.counting import recount_events, recount_orders, recount_pending_orders
-from customers.segments.event_counts.recounting import recount_all, recount_moved_products
-from customers.segments.models import EventCount, EventSeries, PendingOrderCount
+from customers.segments.event_counts import counting
+from customers.segments.event_counts.counting import (
+    recount_events,
+    recount_orders,
+    recount_pending_events,
+    recount_pending_orders,
+)
+from customers.segments.event_counts.recounting import recount_all, request_recount_of_moved_products
+from customers.segments.models import EventCount, EventSeries, PendingEventCount, PendingOrderCount
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
 
@@ -211,16 +217,35 @@ def test_merged_rows_are_equal_to_rows_counted_together() -> None:
 def test_a_product_that_enters_the_catalog_or_moves_is_counted_again(tea: None) -> None:
     send(view("milk"), view("tea"), order(products=[product("tea")]))
     process()
-    assert recount_moved_products() == 0
+    assert request_recount_of_moved_products() == 0
     milk = make_product("milk", category="Food", brand="Cow")
     Product.objects.filter(product_id="tea").update(category=milk.category)
-    assert recount_moved_products() == 1
+    assert request_recount_of_moved_products() == 1
+    assert (recount_pending_orders(), recount_pending_events()) == (1, 1)
     counts = read_counts(get_customer())
     assert counts["view", "category", "Food"][0][1] == 2
     assert counts["view", "brand", "Cow"][0][1] == 1
     assert counts["purchase", "category", "Food"][0][1] == 1
     assert not {key for key in counts if key[2].startswith("Food > ")}
-    assert recount_moved_products() == 0
+    assert request_recount_of_moved_products() == 0
+
+
+def test_an_interrupted_recount_of_a_moved_product_continues_where_it_stopped(
+    tea: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "RECOUNT_BATCH_SIZE", 1)
+    names = ["ada", "bob", "cai"]
+    send(*(view("tea", userId=name) for name in names), view("milk", userId="dan"))
+    process()
+    Product.objects.filter(product_id="tea").update(category=make_product("pot", category="Dishes").category)
+    assert request_recount_of_moved_products() == 3
+    assert recount_pending_events(seconds=0) == 1
+    assert request_recount_of_moved_products() == 0
+    assert (PendingEventCount.objects.count(), PendingOrderCount.objects.count()) == (2, 0)
+    assert recount_pending_events() == 2
+    for name in names:
+        categories = {series for _meaning, about, series in read_counts(get_customer(name)) if about == "category"}
+        assert categories == {"Dishes"}
 
 
 def test_counting_everything_again_changes_nothing(tea: None) -> None:
