@@ -201,6 +201,7 @@ class ReceivedWebhook(models.Model):
                 fields=["connection", "next_attempt_at"], name="connectors_delivery_due", condition=Q(status="waiting")
             ),
             models.Index(fields=["connection", "-received_at"], name="connectors_delivery_latest"),
+            models.Index(fields=["received_at"], name="connectors_webhook_age"),
         ]
 
     def __str__(self) -> str:

@@ -152,6 +152,7 @@ class OutgoingRecord(models.Model):
                 condition=Q(status="waiting"),
             ),
             models.Index(fields=["destination", "-id"], name="destinations_record_dead", condition=Q(status="dead")),
+            models.Index(fields=["created_at"], name="destinations_record_age"),
         ]
 
     def __str__(self) -> str:

@@ -1,37 +1,27 @@
 """Deletes old data: receipts, rejected events, and events after the retention time of their source."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from django.db import connection, transaction
 from psycopg import sql
 
 from config.foundation.database.partitions import get_next_month, list_partitions
-from config.foundation.retention.aged_rows import AgedRows
+from config.foundation.retention.aged_rows import AgedRows, delete_in_chunks
 from customers.events.models import Source
 
 CHUNK = 10_000
 
-DELETE_RECEIPTS = """
-DELETE FROM events_eventreceipt WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM events_eventreceipt WHERE received_at < %s LIMIT %s
-))
-"""
 # an event that still waits to be processed is kept, however old it is
-DELETE_EVENTS = """
-DELETE FROM {partition} WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM {partition} event
-    WHERE source_id = ANY(%(sources)s) AND received_at < %(before)s
-      AND NOT EXISTS (SELECT FROM events_outbox waiting WHERE waiting.event_id = event.id)
-    LIMIT %(chunk)s
-))
+IS_EXPIRED = """
+old.source_id = ANY(%(sources)s) AND old.received_at < %(before)s
+AND NOT EXISTS (SELECT FROM events_outbox waiting WHERE waiting.event_id = old.id)
 """
 HAS_WAITING_EVENTS = "SELECT EXISTS (SELECT FROM events_outbox JOIN {partition} event ON event.id = event_id)"
 
 
 def purge_receipts(*, before: datetime) -> int:
     """Delete receipts older than ``before``; a retry of such an old message would then be stored as a new event."""
-    return delete_in_chunks(DELETE_RECEIPTS, [before, CHUNK])
+    return delete_in_chunks("events_eventreceipt", "old.received_at < %(before)s", {"before": before}, chunk=CHUNK)
 
 
 def purge_rejected_events(*, before: datetime) -> int:
@@ -59,8 +49,7 @@ def purge_events(*, as_of: datetime, only_source: int | None = None) -> tuple[li
         wanted = limits if only_source is None else {only_source: limits[only_source]}
         for before, sources in group_sources_by_limit(wanted).items():
             if month_start < before:
-                statement = sql.SQL(DELETE_EVENTS).format(partition=sql.Identifier(name)).as_string(None)
-                deleted += delete_in_chunks(statement, {"sources": sources, "before": before, "chunk": CHUNK})
+                deleted += delete_in_chunks(name, IS_EXPIRED, {"sources": sources, "before": before}, chunk=CHUNK)
     return dropped, deleted
 
 
@@ -81,17 +70,6 @@ def drop_partition(name: str) -> bool:
             return False
         cursor.execute(sql.SQL("DROP TABLE {partition}").format(partition=partition).as_string(None))
     return True
-
-
-def delete_in_chunks(statement: str, parameters: Any) -> int:
-    """Delete in chunks, each its own transaction, so that the collector never waits for a long one."""
-    deleted = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            deleted += cursor.rowcount
-            if cursor.rowcount < CHUNK:
-                return deleted
 
 
 def get_month_start(month: date) -> datetime:

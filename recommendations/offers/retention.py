@@ -10,6 +10,7 @@ from itertools import batched
 
 from django.db import connection
 
+from config.foundation.retention.aged_rows import preview_moments
 from config.foundation.retention.kinds import RetentionPreview
 from recommendations.offers.decision import clear_offer_cache
 from recommendations.offers.models import Offer, OfferExposure
@@ -28,11 +29,7 @@ WHERE e.customer_id IS NULL AND (e.anonymous_id = '' OR o.status = 'ended' AND o
    OR e.customer_id IS NULL AND e.anonymous_id <> '' AND EXISTS (
        SELECT FROM offers_offerexposure first WHERE first.offer_id = e.offer_id AND first.anonymous_id = e.anonymous_id
          AND first.anonymous_id <> '' AND first.customer_id IS NULL AND (first.decided_at, first.id) < (e.decided_at, e.id))
-LIMIT %(limit)s
 """
-COUNT_OLD_EXPOSURES = (
-    f"SELECT count(*), min(old.decided_at) FROM ({FIND_OLD_EXPOSURES.replace('e.id', 'e.id, e.decided_at', 1)}) AS old"  # noqa: S608 — constant
-)
 MAX_FOUND = 200_000
 
 
@@ -50,7 +47,7 @@ def purge_exposures(*, before: datetime) -> int:
     deleted = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(FIND_OLD_EXPOSURES, {"before": before, "limit": MAX_FOUND})
+            cursor.execute(f"{FIND_OLD_EXPOSURES} LIMIT %(limit)s", {"before": before, "limit": MAX_FOUND})
             found_ids = [row[0] for row in cursor.fetchall()]
         for ids in batched(found_ids, CHUNK):
             OfferExposure.objects.filter(pk__in=ids).delete()
@@ -61,6 +58,4 @@ def purge_exposures(*, before: datetime) -> int:
 
 def preview_exposures(before: datetime) -> RetentionPreview:
     """Return how many exposures would be deleted, and the oldest one."""
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_OLD_EXPOSURES, {"before": before, "limit": None})
-        return RetentionPreview(*cursor.fetchone())
+    return preview_moments(FIND_OLD_EXPOSURES.replace("e.id", "e.decided_at", 1), {"before": before})

@@ -62,7 +62,8 @@ class WebhookNotification(models.Model):
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["endpoint", "key"], name="webhooks_notification_once")]
         indexes = [
-            models.Index(fields=["next_attempt_at"], name="webhooks_notification_due", condition=Q(status="pending"))
+            models.Index(fields=["next_attempt_at"], name="webhooks_notification_due", condition=Q(status="pending")),
+            models.Index(fields=["created_at"], name="webhooks_notification_age"),
         ]
 
     def __str__(self) -> str:

@@ -9,15 +9,21 @@ from django.utils.functional import Promise
 from django.utils.module_loading import autodiscover_modules
 
 MAX_DAYS = 3650
+COUNT_LIMIT = 1_000_000  # a preview counts no more rows, because the page waits for it
 
 
 @dataclass(frozen=True)
 class RetentionPreview:
-    """What a deletion would delete: the number of rows or files, the oldest moment, and the monthly tables that are dropped as a whole."""
+    """What a deletion would delete: the number of rows or files, the oldest moment, and the monthly tables that are dropped as a whole.
+
+    Attributes:
+        is_at_least: there are more rows than ``rows``; counting stops at `COUNT_LIMIT`.
+    """
 
     rows: int
     oldest: datetime | None = None
     partitions: tuple[str, ...] = ()
+    is_at_least: bool = False
 
 
 @dataclass(frozen=True)

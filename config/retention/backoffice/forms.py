@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db import OperationalError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.foundation.database.statement_timeouts import is_statement_timeout
 from config.foundation.number_formats import format_count
 from config.foundation.retention.kinds import RetentionKind, RetentionPreview, list_retention_kinds
 from config.foundation.retention.periods import find_days, read_stored_days
@@ -98,10 +100,16 @@ def parse_days(kind: RetentionKind, text: str) -> tuple[int | None, str]:
 
 
 def add_previews(rows: Sequence[PeriodRow], *, now: datetime) -> None:
-    """Count what tonight's job would delete with the new periods."""
+    """Count what tonight's job would delete with the new periods. A row that takes too long gets an error, so that it is not saved unseen."""
     for row in rows:
         if row.is_shorter and row.days is not None:
-            row.preview = row.kind.preview(now - timedelta(days=row.days))
+            try:
+                with transaction.atomic():
+                    row.preview = row.kind.preview(now - timedelta(days=row.days))
+            except OperationalError as error:
+                if not is_statement_timeout(error):
+                    raise
+                row.error = _("Counting what would be deleted takes too long at the moment. Try again later.")
 
 
 def save_form(form: PeriodForm) -> dict[str, list[int | None]]:

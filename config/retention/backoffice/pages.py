@@ -13,6 +13,7 @@ from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_moment
+from config.foundation.retention.kinds import RetentionPreview
 from config.retention.backoffice.forms import PeriodForm, PeriodRow, add_previews, describe_days, read_form, save_form
 from config.retention.models import RetentionSetting
 
@@ -31,6 +32,8 @@ def show_periods(request: HttpRequest) -> HttpResponse:
         messages.info(request, _("Nothing was changed."))
         return HttpResponseRedirect(reverse("retention:periods"))
     add_previews(form.changed, now=timezone.now())
+    if not form.is_valid:
+        return render_form(request, form, status=422)
     is_confirmed = form.is_confirmed(request.POST.get("confirmed_rows", ""))
     if request.POST.get("action") != "save" or not is_confirmed:
         return render_form(request, form, is_preview=True, is_refused=request.POST.get("action") == "save")
@@ -71,6 +74,11 @@ def describe_change(row: PeriodRow) -> dict[str, Any]:
         "label": row.kind.label,
         "before": describe_days(row.saved),
         "after": describe_days(row.days),
-        "rows": format_count(preview.rows) if preview else "0",
+        "rows": describe_rows(preview) if preview else "0",
         "oldest": format_moment(preview.oldest) if preview and preview.oldest else "",
     }
+
+
+def describe_rows(preview: RetentionPreview) -> str:
+    rows = format_count(preview.rows)
+    return _("more than %(rows)s") % {"rows": rows} if preview.is_at_least else rows

@@ -1,16 +1,22 @@
 """How long events, receipts and rejected events are kept."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db.models import Min, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.database.partitions import EVENTS
-from config.foundation.retention.aged_rows import AgedRows, SeveralParts, preview_partitions
+from config.foundation.retention.aged_rows import (
+    AgedRows,
+    SeveralParts,
+    list_dropped_partitions,
+    preview_moments,
+)
 from config.foundation.retention.kinds import (
     RetentionKind,
     RetentionPreview,
@@ -18,8 +24,9 @@ from config.foundation.retention.kinds import (
     register_retention_provider,
 )
 from customers.events import retention
-from customers.events.models import Event, Source
+from customers.events.models import Source
 
+FIND_EVENTS = "SELECT received_at FROM events_event WHERE source_id = %(source)s AND received_at < %(before)s"
 REJECTED = AgedRows("events.RejectedEvent", "received_at")
 RECEIPTS = AgedRows("events.EventReceipt", "received_at")
 SANDBOX = SeveralParts(
@@ -55,9 +62,8 @@ def preview_events(source_id: int, before: datetime) -> RetentionPreview:
     """Return the old events of a source, and the months in which no source keeps events."""
     others = Source.objects.exclude(pk=source_id).values_list("retention_days", flat=True)
     limits = [timezone.now() - timedelta(days=days) for days in others]
-    dropped = preview_partitions(EVENTS, before, drop_before=min(limits, default=before)).partitions
-    rows = Event.objects.filter(source_id=source_id, received_at__lt=before).order_by()
-    return RetentionPreview(rows.count(), rows.aggregate(oldest=Min("received_at"))["oldest"], dropped)
+    dropped = list_dropped_partitions(EVENTS, min([before, *limits]))
+    return replace(preview_moments(FIND_EVENTS, {"source": source_id, "before": before}), partitions=dropped)
 
 
 def purge_source_events(source_id: int, days: int, before: datetime) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy
 
-from config.foundation.retention.aged_rows import AgedRows
+from config.foundation.retention.aged_rows import AgedRows, preview_moments
 from config.foundation.retention.kinds import RetentionKind, RetentionPreview, register_retention
 from customers.identity.models import Customer
 from customers.identity.signals import customers_deleted
@@ -21,7 +21,7 @@ AND NOT EXISTS (
 AND NOT EXISTS (SELECT FROM orders_order o WHERE o.customer_id = c.id)
 AND NOT EXISTS (SELECT FROM identity_consent s WHERE s.customer_id = c.id)
 """
-COUNT_VISITORS = f"SELECT count(*), min(c.last_seen_at) FROM identity_customer c WHERE {IS_UNKNOWN_VISITOR}"  # noqa: S608 — constant
+LAST_VISITS = f"SELECT c.last_seen_at FROM identity_customer c WHERE {IS_UNKNOWN_VISITOR}"  # noqa: S608 — constant
 FIND_VISITORS = f"""
 SELECT c.id FROM identity_customer c WHERE c.id > %(after)s AND {IS_UNKNOWN_VISITOR}
 ORDER BY c.id LIMIT %(chunk)s FOR UPDATE OF c SKIP LOCKED
@@ -30,9 +30,7 @@ CLAIMS = AgedRows("identity.ContactClaim", "claimed_at")
 
 
 def preview_visitors(before: datetime) -> RetentionPreview:
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_VISITORS, {"before": before})
-        return RetentionPreview(*cursor.fetchone())
+    return preview_moments(LAST_VISITS, {"before": before})
 
 
 def purge_visitors(before: datetime) -> int:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from config.foundation.retention.aged_rows import AgedFiles
+from config.foundation.retention.aged_rows import AgedFiles, count_up_to_limit, limit_preview
 from config.foundation.retention.kinds import RetentionKind, RetentionPreview, register_retention
 from customers.imports import runs
 from customers.imports.models import ImportChange
@@ -20,7 +20,7 @@ ERROR_FILES = AgedFiles(lambda: (Path(settings.EXPORTS_DIR) / "imports",))
 def preview_undo(before: datetime) -> RetentionPreview:
     rows = ImportChange.objects.filter(run__finished_at__lt=before).order_by()
     oldest = rows.order_by("run__finished_at").values_list("run__finished_at", flat=True).first()
-    return RetentionPreview(rows.count(), oldest)
+    return limit_preview(count_up_to_limit(rows), oldest)
 
 
 register_retention(

@@ -6,6 +6,10 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+# Retention sets these values. The indexes of retention leave such rows out, so that they are not read again every night.
+NO_DELIVERY_DETAILS = {"choices": {}, "event": {}, "error": "", "provider_id": ""}
+NO_EVENT_DETAILS = {"url": "", "detail": ""}
+
 
 class OriginKind(models.TextChoices):
     CAMPAIGN = "campaign", _("campaign")
@@ -151,6 +155,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=["provider_id"], name="sending_delivery_sms", condition=Q(channel="sms") & ~Q(provider_id="")
             ),
+            models.Index(fields=["queued_at"], name="sending_delivery_details", condition=~Q(**NO_DELIVERY_DETAILS)),
         ]
 
     def __str__(self) -> str:
@@ -205,6 +210,7 @@ class DeliveryEvent(models.Model):
     class Meta:
         verbose_name = _("delivery event")
         verbose_name_plural = _("delivery events")
+        indexes = [models.Index(fields=["at"], name="sending_event_details", condition=~Q(**NO_EVENT_DETAILS))]
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.delivery_id}"

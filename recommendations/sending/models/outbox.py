@@ -24,6 +24,7 @@ class OutboxMessage(models.Model):
         verbose_name = _("outbox message")
         verbose_name_plural = _("outbox messages")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["created_at"], name="sending_outbox_age")]
 
     def __str__(self) -> str:
         return f"#{self.pk}"

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy
 
 from config.foundation.retention.aged_rows import AgedRows, SeveralParts
 from config.foundation.retention.kinds import RetentionKind, register_retention
+from recommendations.sending.models.deliveries import NO_DELIVERY_DETAILS, NO_EVENT_DETAILS
 
 OUTBOX = AgedRows("sending.OutboxMessage", "created_at")
 DETAILS = SeveralParts(
@@ -13,9 +14,9 @@ DETAILS = SeveralParts(
             "sending.Delivery",
             "queued_at",
             ~Q(status="pending"),
-            {"choices": {}, "event": {}, "error": "", "provider_id": ""},
+            NO_DELIVERY_DETAILS,
         ),
-        AgedRows("sending.DeliveryEvent", "at", cleared={"url": "", "detail": ""}),
+        AgedRows("sending.DeliveryEvent", "at", cleared=NO_EVENT_DETAILS),
     )
 )
 

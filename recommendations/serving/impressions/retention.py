@@ -9,7 +9,8 @@ from psycopg import sql
 
 from config.foundation.database.partitions import MonthlyPartitions, list_partitions
 from config.foundation.job_runs import JobStatus
-from customers.events.retention import CHUNK, delete_in_chunks, get_month_end, get_month_start
+from config.foundation.retention.aged_rows import delete_in_chunks
+from customers.events.retention import CHUNK, get_month_end, get_month_start
 from recommendations.serving.impressions.models import (
     PerformanceRun,
     PositionBiasRun,
@@ -17,9 +18,6 @@ from recommendations.serving.impressions.models import (
 )
 
 IMPRESSION_PARTITIONS = MonthlyPartitions("serving_impression", "served_at")
-DELETE_CHUNK = """
-DELETE FROM {partition} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {partition} WHERE served_at < %s LIMIT %s))
-"""
 # The result of an experiment can always be computed again: it needs the customer, or for a visitor who is not known as a customer, only
 # the fact that there was one. Before identifiers are removed, the customers they belong to are stored.
 FORGET_UNITS = """
@@ -47,9 +45,7 @@ def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
                 cursor.execute(sql.SQL("DROP TABLE {partition}").format(partition=partition).as_string(None))
             dropped.append(name)
         elif month is None or get_month_start(month) < before.astimezone(UTC):
-            deleted += delete_in_chunks(
-                sql.SQL(DELETE_CHUNK).format(partition=partition).as_string(None), [before, CHUNK]
-            )
+            deleted += delete_in_chunks(name, "old.served_at < %(before)s", {"before": before}, chunk=CHUNK)
     return dropped, deleted
 
 

@@ -3,16 +3,15 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection
 from django.utils.translation import gettext_lazy
 
-from config.foundation.retention.aged_rows import AgedRows, preview_partitions
+from config.foundation.retention.aged_rows import AgedRows, preview_moments, preview_partitions
 from config.foundation.retention.kinds import RetentionKind, RetentionPreview, register_retention
 from recommendations.serving.impressions import retention
 
-COUNT_UNITS = """
-SELECT count(*), min(x.stopped_at) FROM experiments_experiment x JOIN experiments_experimentexposure e ON e.experiment_id = x.id
-WHERE x.status IN ('stopped', 'promoted') AND x.stopped_at < %s AND e.unit_key ~ '^(user_id|anonymous_id):'
+FIND_UNITS = """
+SELECT x.stopped_at FROM experiments_experiment x JOIN experiments_experimentexposure e ON e.experiment_id = x.id
+WHERE x.status IN ('stopped', 'promoted') AND x.stopped_at < %(before)s AND e.unit_key ~ '^(user_id|anonymous_id):'
 """
 RUNS = AgedRows("serving.PerformanceRun", "started_at")
 
@@ -24,9 +23,7 @@ def purge_impressions(before: datetime) -> int:
 
 
 def preview_units(before: datetime) -> RetentionPreview:
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_UNITS, [before])
-        return RetentionPreview(*cursor.fetchone())
+    return preview_moments(FIND_UNITS, {"before": before})
 
 
 register_retention(

@@ -13,21 +13,28 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.management import call_command
-from django.db import models
+from django.db import connection, models
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from config.foundation.database.partitions import ensure_partitions, list_partitions
+from config.foundation.database.statement_timeouts import limit_statements
 from config.foundation.retention import aged_rows
 from config.foundation.retention.kinds import RetentionKind, list_retention_kinds
 from config.foundation.retention.periods import get_retention_days, list_retention_periods
 from config.retention.models import RetentionSetting
 from config.retention.purging import PurgeError, purge_old_data
+from customers.connectors.stored_data import retention_kinds as connector_kinds
+from customers.destinations.stored_data import retention_kinds as destination_kinds
 from customers.events.models import Event, EventMinute, RejectedEvent, Source
 from customers.identity.models import Customer, Identifier
+from customers.orders.stored_data import retention_kinds as order_kinds
 from customers.segments.models import ChangedCustomer, EventCount, PendingEventCount, PendingOrderCount
+from recommendations.sending.stored_data import retention_kinds as sending_kinds
 from recommendations.serving.impressions.retention import IMPRESSION_PARTITIONS
 from recommendations.serving.models import Impression
+from recommendations.webhooks.stored_data import retention_kinds as webhook_kinds
 from tests.makers import make_consent, make_customer, make_order, make_segment, make_source
 
 pytestmark = pytest.mark.django_db
@@ -313,7 +320,7 @@ def test_an_interrupted_deletion_continues_and_a_failed_kind_stops_no_other(monk
 
     def fail_at_the_second_chunk(self: Any, before: datetime) -> Any:
         calls.append(self.model)
-        if self.model == "events.RejectedEvent" and calls.count(self.model) == 2:
+        if self.model == "events.RejectedEvent" and calls.count(self.model) == 3:  # the search, and the two chunks
             raise ConnectionError("the server has gone away")
         return original(self, before)
 
@@ -355,6 +362,95 @@ def test_the_page_previews_a_shorter_time_and_asks_before_it_deletes_much(
     periods = {period.key: period.days for period in list_retention_periods()}
     assert (periods["rejected_events"], periods["audit_log"]) == (40, 400)
     assert RejectedEvent.objects.count() == 3  # only the nightly job deletes
+
+
+def test_a_large_number_is_counted_up_to_a_limit(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("config.foundation.retention.kinds.COUNT_LIMIT", 3)
+    monkeypatch.setattr("config.retention.backoffice.forms.LARGE_ROWS", 2)
+    for number in range(5):
+        fill("events.RejectedEvent", received_at=datetime.now(UTC) - timedelta(days=100))
+        Event.objects.create(
+            source=Source.objects.get(), message_id=f"m{number}", type="track", occurred_at=NOW, received_at=NOW
+        )
+    preview = get_kind("events:shop").preview(NOW + timedelta(days=1))
+    assert (preview.rows, preview.oldest, preview.is_at_least) == (3, None, True)
+    data = {"days-rejected_events": "40", "action": "save"}
+    page = reverse("retention:periods")
+    refused = admin_client.post(page, data)
+    assert "more than 3" in refused.text
+    assert "type the number of rows: 3." in refused.text
+    assert admin_client.post(page, data | {"confirmed_rows": "3"}).status_code == 302
+    call_command("purge_old_data", "--dry-run")
+    assert ["rejected_events", "40", ">3"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert get_kind("rejected_events").purge(datetime.now(UTC)) == 5
+
+
+def test_a_period_is_not_saved_if_counting_takes_too_long(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(self: Any, before: datetime) -> Any:
+        with limit_statements(20), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(30)")
+
+    monkeypatch.setattr(aged_rows.AgedRows, "select", sleep)
+    response = admin_client.post(
+        reverse("retention:periods"), {"days-rejected_events": "40", "days-order_changes": "80", "action": "save"}
+    )
+    assert (response.status_code, RetentionSetting.objects.count()) == (422, 0)
+    assert response.text.count("Counting what would be deleted takes too long at the moment.") == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "model", "verb"),
+    [("rendered_messages", "sending.OutboxMessage", "DELETE"), ("delivery_details", "sending.Delivery", "UPDATE")],
+)
+def test_a_deletion_searches_the_table_once(key: str, model: str, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aged_rows, "CHUNK", 2)
+    for number in range(7):
+        MAKERS[key].make(NOW - timedelta(days=1000 + 366 * number))
+    table = apps.get_model(model)._meta.db_table
+    with CaptureQueriesContext(connection) as queries:
+        assert get_kind(key).purge(NOW - timedelta(days=900)) == 7
+    verbs = [query["sql"].split()[0] for query in queries if f'"{table}"' in query["sql"]]
+    assert verbs == ["DECLARE", *[verb] * 4]
+
+
+def test_a_chunk_leaves_out_rows_that_changed_after_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aged_rows, "CHUNK", 1)
+    waiting, sent = (MAKERS["webhook_notifications"].make(NOW - timedelta(days=days)) for days in (500, 400))
+    original, calls = aged_rows.AgedRows.select, []
+
+    def change_after_the_search(self: Any, before: datetime) -> Any:
+        calls.append(before)
+        if len(calls) == 2:
+            set_moment(waiting, status="pending")
+        return original(self, before)
+
+    monkeypatch.setattr(aged_rows.AgedRows, "select", change_after_the_search)
+    assert get_kind("webhook_notifications").purge(NOW - timedelta(days=300)) == 1
+    is_there = MAKERS["webhook_notifications"].is_there
+    assert (is_there(waiting), is_there(sent)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "index"),
+    [
+        (sending_kinds.DETAILS.parts[0], "sending_delivery_details"),
+        (sending_kinds.DETAILS.parts[1], "sending_event_details"),
+        (sending_kinds.OUTBOX, "sending_outbox_age"),
+        (webhook_kinds.NOTIFICATIONS, "webhooks_notification_age"),
+        (destination_kinds.RECORDS, "destinations_record_age"),
+        (connector_kinds.WEBHOOKS, "connectors_webhook_age"),
+        (order_kinds.CHANGES, "orders_change_age"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_search_of_large_tables_can_use_an_index(rows: aged_rows.AgedRows, index: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert index in rows.select(NOW).order_by().values_list("pk").explain()
 
 
 def test_the_command_shows_what_would_go(capsys: Any) -> None:

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from config.foundation.database.partitions import ensure_partitions, list_partitions
+from customers.events import retention
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, EventReceipt, Outbox, Source
 from customers.events.retention import purge_events, purge_receipts, purge_rejected_events
@@ -42,6 +44,17 @@ def test_only_old_receipts_and_rejected_events_are_deleted() -> None:
     assert (purge_receipts(before=limit), purge_rejected_events(before=limit)) == (2, 1)
     assert EventReceipt.objects.get().message_id == "young"
     assert Event.objects.count() == 2
+
+
+def test_receipts_are_searched_once_and_deleted_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "CHUNK", 2)
+    source_id, old = make_source().pk, NOON - timedelta(days=31)
+    for number in range(5):
+        record_events(rows=build_rows(f"old {number}", source_id=source_id, at=old))
+    with CaptureQueriesContext(connection) as queries:
+        assert purge_receipts(before=NOON - timedelta(days=30)) == 5
+    assert [query["sql"].split()[0] for query in queries] == ["DECLARE", "DELETE", "DELETE", "DELETE"]
+    assert not EventReceipt.objects.exists()
 
 
 def test_expired_month_is_dropped_and_a_shorter_retention_deletes_its_own_rows() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from config.foundation.retention.kinds import list_retention_kinds
+from config.foundation.retention.kinds import RetentionPreview, list_retention_kinds
 from config.foundation.retention.periods import find_days, read_stored_days
 from config.retention.purging import PurgeError, purge_old_data
 
@@ -24,8 +24,9 @@ class Command(BaseCommand):
             stored = read_stored_days()
             for kind in list_retention_kinds():
                 days = find_days(kind, stored)
-                rows = kind.preview(now - timedelta(days=days)).rows if days is not None else 0
-                self.stdout.write(f"{kind.key:<28} {'forever' if days is None else days:>8} {rows:>12,}")
+                preview = RetentionPreview(0) if days is None else kind.preview(now - timedelta(days=days))
+                rows = f"{'>' * preview.is_at_least}{preview.rows:,}"
+                self.stdout.write(f"{kind.key:<28} {'forever' if days is None else days:>8} {rows:>12}")
             return
         try:
             for key, count in purge_old_data(now=now).items():
