@@ -6,7 +6,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("sending", "0012_delivery_details_index")]
+    dependencies = [("sending", "0014_delivery_details_index")]
 
     operations = [
         AddIndexConcurrently(

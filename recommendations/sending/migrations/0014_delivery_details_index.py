@@ -6,7 +6,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("sending", "0011_count_reactions")]
+    dependencies = [("sending", "0013_origin_indexes")]
 
     operations = [
         AddIndexConcurrently(
