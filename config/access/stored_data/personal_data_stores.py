@@ -58,8 +58,8 @@ class AuditEntries(PersonalDataStore):
     def erase(self, people: Sequence[Person]) -> int:
         return redact_entries(self.list_entries(people))
 
-    def find(self, person: Person) -> list[Finding]:
-        entries = self.list_entries([person])
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        entries = self.list_entries(people)
         return [self.make_finding(self.locations[0], len(entries), "customer")] if entries else []
 
 

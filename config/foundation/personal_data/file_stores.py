@@ -11,7 +11,7 @@ from config.foundation.personal_data.file_roots import GZIP_MAGIC, ZIP_MAGIC, li
 from config.foundation.personal_data.locations import LocationKind, files
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
-from config.foundation.personal_data.text_matcher import MASK, TextMatcher, build_matcher
+from config.foundation.personal_data.text_matcher import MASK, GroupMatcher, TextMatcher, build_matcher
 
 
 class TextFiles(PersonalDataStore):
@@ -41,8 +41,8 @@ class TextFiles(PersonalDataStore):
         matcher = build_matcher(people)
         return sum(erase_lines(path, matcher) for _name, path in self.list_own_files())
 
-    def find(self, person: Person) -> list[Finding]:
-        matcher = build_matcher([person])
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        matcher = build_matcher(people)
         return [
             self.make_finding(f"file {name}", 1, "text")
             for name, path in self.list_own_files()
@@ -53,6 +53,14 @@ class TextFiles(PersonalDataStore):
 def is_in_file(path: Path, matcher: TextMatcher) -> bool:
     """Return whether a file, decoded, contains a search term."""
     return any(matcher.contains(block) for block in read_blocks(path, overlap=matcher.longest))
+
+
+def find_groups_in_file(path: Path, matcher: GroupMatcher) -> set[int]:
+    """Return the groups of people that have a search term in a file, decoded."""
+    found: set[int] = set()
+    for block in read_blocks(path, overlap=matcher.longest):
+        found |= matcher.find_groups(block)
+    return found
 
 
 def erase_lines(path: Path, matcher: TextMatcher) -> int:

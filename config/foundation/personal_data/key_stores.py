@@ -13,7 +13,7 @@ from config.foundation.database.valkey_address import open_valkey
 from config.foundation.personal_data.locations import keys
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
-from config.foundation.personal_data.text_matcher import TextMatcher, build_matcher
+from config.foundation.personal_data.text_matcher import GroupMatcher, TextMatcher, build_matcher
 
 SCANNED_KEYS = 1000
 BODY = re.compile(rb'"body": ?"([A-Za-z0-9+/=]*)"')
@@ -65,25 +65,27 @@ class ValkeyKeys(PersonalDataStore):
         for location in self.locations:
             yield from client.scan_iter(match=location.name, count=SCANNED_KEYS)
 
-    def find(self, person: Person) -> list[Finding]:
+    def find(self, people: Sequence[Person]) -> list[Finding]:
         client = open_client()
         if self.list_names is not None:
-            found = sum(int(client.exists(name)) for name in self.list_names([person]))
+            found = sum(int(client.exists(name)) for name in self.list_names(people))
         else:
-            matcher = build_matcher([person])
+            matcher = build_matcher(people)
             found = sum(is_in_key(client, name, matcher) for name in self.list_own_keys(client))
         return [self.make_finding(self.locations[0], found, "key")] if found else []
 
 
-def is_in_value(value: bytes, matcher: TextMatcher) -> bool:
-    """Return whether a value contains a search term, also inside the encoded body of a Celery message."""
-    if matcher.contains(value):
-        return True
+def list_parts(value: bytes) -> Iterator[bytes]:
+    """Yield a value, and the decoded body if it is a Celery message."""
+    yield value
     for body in BODY.findall(value):
         with suppress(ValueError):
-            if matcher.contains(base64.b64decode(body)):
-                return True
-    return False
+            yield base64.b64decode(body)
+
+
+def is_in_value(value: bytes, matcher: TextMatcher) -> bool:
+    """Return whether a value contains a search term, also inside the encoded body of a Celery message."""
+    return any(matcher.contains(part) for part in list_parts(value))
 
 
 def read_entries(client: Any, name: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -107,6 +109,15 @@ def read_entries(client: Any, name: bytes) -> Iterator[tuple[bytes, bytes]]:
 def is_in_key(client: Any, name: bytes, matcher: TextMatcher) -> bool:
     """Return whether a key or one of its entries contains a search term."""
     return matcher.contains(name) or any(is_in_value(value, matcher) for _place, value in read_entries(client, name))
+
+
+def find_groups_in_key(client: Any, name: bytes, matcher: GroupMatcher) -> set[int]:
+    """Return the groups of people that have a search term in a key or one of its entries."""
+    found = matcher.find_groups(name)
+    for _place, value in read_entries(client, name):
+        for part in list_parts(value):
+            found |= matcher.find_groups(part)
+    return found
 
 
 def remove_from_key(client: Any, name: bytes, matcher: TextMatcher) -> int:

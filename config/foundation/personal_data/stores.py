@@ -49,8 +49,8 @@ class PersonalDataStore(ABC):
         """
 
     @abstractmethod
-    def find(self, person: Person) -> list[Finding]:
-        """Return what is stored about the person."""
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        """Return what is stored about these people, in one pass however many they are."""
 
     def export(self, person: Person) -> Iterator[dict[str, Any]]:
         """Yield records about the person with readable field names; by default none."""

@@ -95,8 +95,8 @@ class TableStore(PersonalDataStore):
             cursor.execute(statement, parameters)
             return int(cursor.rowcount)
 
-    def find(self, person: Person) -> list[Finding]:
-        matched = self.match_rows([person])
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        matched = self.match_rows(people)
         if matched is None:
             return []
         condition, parameters = matched

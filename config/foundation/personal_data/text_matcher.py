@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 import numpy as np
@@ -64,12 +64,14 @@ class TextMatcher:
 
     def find(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Yield start and end of each occurrence, in order."""
-        lowered = data.lower()
+        for start, term in self._find_terms(data.lower()):
+            yield start, start + len(term)
+
+    def _find_terms(self, lowered: bytes) -> Iterator[tuple[int, bytes]]:
         for start in self._find_candidates(lowered).tolist():
             for term in self.by_prefix.get(lowered[start : start + MIN_BYTES], ()):
-                end = start + len(term)
-                if lowered.startswith(term, start) and not _is_number_cut(lowered, end):
-                    yield start, end
+                if lowered.startswith(term, start) and not _is_number_cut(lowered, start + len(term)):
+                    yield start, term
 
     def _find_candidates(self, lowered: bytes) -> npt.NDArray[np.intp]:
         if len(lowered) < MIN_BYTES or not self.by_prefix:
@@ -109,6 +111,26 @@ def _replace(found: bytes) -> bytes:
 def _is_number_cut(lowered: bytes, end: int) -> bool:
     """Return whether the search term ends in the middle of a number."""
     return lowered[end - 1 : end].isdigit() and lowered[end : end + 1].isdigit()
+
+
+class GroupMatcher(TextMatcher):
+    """Finds the texts of groups of people, such as those of several erasures, in one search, and says whose they are."""
+
+    def __init__(self, groups: Mapping[int, Sequence[Person]]) -> None:
+        texts = {group: list_person_texts(people) for group, people in groups.items()}
+        super().__init__({text for listed in texts.values() for text in listed})
+        self.owners: dict[bytes, set[int]] = defaultdict(set)
+        for group, listed in texts.items():
+            for text in listed:
+                for variant in list_variants(text):
+                    self.owners[variant].add(group)
+
+    def find_groups(self, data: bytes) -> set[int]:
+        """Return the groups that have a text in the data."""
+        found: set[int] = set()
+        for _start, term in self._find_terms(data.lower()):
+            found |= self.owners[term]
+        return found
 
 
 def build_matcher(people: Sequence[Person]) -> TextMatcher:

@@ -106,8 +106,8 @@ class MatchingTexts(PersonalDataStore):
             )
             cursor.executemany(update, changed)
 
-    def find(self, person: Person) -> list[Finding]:
-        matches = self.list_matches(build_matcher([person]))
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        matches = self.list_matches(build_matcher(people))
         return [self.make_finding(self.locations[0], len(matches), "text")] if matches else []
 
 

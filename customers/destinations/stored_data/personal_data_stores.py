@@ -25,7 +25,7 @@ class RemovalsUnderWay(PersonalDataStore):
     def erase(self, people: Sequence[Person]) -> int:
         return 0
 
-    def find(self, person: Person) -> list[Finding]:
+    def find(self, people: Sequence[Person]) -> list[Finding]:
         return []
 
 

@@ -4,14 +4,16 @@ The columns come from the catalog of PostgreSQL, not from the models, so that a 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import connection
 from psycopg import sql
 
 from config.foundation.personal_data.person import Finding, Person, list_customer_ids, list_identifier_values
-from config.foundation.personal_data.text_matcher import TextMatcher
+from config.foundation.personal_data.text_matcher import GroupMatcher
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
 
 # the table that keeps what identifies the people until the proof
@@ -78,53 +80,81 @@ def is_customer_number(table: str, column: str) -> bool:
     return bool(CUSTOMER_NAME.search(column)) or (table, column) == ("identity_customer", "id")
 
 
-def search_tables(people: Sequence[Person], matcher: TextMatcher) -> Iterator[Finding]:
-    """Yield what is found in the tables. A row is read only if it may contain a search term: the database compares first."""
-    ids = list_customer_ids(people)
-    values = list_identifier_values(people)
+def search_tables(groups: Mapping[int, Sequence[Person]], matcher: GroupMatcher) -> Iterator[tuple[int, Finding]]:
+    """Yield what is found in the tables, with the group of people whom it is about."""
+    ids = {group: frozenset(list_customer_ids(people)) for group, people in groups.items()}
+    values = {group: frozenset(list_identifier_values(people)) for group, people in groups.items()}
     for searched in list_tables():
         yield from search_numbers(searched, ids)
         yield from search_equal_values(searched, values)
         yield from search_texts(searched, matcher)
 
 
-def search_numbers(searched: SearchedTable, ids: Sequence[int]) -> Iterator[Finding]:
-    """Yield the columns with the number of a customer."""
+def search_numbers(searched: SearchedTable, ids: Mapping[int, Collection[int]]) -> Iterator[tuple[int, Finding]]:
+    """Yield the columns with the number of a customer. A second statement reads the numbers only of a table that has one."""
     columns = (*searched.numbers, *searched.arrays)
     if not columns:
         return
-    conditions = [
-        sql.SQL("count(*) FILTER (WHERE {} {} %(ids)s::bigint[]{})").format(
-            sql.SQL("{}::bigint[]").format(sql.Identifier(name)) if name in searched.arrays else sql.Identifier(name),
-            sql.SQL("&&") if name in searched.arrays else sql.SQL("= ANY ("),
-            sql.SQL("") if name in searched.arrays else sql.SQL(")"),
-        )
-        for name in columns
-    ]
-    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(conditions), sql.Identifier(searched.name))
+    parameters = {"ids": sorted(set().union(*ids.values()))}
+    conditions = {name: match_numbers(name, is_array=name in searched.arrays) for name in columns}
+    counted = sql.SQL(", ").join(
+        sql.SQL("count(*) FILTER (WHERE {})").format(condition) for condition in conditions.values()
+    )
+    table = sql.Identifier(searched.name)
     with connection.cursor() as cursor:
-        cursor.execute(query, {"ids": list(ids)})
+        cursor.execute(sql.SQL("SELECT {} FROM {}").format(counted, table), parameters)
         counts = cursor.fetchone()
-    for name, count in zip(columns, counts, strict=True):
-        if count:
-            yield Finding("", f"table {searched.name}.{name}", int(count), "customer number")
+        for name, count in zip(columns, counts, strict=True):
+            if not count:
+                continue
+            value = (
+                sql.Identifier(name) if name in searched.arrays else sql.SQL("ARRAY[{}]").format(sql.Identifier(name))
+            )
+            query = sql.SQL("SELECT {}, count(*) FROM {} WHERE {} GROUP BY 1").format(value, table, conditions[name])
+            cursor.execute(query, parameters)
+            found = count_groups(cursor.fetchall(), ids)
+            yield from (
+                (group, make_finding(searched, name, found[group], "customer number")) for group in sorted(found)
+            )
 
 
-def search_equal_values(searched: SearchedTable, values: Sequence[str]) -> Iterator[Finding]:
+def match_numbers(name: str, *, is_array: bool) -> sql.Composable:
+    """Return the condition that a column, or one element of an array, is the number of one of the customers."""
+    condition = "{}::bigint[] && %(ids)s::bigint[]" if is_array else "{} = ANY (%(ids)s::bigint[])"
+    return sql.SQL(condition).format(sql.Identifier(name))
+
+
+def count_groups[T](rows: Sequence[tuple[Sequence[T], int]], members: Mapping[int, Collection[T]]) -> Counter[int]:
+    """Return how many rows have a value of each group; rows: (values of a row, number of such rows)."""
+    found: Counter[int] = Counter()
+    for group, own in members.items():
+        if count := sum(count for values, count in rows if any(value in own for value in values)):
+            found[group] = count
+    return found
+
+
+def search_equal_values(
+    searched: SearchedTable, values: Mapping[int, Collection[str]]
+) -> Iterator[tuple[int, Finding]]:
     """Yield the columns in which a whole value equals an identifier, however short it is."""
     columns = [name for name in searched.texts if name.endswith(("user_id", "anonymous_id", "value"))]
+    everything = sorted(set().union(*values.values()))
     for name in columns:
-        query = sql.SQL("SELECT count(*) FROM {} WHERE {}::text = ANY(%s)").format(
-            sql.Identifier(searched.name), sql.Identifier(name)
+        query = sql.SQL("SELECT ARRAY[{}::text], count(*) FROM {} WHERE {}::text = ANY(%s) GROUP BY 1").format(
+            sql.Identifier(name), sql.Identifier(searched.name), sql.Identifier(name)
         )
         with connection.cursor() as cursor:
-            cursor.execute(query, [list(values)])
-            count = int(cursor.fetchone()[0])
-        if count:
-            yield Finding("", f"table {searched.name}.{name}", count, "identifier")
+            cursor.execute(query, [everything])
+            found = count_groups(cursor.fetchall(), values)
+        yield from ((group, make_finding(searched, name, found[group], "identifier")) for group in sorted(found))
 
 
-def search_texts(searched: SearchedTable, matcher: TextMatcher) -> Iterator[Finding]:
+def make_finding(searched: SearchedTable, column: str, count: int, recognized_by: str) -> Finding:
+    """Return a finding in a column."""
+    return Finding("", f"table {searched.name}.{column}", count, recognized_by)
+
+
+def search_texts(searched: SearchedTable, matcher: GroupMatcher) -> Iterator[tuple[int, Finding]]:
     """Yield the columns with a search term in their text, bytes or decrypted values."""
     columns = (*searched.texts, *searched.bytes)
     if not columns:
@@ -138,14 +168,14 @@ def search_texts(searched: SearchedTable, matcher: TextMatcher) -> Iterator[Find
     query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(
         sql.SQL(", ").join(parts), sql.Identifier(searched.name)
     )
-    counts = dict.fromkeys(columns, 0)
+    counts: Counter[tuple[str, int]] = Counter()
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         for block in join_blocks(copy):
             if matcher.contains(block) or b"gAAAAA" in block:
                 count_in_lines(block, columns, matcher, counts)
-    for name, count in counts.items():
-        if count:
-            yield Finding("", f"table {searched.name}.{name}", count, "text")
+    for name in columns:
+        for group in sorted(group for column, group in counts if column == name):
+            yield group, make_finding(searched, name, counts[name, group], "text")
 
 
 def join_blocks(copy: Iterator[memoryview | bytes], size: int = 4 << 20) -> Iterator[bytes]:
@@ -160,22 +190,23 @@ def join_blocks(copy: Iterator[memoryview | bytes], size: int = 4 << 20) -> Iter
         yield bytes(block)
 
 
-def count_in_lines(block: bytes, columns: Sequence[str], matcher: TextMatcher, counts: dict[str, int]) -> None:
-    """Add to the counts of the columns in which lines have a search term, also inside encrypted values."""
+def count_in_lines(
+    block: bytes, columns: Sequence[str], matcher: GroupMatcher, counts: Counter[tuple[str, int]]
+) -> None:
+    """Add to the counts of columns and groups the lines that have a search term of the group, also inside encrypted values."""
     for line in block.splitlines():
         is_encrypted = b"gAAAAA" in line
         if not is_encrypted and not matcher.contains(line):
             continue
         for name, value in zip(columns, line.split(b"\t"), strict=False):
-            counts[name] += matcher.contains(value) or (is_encrypted and is_in_tokens(value, matcher))
+            found = matcher.find_groups(value) | (find_in_tokens(value, matcher) if is_encrypted else set())
+            counts.update((name, group) for group in found)
 
 
-def is_in_tokens(value: bytes, matcher: TextMatcher) -> bool:
-    """Return whether an encrypted part of a value contains a search term; what no key decrypts cannot lead to anyone."""
+def find_in_tokens(value: bytes, matcher: GroupMatcher) -> set[int]:
+    """Return the groups that have a search term in the encrypted parts of a value; what no key decrypts cannot lead to anyone."""
+    found: set[int] = set()
     for token in TOKEN.findall(value):
-        try:
-            if matcher.contains(decrypt(token.decode()).encode()):
-                return True
-        except UnreadableFieldError:
-            continue
-    return False
+        with suppress(UnreadableFieldError):
+            found |= matcher.find_groups(decrypt(token.decode()).encode())
+    return found

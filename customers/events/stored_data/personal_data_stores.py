@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.foundation.personal_data.key_stores import ValkeyKeys
 from config.foundation.personal_data.locations import keys, table
-from config.foundation.personal_data.person import Finding, Person
+from config.foundation.personal_data.person import Finding, Person, list_identifier_values
 from config.foundation.personal_data.registry import register_impersonal, register_stores
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
 from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
@@ -99,15 +99,15 @@ class StoredEvents(PersonalDataStore):
             cursor.execute(ANONYMIZE, parameters)
             return int(cursor.rowcount)
 
-    def find(self, person: Person) -> list[Finding]:
+    def find(self, people: Sequence[Person]) -> list[Finding]:
         with connection.cursor() as cursor:
-            cursor.execute(COUNT_EVENTS, build_identifiers(person))
+            cursor.execute(COUNT_EVENTS, build_identifiers(people))
             count = int(cursor.fetchone()[0])
         return [self.make_finding(self.locations[0], count, "identifier")] if count else []
 
     def export(self, person: Person) -> Iterator[dict[str, Any]]:
         with connection.cursor() as cursor:
-            cursor.execute(LIST_EVENTS, build_identifiers(person))
+            cursor.execute(LIST_EVENTS, build_identifiers([person]))
             for batch in batched(cursor.fetchall(), EVENTS_OF_BATCH):
                 ids, received, _occurred = zip(*batch, strict=True)
                 cursor.execute(READ_EVENTS, [list(ids), min(received), max(received)])
@@ -125,21 +125,20 @@ class WaitingRefusals(PersonalDataStore):
     is_repeated = True
 
     def select(self, people: Sequence[Person]) -> QuerySet[Outbox]:
-        identifiers = [build_identifiers(person) for person in people]
-        users, visitors = ([value for each in identifiers for value in each[f"{kind}s"] if value] for kind in KINDS)
+        users, visitors = ([value for value in values if value] for values in build_identifiers(people).values())
         return Outbox.objects.filter(Q(user_id__in=users) | Q(anonymous_id__in=visitors))
 
     def erase(self, people: Sequence[Person]) -> int:
         return self.select(people).update(user_id="", anonymous_id="")
 
-    def find(self, person: Person) -> list[Finding]:
-        count = self.select([person]).count()
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        count = self.select(people).count()
         return [self.make_finding(self.locations[0], count, "identifier")] if count else []
 
 
-def build_identifiers(person: Person) -> dict[str, list[str]]:
+def build_identifiers(people: Sequence[Person]) -> dict[str, list[str]]:
     """Return the values of each kind of identifier that events have."""
-    return {f"{kind}s": person.list_values(kind) for kind in KINDS}
+    return {f"{kind}s": list_identifier_values(people, [kind]) for kind in KINDS}
 
 
 def list_recent_keys(people: Sequence[Person]) -> list[str]:

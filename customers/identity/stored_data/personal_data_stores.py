@@ -53,8 +53,8 @@ class IdentityHistory(PersonalDataStore):
             erased += cursor.rowcount
         return erased
 
-    def find(self, person: Person) -> list[Finding]:
-        ids = list(person.customer_ids)
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        ids = list_customer_ids(people)
         counts = {
             self.locations[0]: IdentityMerge.objects.filter(kept__in=ids).count()
             + IdentityMerge.objects.filter(merged_id__in=ids).count(),

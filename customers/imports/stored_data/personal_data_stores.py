@@ -39,8 +39,8 @@ class ImportedChanges(PersonalDataStore):
             cursor.execute("DELETE FROM imports_importchange WHERE id = ANY(%s::bigint[])", [self.list_rows(people)])
             return int(cursor.rowcount)
 
-    def find(self, person: Person) -> list[Finding]:
-        rows = self.list_rows([person])
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        rows = self.list_rows(people)
         return [self.make_finding(self.locations[0], len(rows), "customer")] if rows else []
 
 

@@ -113,7 +113,7 @@ def preview_erasure(customer: Customer) -> list[ErasurePreview]:
     """Count what an erasure would change in each store, and change nothing."""
     person = build_person(customer)
     lines = [
-        ErasurePreview(store.label, sum(finding.count for finding in store.find(person)), store.kept)
+        ErasurePreview(store.label, sum(finding.count for finding in store.find([person])), store.kept)
         for store in list_stores()
     ]
     return [line for line in lines if line.count]

@@ -28,7 +28,7 @@ def has_records(store: PersonalDataStore) -> bool:
 def list_kept_kinds(person: Person) -> list[KeptKind]:
     """Return the kinds of data that the export contains, each counted by one statement; files and caches, which are copies, are left out."""
     kinds = [
-        KeptKind(store.label, sum(finding.count for finding in store.find(person)))
+        KeptKind(store.label, sum(finding.count for finding in store.find([person])))
         for store in list_stores()
         if has_records(store)
     ]

@@ -30,8 +30,8 @@ class ExportFiles(PersonalDataStore):
             delete_export(export, now=timezone.now())
         return len(exports)
 
-    def find(self, person: Person) -> list[Finding]:
-        count = PrivacyExport.objects.filter(request__customer__in=person.customer_ids, deleted_at=None).count()
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        count = PrivacyExport.objects.filter(request__customer__in=list_customer_ids(people), deleted_at=None).count()
         return [self.make_finding("file exports/privacy/*", count, "customer")] if count else []
 
     def has_writer_since_before(self, at: datetime) -> bool:

@@ -26,8 +26,8 @@ class WarehouseFiles(PersonalDataStore):
     def erase(self, people: Sequence[Person]) -> int:
         return erase_from_files(people)
 
-    def find(self, person: Person) -> list[Finding]:
-        root, values = get_warehouse_root(), ErasedValues.of([person])
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        root, values = get_warehouse_root(), ErasedValues.of(people)
         counts = {path: find_in_file(path, rule, values) for path, rule in list_data_files(root)}
         return [
             self.make_finding(f"file warehouse/{path.relative_to(root).as_posix()}", count, "customer")
@@ -52,10 +52,9 @@ class WarehouseCopies(PersonalDataStore):
         get_engine().refresh_copies(get_warehouse_root())
         return sum(before.values()) - sum(self.count(people).values()) if before else 0
 
-    def find(self, person: Person) -> list[Finding]:
+    def find(self, people: Sequence[Person]) -> list[Finding]:
         return [
-            self.make_finding(f"ClickHouse table {name}", rows, "customer")
-            for name, rows in self.count([person]).items()
+            self.make_finding(f"ClickHouse table {name}", rows, "customer") for name, rows in self.count(people).items()
         ]
 
     def count(self, people: Sequence[Person]) -> dict[str, int]:

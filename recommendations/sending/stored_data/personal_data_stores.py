@@ -39,12 +39,12 @@ class DeliveryEvents(PersonalDataStore):
             cursor.execute(STRIP_EVENTS, [self.list_deliveries(people)])
             return int(cursor.rowcount)
 
-    def find(self, person: Person) -> list[Finding]:
+    def find(self, people: Sequence[Person]) -> list[Finding]:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM sending_deliveryevent WHERE delivery_id = ANY(%s::bigint[])"
                 " AND (detail <> '' OR strpos(url, '?') > 0)",
-                [self.list_deliveries([person])],
+                [self.list_deliveries(people)],
             )
             count = int(cursor.fetchone()[0])
         return [self.make_finding(self.locations[0], count, "message")] if count else []

@@ -65,8 +65,8 @@ class ModelFiles(PersonalDataStore):
         training = get_running_training()
         return training is not None and training.started_at < at
 
-    def find(self, person: Person) -> list[Finding]:
-        names = list_names([person])
+    def find(self, people: Sequence[Person]) -> list[Finding]:
+        names = list_names(people)
         counts = {
             folder.name: sum(len(rows) for _file, _t, _o, rows in find_rows(folder, names))
             for folder in list_artifact_folders()

@@ -29,6 +29,7 @@ from customers.erasure.model_flags import list_flagged_models
 from customers.erasure.models import ErasedPerson, ErasureRun
 from customers.erasure.people import describe_person
 from customers.erasure.preparation import prepare_person, read_people
+from customers.erasure.proof import tables
 from customers.erasure.proof.verification import prove_run, prove_runs, search_everything
 from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run, resume_erasures
 from customers.events.models import Event, RejectedEvent
@@ -36,6 +37,7 @@ from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.erased.blocked_identifiers import block_identifiers, blocked_index, release_identifiers
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import BlockedIdentifier, Customer, Identifier
+from customers.imports.models import ImportRun
 from customers.orders.models import Order
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import compute_results
@@ -176,6 +178,54 @@ def test_a_trace_that_cannot_be_erased_is_tried_once_after_each_proof(
         assert [resume_erasures() for _minute in range(3)] == [1, 0, 0]
     run.refresh_from_db()
     assert (run.status, run.attempts, len(erased) - tries) == ("done", 3, 2 * tries)
+
+
+def test_all_erasures_are_proven_in_one_search_even_if_one_has_left_traces(
+    valkey: redis.Redis, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = folders / "exports" / "import-uploads" / "customers.csv"
+    upload.parent.mkdir(parents=True)
+    upload.write_text("id\ncustomer-ada-4711\n")
+    report = {"duplicate: customer-ada-4711": 1}
+    ImportRun.objects.create(kind="customers", started_at=NOON, created_at=NOON, problems=report)
+    valkey.set("cache:figures", "customer-ada-4711")
+    customers = {name: make_customer(f"customer-{name}-4711") for name in ("ada", "ben", "chen")}
+    with monkeypatch.context() as context:
+        for store in list_stores():
+            if store.key in {"imports.files", "imports.runs", "access.cache", "identity.customers"}:
+                context.setattr(store, "erase", leave_out(customers["ada"].pk, store.erase))
+        runs = {
+            name: execute_run(erase_customers([customer.pk], requested_by="test", at=NOON).pk)
+            for name, customer in customers.items()
+        }
+    searched: list[str] = []
+    monkeypatch.setattr(tables, "search_texts", count_calls(tables.search_texts, searched))
+    assert prove_runs() == 2
+    assert sorted(searched) == sorted(table.name for table in tables.list_tables())
+    for run in runs.values():
+        run.refresh_from_db()
+    assert {name: run.status for name, run in runs.items()} == {"ada": "traces", "ben": "proven", "chen": "proven"}
+    assert {(item["location"], item["count"]) for item in runs["ada"].findings if item["by"] == "text"} >= {
+        ("file exports/import-uploads/customers.csv", 1),
+        ("key cache:figures", 1),
+        ("table imports_importrun.problems", 1),
+    }
+    assert ("table identity_customer.id", 1) in {(item["location"], item["count"]) for item in runs["ada"].findings}
+
+
+def leave_out(customer_id: int, erase: Any) -> Any:
+    """Return an erasure of a store that does nothing for a customer."""
+    return lambda people: 0 if customer_id in {person.customer_id for person in people} else erase(people)
+
+
+def count_calls(function: Any, calls: list[str]) -> Any:
+    """Return a function that also records the name of the table it is called with."""
+
+    def record(searched: Any, *arguments: Any) -> Any:
+        calls.append(searched.name)
+        return function(searched, *arguments)
+
+    return record
 
 
 def test_every_file_and_key_of_the_shop_is_registered(valkey: redis.Redis, folders: Path) -> None:

@@ -24,10 +24,10 @@ def test_an_event_with_two_identifiers_of_a_person_is_exported_once_and_in_order
     ada = Person(1, identifiers=(("user_id", "ada"), ("anonymous_id", "phone"), ("email", "ada")))
     store = StoredEvents()
     assert [event["name"] for event in store.export(ada)] == ["3 hours ago", "2 hours ago", "1 hours ago"]
-    assert [finding.count for finding in store.find(ada)] == [3]
+    assert [finding.count for finding in store.find([ada])] == [3]
 
 
 def test_a_person_without_identifiers_of_events_has_none() -> None:
     make_event(user_id="", anonymous_id="")
     nobody = Person(1, identifiers=(("user_id", ""), ("email", "ada")))
-    assert (list(StoredEvents().export(nobody)), StoredEvents().find(nobody)) == ([], [])
+    assert (list(StoredEvents().export(nobody)), StoredEvents().find([nobody])) == ([], [])

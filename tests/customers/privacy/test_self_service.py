@@ -165,7 +165,7 @@ def test_no_file_remains_if_the_customer_is_erased_while_it_is_written(
     def write(writer: EncryptedWriter, **_arguments: object) -> int:
         writer.write(b"Mei Lin")
         store, person = ExportFiles(), build_person(mei)
-        assert store.find(person), "the erasure finds the file before it is complete"
+        assert store.find([person]), "the erasure finds the file before it is complete"
         assert store.has_writer_since_before(timezone.now())
         Customer.objects.filter(pk=mei.pk).update(erased_at=NOON)
         assert store.erase([person]) == 1

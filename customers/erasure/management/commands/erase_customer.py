@@ -65,7 +65,7 @@ class Command(BaseCommand):
             f"Customer {customer_id}: {len(person.identifiers)} identifiers, {len(person.merged_ids)} merged customers"
         )
         for store in list_stores():
-            for finding in store.find(person):
+            for finding in store.find([person]):
                 self.stdout.write(f"  {store.key:28} {finding.count:8,}  {finding.location}  {store.label}")
 
     def show_run(self, run: ErasureRun) -> None:

@@ -17,11 +17,11 @@ def test_rows_of_a_customer_are_found_exported_and_deleted_once() -> None:
     ada, bob = make_customer("ada"), make_customer("bob")
     store = CustomerRows("test.identifiers", "identifiers", "identity.Identifier")
     person = Person(ada.pk)
-    assert [finding.count for finding in store.find(person)] == [1]
+    assert [finding.count for finding in store.find([person])] == [1]
     assert [record["value"] for record in store.export(person)] == ["ada"]
     assert store.erase([person]) == 1
     assert store.erase([person]) == 0
-    assert store.find(person) == []
+    assert store.find([person]) == []
     assert bob.identifiers.count() == 1
 
 
@@ -37,8 +37,8 @@ def test_rows_that_results_count_get_the_anonymous_number() -> None:
 def test_rows_with_identifiers_are_matched_by_kind() -> None:
     make_customer("ada")
     store = IdentifierRows("test.values", "values", "identity.Identifier", kinds={"value": ("user_id",)})
-    assert store.find(Person(1, identifiers=(("anonymous_id", "ada"),))) == []
-    assert [finding.count for finding in store.find(Person(1, identifiers=(("user_id", "ada"),)))] == [1]
+    assert store.find([Person(1, identifiers=(("anonymous_id", "ada"),))]) == []
+    assert [finding.count for finding in store.find([Person(1, identifiers=(("user_id", "ada"),))])] == [1]
 
 
 def test_a_person_survives_json() -> None:

@@ -111,7 +111,7 @@ def test_whom_a_waiting_refusal_applies_to_can_be_erased(key: str) -> None:
     store(key, "Consent Preference Updated", context=REFUSES)
     waiting, person = find_store("events.waiting"), describe_person(customer)
     assert waiting is not None
-    assert [finding.count for finding in waiting.find(person)] == [1]
+    assert [finding.count for finding in waiting.find([person])] == [1]
     assert (waiting.erase([person]), waiting.erase([person])) == (1, 0)
     assert process().events == 1
     assert list_entries(customer) == []
