@@ -153,6 +153,8 @@ class OutgoingRecord(models.Model):
             ),
             models.Index(fields=["destination", "-id"], name="destinations_record_dead", condition=Q(status="dead")),
             models.Index(fields=["created_at"], name="destinations_record_age"),
+            # an erasure searches the errors, which hardly any record has
+            models.Index(fields=["id"], name="destinations_record_error", condition=~Q(error="")),
         ]
 
     def __str__(self) -> str:

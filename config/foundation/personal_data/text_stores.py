@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import batched
 from typing import Any
 
 from django.apps import apps
-from django.db import connection
+from django.db import connection, models
 from django.utils.functional import Promise
 from psycopg import sql
 
@@ -26,7 +27,9 @@ class TextAction(StrEnum):
 
 
 class MatchingTexts(PersonalDataStore):
-    """Rows of a table whose texts contain something that leads to a person; every row is read, so only for small tables.
+    """Rows of a table whose texts contain something that leads to a person; every row with a text is read.
+
+    Where most rows of a large table have no text, a partial index on those with one (`WHERE error <> ''`) keeps the others from being read.
 
     Args:
         model: "app.Model". columns: texts, JSON or encrypted texts.
@@ -59,26 +62,37 @@ class MatchingTexts(PersonalDataStore):
 
     def list_matches(self, matcher: TextMatcher) -> list[Any]:
         """Return the primary keys of the rows that contain a search term."""
-        matches = []
-        for key, values in self.read_rows():
-            if matcher.contains(SEPARATOR.join(values).encode("utf-8", "replace")):
-                matches.append(key)
+        matches: list[Any] = []
+        for rows in self.read_rows():
+            # one search in many rows is faster than many in one
+            if matcher.contains(encode_text(SEPARATOR.join(text for _key, text in rows))):
+                matches += [key for key, text in rows if matcher.contains(encode_text(text))]
         return matches
 
-    def read_rows(self) -> Iterator[tuple[Any, list[str]]]:
-        """Yield the key and the texts of every row."""
+    def read_rows(self) -> Iterator[list[tuple[Any, str]]]:
+        """Yield the key and the joined texts of the rows that have a text, many at a time."""
         if self.is_encrypted:
-            rows = apps.get_model(self.model_label)._base_manager.values_list("pk", *self.columns)
-            for key, *values in rows.iterator(chunk_size=FETCHED_ROWS):
-                yield key, [str(value or "") for value in values]
+            objects = apps.get_model(self.model_label)._base_manager.values_list("pk", *self.columns)
+            for batch in batched(objects.iterator(chunk_size=FETCHED_ROWS), FETCHED_ROWS):
+                yield [(key, SEPARATOR.join(str(value or "") for value in values)) for key, *values in batch]
             return
         texts = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in self.columns)
-        query = sql.SQL("SELECT {}, {} FROM {}").format(self.key_column, texts, self.table_name)
+        query = sql.SQL("SELECT {}, concat_ws({}, {}) FROM {}{}").format(
+            self.key_column, sql.Literal(SEPARATOR), texts, self.table_name, self.build_filter()
+        )
         with connection.chunked_cursor() as cursor:
             cursor.execute(query)
             while rows := cursor.fetchmany(FETCHED_ROWS):
-                for key, *values in rows:
-                    yield key, [value or "" for value in values]
+                yield rows
+
+    def build_filter(self) -> sql.Composable:
+        """Return the WHERE clause of the rows with a text; empty if a column has another type, because every row has a value in it."""
+        model = apps.get_model(self.model_label)
+        fields = [model._meta.get_field(_strip_id(model, column)) for column in self.columns]
+        if not all(isinstance(field, models.CharField | models.TextField) for field in fields):
+            return sql.SQL("")
+        conditions = [sql.SQL("{} <> ''").format(sql.Identifier(column)) for column in self.columns]
+        return sql.SQL(" WHERE {}").format(sql.SQL(" OR ").join(conditions))
 
     def erase(self, people: Sequence[Person]) -> int:
         matcher = build_matcher(people)
@@ -109,6 +123,11 @@ class MatchingTexts(PersonalDataStore):
     def find(self, people: Sequence[Person]) -> list[Finding]:
         matches = self.list_matches(build_matcher(people))
         return [self.make_finding(self.locations[0], len(matches), "text")] if matches else []
+
+
+def encode_text(text: str) -> bytes:
+    """Return a text as bytes in which a matcher searches."""
+    return text.encode("utf-8", "replace")
 
 
 def _strip_id(model: Any, column: str) -> str:
