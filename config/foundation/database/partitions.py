@@ -63,6 +63,21 @@ def create_partition(first: date, following: date, *, of: MonthlyPartitions = EV
     return name
 
 
+def create_index(name: str, definition: str, *, of: MonthlyPartitions) -> None:
+    """Create an index of a partitioned table without blocking writes, outside a transaction; it can be repeated after an interruption.
+
+    PostgreSQL cannot build the index of the whole table concurrently, but attaches equal ones of the partitions instead of building them.
+
+    Args:
+        definition: columns and condition, such as "(user_id) WHERE user_id <> ''".
+    """
+    with connection.cursor() as cursor:
+        for partition, _month in list_partitions(of=of):
+            own_name = name.replace(of.table, partition, 1)
+            cursor.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {own_name} ON {partition} {definition}")
+        cursor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {of.table} {definition}")
+
+
 def list_partitions(*, of: MonthlyPartitions = EVENTS) -> list[tuple[str, date | None]]:
     """Return the names and months of the partitions, oldest first; the default partition has no month."""
     with connection.cursor() as cursor:

@@ -22,16 +22,23 @@ WHERE i.customer_id = pair.surviving AND pair.merged = COALESCE(
     (SELECT customer_id FROM identity_identifier WHERE kind = 'anonymous_id' AND value = i.anonymous_id)
 )
 """
-# includes impressions without a customer yet that name one of the customer's identifiers
+# includes impressions without a customer yet that name one of the customer's identifiers; each part has an index
 ANONYMIZE = """
-WITH own AS (
+WITH own AS MATERIALIZED (
     SELECT kind, value FROM identity_identifier WHERE customer_id = %(customer)s
+), shown AS MATERIALIZED (
+    SELECT recommendation_id, served_at FROM serving_impression WHERE customer_id = %(customer)s
+    UNION
+    SELECT i.recommendation_id, i.served_at FROM own
+    JOIN serving_impression i ON i.user_id = own.value AND i.user_id <> '' AND i.customer_id IS NULL
+    WHERE own.kind = 'user_id'
+    UNION
+    SELECT i.recommendation_id, i.served_at FROM own
+    JOIN serving_impression i ON i.anonymous_id = own.value AND i.anonymous_id <> '' AND i.customer_id IS NULL
+    WHERE own.kind = 'anonymous_id'
 )
 UPDATE serving_impression i SET user_id = '', anonymous_id = '', customer_id = NULL
-WHERE i.customer_id = %(customer)s
-   OR (i.customer_id IS NULL AND (i.user_id <> '' OR i.anonymous_id <> '') AND EXISTS (
-        SELECT FROM own WHERE (kind, value) IN (('user_id', i.user_id), ('anonymous_id', i.anonymous_id))
-   ))
+FROM shown WHERE i.recommendation_id = shown.recommendation_id AND i.served_at = shown.served_at
 """
 # visitors who were unknown when the impression was stored may be known by now; merged or erased customers are corrected
 UPDATE_CUSTOMERS = """

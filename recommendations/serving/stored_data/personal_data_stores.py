@@ -14,13 +14,13 @@ from config.foundation.personal_data.text_stores import MatchingTexts, TextActio
 
 
 class ImpressionRows(CustomerRows):
-    """Impressions, found by their customer or, without one, by the identifiers in them."""
+    """Impressions, found by their customer or, without one, by the identifiers in them; each of the three conditions has an index."""
 
     def match_rows(self, people: Sequence[Person]) -> Condition:
         condition = (
             "(t.customer_id = ANY(%(ids)s::bigint[])"
-            " OR (t.customer_id IS NULL AND (t.user_id <> '' OR t.anonymous_id <> '')"
-            " AND (t.user_id = ANY(%(users)s::text[]) OR t.anonymous_id = ANY(%(visitors)s::text[]))))"
+            " OR (t.customer_id IS NULL AND t.user_id <> '' AND t.user_id = ANY(%(users)s::text[]))"
+            " OR (t.customer_id IS NULL AND t.anonymous_id <> '' AND t.anonymous_id = ANY(%(visitors)s::text[])))"
         )
         return sql.SQL(condition), {
             "ids": [customer_id for person in people for customer_id in person.customer_ids],
