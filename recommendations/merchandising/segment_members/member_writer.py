@@ -1,10 +1,14 @@
 """Keep the file of segment members up to date."""
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.cache import cache
 from django.db import Error, transaction
 from django.db.models import BigIntegerField, F, Func, QuerySet, Value
 from kombu.exceptions import OperationalError
@@ -28,6 +32,11 @@ logger = logging.getLogger(__name__)
 
 # the identifiers by which requests name a visitor
 IDENTIFIER_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
+# All members are read and hashed again, which takes some ten seconds for millions of identifiers. After a slow run the next ones are left out
+# until it has taken a twentieth of the time; runs of up to three seconds take place every minute.
+PAUSE_FACTOR = 20
+MIN_PAUSE = 60  # seconds; the schedule itself
+PAUSE_KEY = "segment-members-written"
 
 
 class IdentifierHash(Func):
@@ -47,14 +56,42 @@ class MemberFileSummary:
     failed_segments: tuple[str, ...]
 
 
-def write_segment_members(*, as_of: datetime) -> MemberFileSummary:
+def refresh_segment_members(
+    *, as_of: datetime, clock: Callable[[], float] = time.perf_counter
+) -> MemberFileSummary | None:
+    """Write the members unless a slow run has just done so for the same segments and conditions; return None then."""
+    segments = list_used_segments()
+    fingerprint = compute_fingerprint(segments)
+    if cache.get(PAUSE_KEY) == fingerprint:
+        return None
+    began = clock()
+    summary = write_segment_members(as_of=as_of, segments=segments)
+    pause = round((clock() - began) * PAUSE_FACTOR)
+    if pause > MIN_PAUSE:
+        cache.set(PAUSE_KEY, fingerprint, pause)
+    return summary
+
+
+def list_used_segments() -> list[Segment]:
+    """Return the segments used in enabled rules."""
+    return list(Segment.objects.filter(rules__enabled=True).distinct().order_by("pk"))
+
+
+def compute_fingerprint(segments: Sequence[Segment]) -> str:
+    """Return a hash of the segments, of their conditions and of the key with which their members are hashed."""
+    parts = [[segment.pk, segment.kind, segment.condition] for segment in segments]
+    text = json.dumps([parts, make_hash_prefix(get_hash_key())], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_segment_members(*, as_of: datetime, segments: Sequence[Segment] | None = None) -> MemberFileSummary:
     """Write the members of the segments used in enabled rules.
 
     A segment whose query fails is written as empty.
     """
     hashes_by_segment: dict[int, Hashes] = {}
     failed = []
-    segments = list(Segment.objects.filter(rules__enabled=True).distinct().order_by("pk"))
+    segments = list_used_segments() if segments is None else segments
     for segment in segments:
         try:
             with transaction.atomic():  # a failed query must not abort a transaction around it

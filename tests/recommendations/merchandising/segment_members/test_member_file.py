@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import redis
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from customers.identity.models import Identifier
 from recommendations.merchandising.models import Rule
@@ -19,7 +23,12 @@ from recommendations.merchandising.segment_members.member_file import (
     replace_members_file,
     to_unsigned_hashes,
 )
-from recommendations.merchandising.segment_members.member_writer import write_segment_members
+from recommendations.merchandising.segment_members.member_writer import (
+    PAUSE_FACTOR,
+    PAUSE_KEY,
+    refresh_segment_members,
+    write_segment_members,
+)
 from tests.child_processes import kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_profile, make_segment
 
@@ -206,6 +215,44 @@ def test_erased_customers_are_removed_and_without_segments_the_file_is_empty() -
     rule.delete()
     assert write_segment_members(as_of=NOON).segments == 0
     assert make_reader().find_segments(["user_id:ann"]) == NO_SEGMENTS
+
+
+def refresh(seconds: float) -> tuple[bool, int]:
+    """Refresh the file in a run that takes some seconds; return whether it ran and how often identifiers were read."""
+    times = iter((100.0, 100.0 + seconds))
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        summary = refresh_segment_members(as_of=NOON, clock=lambda: next(times))
+    return summary is not None, sum("identity_identifier" in query["sql"] for query in queries)
+
+
+@pytest.mark.django_db
+def test_members_are_not_read_again_soon_after_a_slow_run_unless_a_segment_changes(valkey: redis.Redis) -> None:
+    make_customer("ann")
+    segment = make_segment("everyone")
+    make_rule(segment=segment)
+    assert refresh(seconds=60) == (True, 1)
+    assert 60 * PAUSE_FACTOR - 60 < cache.ttl(PAUSE_KEY) <= 60 * PAUSE_FACTOR
+    make_customer("ben")
+    assert refresh(seconds=60) == (False, 0)
+    other = make_segment("other")
+    make_rule(segment=other)
+    assert refresh(seconds=60) == (True, 2)
+    assert make_reader().find_segments(["user_id:ben"]) == {segment.pk, other.pk}
+    other.condition = {"all": [{"field": "stage", "op": "in", "value": ["loyal"]}]}
+    other.save()
+    assert refresh(seconds=60) == (True, 2)
+    assert refresh(seconds=60) == (False, 0)
+    cache.delete(PAUSE_KEY)  # as at its end
+    assert refresh(seconds=1) == (True, 2)
+
+
+@pytest.mark.django_db
+def test_members_are_read_in_every_run_while_the_runs_are_fast(valkey: redis.Redis) -> None:
+    make_customer("ann")
+    make_rule(segment=make_segment("everyone"))
+    assert [refresh(seconds=3), refresh(seconds=3)] == [(True, 1), (True, 1)]
 
 
 @pytest.mark.django_db
