@@ -15,7 +15,8 @@ def summarize_customer_gaps(*, customer_ids: Sequence[int], as_of: datetime) -> 
     rules = get_active_rules()
     if rules is None or not customer_ids:
         return {}
-    histories = read_histories(as_of=as_of, customer_ids=customer_ids, with_categories=False)
+    # With categories, because the rule that decides the stage compares with gaps of the customer's main category.
+    histories = read_histories(as_of=as_of, customer_ids=customer_ids)
     thresholds, moment = to_thresholds(rules), to_microseconds(as_of)
     summaries = {
         int(customer_id): summarize_gaps(histories=select_customer(histories, row), thresholds=thresholds, as_of=moment)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
+from math import log
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from customers.identity.models import Customer
 from customers.lifecycle.backoffice.labels.stage_labels import describe_gaps, describe_guard, round_odds
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.portrait.customer_profile import build_customer_profile
+from customers.lifecycle.portrait.gap_summaries import summarize_customer_gaps
 from customers.lifecycle.refresh.nightly import refresh_due_stages, refresh_profiles, refresh_stages
 from customers.lifecycle.scoring.stages.gap_summary import GapSummary
 from customers.lifecycle.stages.freshness import find_missing_data_since
@@ -20,7 +23,7 @@ from customers.lifecycle.stages.preview import preview_rules
 from customers.lifecycle.stages.rules import activate_rules, get_active_rules
 from customers.orders.models import Order
 from tests.customers.lifecycle.sample_shop import make_sample_shop, share_rows
-from tests.makers import NOON, make_customer, make_order, make_source
+from tests.makers import NOON, make_customer, make_order, make_product, make_source
 
 ORDERS_OF_HOUSEHOLD = 674
 
@@ -165,6 +168,44 @@ def test_overdue_orders_are_explained_with_every_kind_of_rule(shop: Customer, ki
     assert ("nine of ten" in profile["stage"]["explanation"]) == (kind == "quantiles")
     make_order(make_customer("first-after"), placed_at=later - timedelta(hours=1))
     assert "overdue" not in build_customer_profile(customer_id=shop.pk, as_of=later)["stage"]["explanation"]  # type: ignore[index]
+
+
+@pytest.mark.django_db
+def test_the_reason_uses_the_usual_gap_of_the_main_category_as_the_stage_does() -> None:
+    """Gaps last 20 days in the median, 150 in furniture: 140 days after an order of a sofa are within the usual gap."""
+    activate_rules(
+        method=StageRules.Method.FALSE_ALARMS,
+        gap_distribution={
+            "mean": log(20),
+            "within": 0.6,
+            "between": 0.5,
+            "tail_variance": 0.6,
+            "category_means": {"Furniture": log(150)},
+        },
+        second_gap_days=20,
+        median_gap_days=20,
+        active_gap_days=60,
+        dormant_gap_days=120,
+    )
+    customers = {}
+    for category in ("Furniture", "Coffee"):
+        customers[category] = make_customer(category)
+        product = make_product(category, category=f"{category} > Leaf", price=Decimal(10))
+        make_order(customers[category], placed_at=days_ago(140), products=[product])
+    refresh()
+    summaries = summarize_customer_gaps(customer_ids=[customer.pk for customer in customers.values()], as_of=NOON)
+    furniture, coffee = (summaries[customers[category].pk] for category in ("Furniture", "Coffee"))
+    assert furniture.usual_days == pytest.approx(150)
+    assert furniture.longer_share == pytest.approx(0.526, abs=0.001)
+    assert coffee.usual_days == pytest.approx(20)
+    assert coffee.longer_share == pytest.approx(0.032, abs=0.001)
+    stages = {profile.customer_id: profile.stage for profile in CustomerProfile.objects.all()}
+    assert stages[customers["Furniture"].pk] == "active"
+    assert stages[customers["Coffee"].pk] == "churned"
+    profile = build_customer_profile(customer_id=customers["Furniture"].pk, as_of=NOON)
+    assert profile is not None
+    assert "do so after 150 days" in profile["stage"]["explanation"]
+    assert "That is within the usual gap." in profile["stage"]["explanation"]
 
 
 SUMMARY = GapSummary(usual_days=6.2, days=23.4, own_gaps=59, longer_share=0.005, p_alive=0.97, churn=0.04, guarded=True)
