@@ -4,6 +4,7 @@ Only the parameters of a model and of its intervals are stored. The histories of
 the model predicts now what it predicted then; orders that were imported later count as if they had been known.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,7 +88,7 @@ def select_models_to_backtest(as_of: datetime) -> list[ScoreModel]:
     return list(score_models.values())
 
 
-def is_forecast_off(backtest: dict[str, Any]) -> bool:
+def is_forecast_off(backtest: Mapping[str, Any]) -> bool:
     """Return whether actual orders differ from predictions significantly and by over 25%."""
     low, high = backtest["low"], backtest["high"]
     return low is not None and high is not None and (low > 1 + MAX_RATIO_ERROR or high < 1 - MAX_RATIO_ERROR)

@@ -21,6 +21,7 @@ from customers.lifecycle.facts.histories import select_purchases, summarize_hist
 from customers.lifecycle.models import VALUE_COLUMNS, LifecycleRun, ScoreModel
 from customers.lifecycle.refresh.score_columns import ProfileScores
 from customers.lifecycle.refresh.step_timer import StepTimer
+from customers.lifecycle.scoring.backtest import backtest_counts
 from customers.lifecycle.scoring.clv.fit_diagnostics import compare_by_frequency, compare_repeats, compare_weeks
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel, PurchaseModelFit, fit_purchase_model, serialize_fit
 from customers.lifecycle.scoring.clv.interval_learning import LearnedIntervals, learn_intervals
@@ -182,6 +183,7 @@ def summarize_purchase_model(
                 "bias": result.errors.bias,
                 "correlation": result.errors.correlation,
                 "total_ratio": result.errors.total_ratio,
+                **measure_order_ratio(result.expected, selection.actual),
                 "coverage": result.coverage,
             }
             for name, result in selection.results.items()
@@ -215,6 +217,12 @@ def summarize_purchase_model(
         }
         for name, comparison in comparisons.items()
     }
+
+
+def measure_order_ratio(expected: Floats, actual: Ints) -> dict[str, float | None]:
+    """Return the 95% interval of actual ÷ expected orders as low and high."""
+    ratio = backtest_counts(expected=expected, observed=actual.astype(np.float64)).ratio
+    return {"low": ratio.low, "high": ratio.high}
 
 
 def summarize_coverage(learned: LearnedIntervals) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from enum import Enum, auto
+from typing import Any, NamedTuple
 
 from django.utils.formats import date_format
 from django.utils.text import capfirst
@@ -26,6 +27,9 @@ from customers.lifecycle.clv.backtest import MAX_RATIO_ERROR, is_forecast_off
 from customers.lifecycle.models import RfmGroup, ScoreModel
 
 LAPSED_GROUPS = (RfmGroup.AT_RISK, RfmGroup.CANT_LOSE)  # their recency is relative: the last order may be days ago
+MAX_FACTOR = (
+    2.0  # predictions are reliable if the interval of actual / predicted orders is within half to twice as many
+)
 
 type Rows = Sequence[Mapping[str, Any]]
 
@@ -130,8 +134,24 @@ def describe_rfm(groups: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def find_order_ratio(score_model: ScoreModel) -> tuple[float | None, bool]:
-    """Return actual ÷ predicted orders and whether the ratio is off.
+class OrderVerdict(Enum):
+    """What a test says about predicted orders."""
+
+    UNTESTED = auto()
+    RELIABLE = auto()
+    UNCERTAIN = auto()  # too few orders
+    OFF = auto()
+
+
+class OrderRatio(NamedTuple):
+    """Actual ÷ predicted orders, None without a test, and the verdict."""
+
+    value: float | None
+    verdict: OrderVerdict
+
+
+def find_order_ratio(score_model: ScoreModel) -> OrderRatio:
+    """Return actual ÷ predicted orders and what it says.
 
     It is the ratio of the first earlier refresh that was off, else that of the latest backtested refresh, else that of the test.
     """
@@ -139,12 +159,27 @@ def find_order_ratio(score_model: ScoreModel) -> tuple[float | None, bool]:
     off = [figures for figures in backtests if is_forecast_off(figures)]
     for figures in (*off, *backtests):
         if figures["ratio"] is not None:
-            return figures["ratio"], bool(off)
+            return OrderRatio(figures["ratio"], judge_order_ratio(figures))
     held_out = score_model.figures.get("held_out", {}).get(score_model.algorithm) or {}
     if not held_out.get("total_ratio"):
-        return None, False
+        return OrderRatio(None, OrderVerdict.UNTESTED)
     ratio = 1 / held_out["total_ratio"]
-    return ratio, abs(ratio - 1) > MAX_RATIO_ERROR
+    # Tests of earlier releases have no interval.
+    return OrderRatio(ratio, judge_order_ratio({"low": ratio, "high": ratio, **held_out, "ratio": ratio}))
+
+
+def judge_order_ratio(figures: Mapping[str, Any]) -> OrderVerdict:
+    """Return the verdict on a ratio with its 95% interval: low and high, None if unknown.
+
+    Orders are off as for alerts, if the whole interval differs from 1 by over 25%. They are reliable if the ratio differs by at most 25%
+    and the interval is within half to twice as many. Otherwise, there are too few orders to know.
+    """
+    if is_forecast_off(figures):
+        return OrderVerdict.OFF
+    low, high = figures["low"], figures["high"]
+    is_precise = low is not None and high is not None and low >= 1 / MAX_FACTOR and high <= MAX_FACTOR
+    is_close = abs(figures["ratio"] - 1) <= MAX_RATIO_ERROR
+    return OrderVerdict.RELIABLE if is_close and is_precise else OrderVerdict.UNCERTAIN
 
 
 def describe_value(score_model: ScoreModel, deciles: Rows = ()) -> str:
@@ -152,34 +187,52 @@ def describe_value(score_model: ScoreModel, deciles: Rows = ()) -> str:
 
     deciles: by predicted value, highest first; without ten of them the sentence is only about the predictions.
     """
-    ratio, is_off = find_order_ratio(score_model)
+    ratio, verdict = find_order_ratio(score_model)
     total = sum(row["value"] for row in deciles)
     values = {"ratio": format_whole_percent(ratio)}
     if len(deciles) < 10 or total <= 0:
-        if ratio is None:
+        return get_order_text(verdict) % values
+    return get_value_text(verdict) % {**values, "share": format_whole_percent(float(deciles[0]["value"] / total))}
+
+
+def get_order_text(verdict: OrderVerdict) -> str:
+    match verdict:
+        case OrderVerdict.UNTESTED:
             return _("Predictions of orders are not tested yet, because the order history is too short.")
-        if is_off:
-            return (
-                _("Predictions of orders are not reliable: actual orders were %(ratio)s of those predicted.") % values
+        case OrderVerdict.OFF:
+            return _("Predictions of orders are not reliable: actual orders were %(ratio)s of those predicted.")
+        case OrderVerdict.UNCERTAIN:
+            return _(
+                "There are too few orders to test predictions of orders precisely: actual orders were %(ratio)s of those predicted, "
+                "which can be chance."
             )
-        return _("Predictions of orders are reliable: actual orders were %(ratio)s of those predicted.") % values
-    values["share"] = format_whole_percent(float(deciles[0]["value"] / total))
-    if ratio is None:
-        text = _(
-            "The top 10%% of customers account for %(share)s of the predicted value; the predictions are not tested yet, because the "
-            "order history is too short."
-        )
-    elif is_off:
-        text = _(
-            "The top 10%% of customers account for %(share)s of the predicted value, but the predictions are not reliable: actual "
-            "orders were %(ratio)s of those predicted."
-        )
-    else:
-        text = _(
-            "The top 10%% of customers account for %(share)s of the predicted value, and the predictions are reliable: actual orders "
-            "were %(ratio)s of those predicted."
-        )
-    return text % values
+        case OrderVerdict.RELIABLE:
+            return _("Predictions of orders are reliable: actual orders were %(ratio)s of those predicted.")
+
+
+def get_value_text(verdict: OrderVerdict) -> str:
+    """Return the sentence with the share of the most valuable tenth of customers."""
+    match verdict:
+        case OrderVerdict.UNTESTED:
+            return _(
+                "The top 10%% of customers account for %(share)s of the predicted value; the predictions are not tested yet, because "
+                "the order history is too short."
+            )
+        case OrderVerdict.OFF:
+            return _(
+                "The top 10%% of customers account for %(share)s of the predicted value, but the predictions are not reliable: actual "
+                "orders were %(ratio)s of those predicted."
+            )
+        case OrderVerdict.UNCERTAIN:
+            return _(
+                "The top 10%% of customers account for %(share)s of the predicted value, but there are too few orders to test the "
+                "predictions precisely: actual orders were %(ratio)s of those predicted, which can be chance."
+            )
+        case OrderVerdict.RELIABLE:
+            return _(
+                "The top 10%% of customers account for %(share)s of the predicted value, and the predictions are reliable: actual "
+                "orders were %(ratio)s of those predicted."
+            )
 
 
 def describe_prediction(score_model: ScoreModel, *, random_gap: float | None = None) -> str:

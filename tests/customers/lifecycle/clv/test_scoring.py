@@ -76,6 +76,8 @@ def test_the_score_models_keep_their_parameters_and_accuracy(shop: list[Customer
         purchase_model.figures["held_out"], key=lambda name: purchase_model.figures["held_out"][name]["log_likelihood"]
     )
     assert purchase_model.algorithm == best
+    held_out = purchase_model.figures["held_out"][best]
+    assert held_out["low"] < 1 / held_out["total_ratio"] < held_out["high"]
     fit = deserialize_fit(purchase_model.parameters)
     assert fit.model is not None
     assert fit.customers == CUSTOMERS

@@ -122,6 +122,14 @@ def test_rfm_names_the_group_with_the_most_revenue_and_what_lapsed_customers_bro
             {"backtests": [{"ratio": 0.96, "low": 0.9, "high": 1.0}, {"ratio": 0.6, "low": 0.5, "high": 0.7}]},
             "are not reliable: actual orders were 60% of those predicted.",
         ),
+        (
+            {"held_out": {"bg_nbd": {"total_ratio": 0.5, "low": 1.6, "high": 2.4}}},
+            "are not reliable: actual orders were 200% of those predicted.",
+        ),
+        (
+            {"held_out": {"bg_nbd": {"total_ratio": 1.25, "low": 0.7, "high": 0.9}}},
+            "are reliable: actual orders were 80% of those predicted.",
+        ),
     ],
 )
 def test_value_judges_the_predicted_orders_as_the_alerts_do(figures: dict[str, Any], text: str) -> None:
@@ -132,6 +140,28 @@ def test_value_judges_the_predicted_orders_as_the_alerts_do(figures: dict[str, A
     assert sentence.startswith("The top 10% of customers account for 55% of the predicted value")
     assert sentence.endswith(f"the predictions {text}")
     assert describe_value(score_model, deciles[:9]) == f"Predictions of orders {text}"
+
+
+@pytest.mark.parametrize(
+    ("figures", "ratio"),
+    [
+        ({"backtests": [{"ratio": 0.42, "low": 0.004, "high": 0.83}]}, "42%"),
+        ({"held_out": {"bg_nbd": {"total_ratio": 0.625, "low": 0.9, "high": 2.3}}}, "160%"),
+        ({"held_out": {"bg_nbd": {"total_ratio": 0.5, "low": 1.2, "high": 2.8}}}, "200%"),
+        ({"backtests": [{"ratio": 1.0, "low": 0.4, "high": 1.6}]}, "100%"),
+    ],
+)
+def test_few_orders_are_neither_reliable_nor_unreliable(figures: dict[str, Any], ratio: str) -> None:
+    score_model = make_score_model("purchase_model", algorithm="bg_nbd", **figures)
+    assert describe_value(score_model) == (
+        f"There are too few orders to test predictions of orders precisely: actual orders were {ratio} of those predicted, which can "
+        "be chance."
+    )
+    deciles = [{"value": Decimal(value)} for value in (55, *[5] * 9)]
+    assert describe_value(score_model, deciles) == (
+        "The top 10% of customers account for 55% of the predicted value, but there are too few orders to test the predictions precisely: "
+        f"actual orders were {ratio} of those predicted, which can be chance."
+    )
 
 
 @pytest.mark.parametrize(
