@@ -14,7 +14,6 @@ from recommendations.flows.capture.listeners import sync_listeners
 from recommendations.flows.capture.matches import is_matched_trigger
 from recommendations.flows.definition_checks import DefinitionError, check_definition
 from recommendations.flows.execution.stays import add_counts
-from recommendations.flows.machine.definition_parsing import list_problems
 from recommendations.flows.models import Flow, FlowMatch, FlowVersion
 from recommendations.flows.notifications import publish_flow_event
 from recommendations.flows.queued_messages import cancel_messages, hold_messages, release_messages
@@ -242,9 +241,9 @@ def lock_flow(flow: Flow) -> None:
 
 
 def duplicate_flow(*, flow: Flow, name: str, by: User | None) -> Flow:
-    """Create a flow with the newest definition of another one, and a holdout group of the same share."""
+    """Create a flow with the newest definition of another one, finished or not, and a holdout group of the same share."""
     newest = flow.versions.order_by("-number").first()
-    definition = newest.definition if newest and not list_problems(newest.definition) else None
+    definition = newest.definition if newest else None
     copied = create_flow(name=name, description=flow.description, definition=definition, recipe=flow.recipe, by=by)
     copied.holdout_share, copied.attribution_days = flow.holdout_share, flow.attribution_days
     copied.save(update_fields=["holdout_share", "attribution_days"])

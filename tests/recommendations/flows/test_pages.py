@@ -64,6 +64,23 @@ def test_a_recipe_becomes_a_live_flow(marketer: Client) -> None:
     assert "Welcome" in read(marketer, reverse("flows:list"))
 
 
+def test_a_duplicate_has_the_newest_definition_even_if_it_is_unfinished(marketer: Client) -> None:
+    trigger = {"kind": "stage", "to": ["at_risk"]}
+    unfinished = create_flow(name="New", definition={**make_definition([]), "trigger": trigger})
+    make_template()
+    live = make_live_flow([message("hello")], name="Live")
+    save_draft(flow=live, definition=make_definition([{"key": "pause", "kind": "wait"}]), by=None)
+    for flow in (unfinished, live):
+        response = marketer.post(reverse("flows:state", args=[flow.pk]), {"action": "duplicate"}, follow=True)
+        copied = Flow.objects.get(name=f"Copy of {flow.name}")
+        assert response.redirect_chain == [(reverse("flows:flow", args=[copied.pk]), 302)]
+        assert response.status_code == 200
+        draft, original = get_draft(copied), get_draft(flow)
+        assert draft is not None
+        assert original is not None
+        assert draft.definition == original.definition
+
+
 def test_steps_are_added_edited_moved_and_deleted(marketer: Client) -> None:
     make_template()
     make_segment("loyal")
