@@ -92,7 +92,8 @@ class AnomalyTexts:
             "low": low,
             "high": high,
         }
-        if anomaly.low is None or anomaly.low <= 0:
+        is_high = anomaly.kind == AnomalyKind.HIGH
+        if anomaly.low is None or (is_high and anomaly.low <= 0):  # net revenue can be below a negative bound
             return _("%(what)s, expected at most %(high)s.") % values
         return _("%(what)s, expected between %(low)s and %(high)s.") % values
 

@@ -13,7 +13,7 @@ from django.utils.translation import override
 from config.backoffice.home.attention import check_anomalies
 from customers.analytics.models import Annotation
 from customers.anomalies.backoffice.listing import show_anomalies, summarize_latest
-from customers.anomalies.backoffice.texts import load_texts
+from customers.anomalies.backoffice.texts import AnomalyTexts, load_texts
 from customers.anomalies.facts.base import FactDays
 from customers.anomalies.facts.visits import read_visits
 from customers.anomalies.models import Anomaly, AnomalyRun, MetricDay
@@ -125,6 +125,19 @@ def test_an_anomaly_stays_on_home_for_three_days_of_the_shop(settings: Any) -> N
     assert not list(check_anomalies(at))
     Anomaly.objects.filter(pk=anomaly.pk).update(day=date(2026, 11, 23))
     assert len(list(check_anomalies(at))) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "low", "text"),
+    [
+        ("low", -800, -120, "was -$800, expected between -$120 and $900."),
+        ("high", 1400, -120, "was $1,400, expected at most $900."),
+        ("high", 1400, 0, "was $1,400, expected at most $900."),
+    ],
+)
+def test_a_sentence_names_the_bound_that_was_passed(kind: str, value: float, low: float, text: str) -> None:
+    anomaly = Anomaly(metric="revenue", day=LAST, kind=kind, value=value, expected=300, low=low, high=900)
+    assert AnomalyTexts("USD").describe_deviation(anomaly) == f"Revenue on Tue, Nov 24 {text}"
 
 
 @pytest.mark.django_db
