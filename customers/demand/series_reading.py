@@ -14,7 +14,7 @@ from catalog.models import Product
 from catalog.sold_out import is_sold_out
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.demand.forecasting.restocking import estimate_return_rates
-from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
+from customers.demand.forecasting.series import DAY, SeriesPanel, fill_closed_days, fill_stock_outs
 from customers.warehouse.connection import Warehouse
 
 MAX_DAYS = 760  # two years, so that the same weeks of last year are known
@@ -212,7 +212,7 @@ def add_catalog(
 ) -> ShopSeries:
     """Return the series with category, price, cost, stock and lead time of each product.
 
-    Demand is unknown while a product is out of stock (since its last sale) or the shop is closed; it is then that of earlier days of that weekday.
+    Demand is unknown while a product is out of stock (since its last sale) or the shop is closed; it is then that of earlier weeks.
     Price and cost are unknown if they are in another currency, because there are no exchange rates.
     """
     fields = ("pk", "category_id", "price", "cost", "stock", "availability", "is_active", "currency")
@@ -229,10 +229,9 @@ def add_catalog(
     categories, group = np.unique(np.concatenate([category_of, others.category]), return_inverse=True)
     stock = np.array([np.nan if value[4] is None else float(value[4]) for value in values])
     is_out = np.array([is_sold_out(availability=value[5], stock=value[4]) for value in values], np.bool_)
-    after_last = np.arange(panel.n_periods)[None, :] > last_sale(panel.quantity)[:, None]
     is_out = np.append(is_out, np.zeros(len(others.category), bool))
-    is_unknown = (after_last & is_out[:, None]) | find_closed_days(panel.quantity)[None, :]
-    quantity = fill_stock_outs(panel.quantity, is_unknown, SEASON)
+    quantity = fill_closed_days(panel.quantity, find_closed_days(panel.quantity), SEASON)
+    quantity = fill_stock_outs(quantity, last_sale(panel.quantity), panel.first, is_out, SEASON)
     filled = SeriesPanel(
         quantity,
         panel.start,

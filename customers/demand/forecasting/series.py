@@ -8,6 +8,7 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Floats, Ints
 
 DAY, WEEK = "day", "week"
+MAX_REPEATED = 8  # weeks that are repeated while a product is out of stock
 
 
 @dataclass(frozen=True)
@@ -102,17 +103,34 @@ class Forecast:
     mean: Floats
 
 
-def fill_stock_outs(quantity: Floats, is_out: Flags, season: int) -> Floats:
-    """Replace the demand of periods without stock, when sales say nothing about demand.
+def fill_closed_days(quantity: Floats, is_closed: Flags, season: int) -> Floats:
+    """Replace the demand of days on which the shop was closed by the mean of up to four earlier periods of the same season (weekday).
 
     Args:
-        quantity, is_out: (n, T).
-    A period without stock gets the mean of up to four earlier periods of the same season (weekday) with stock; 0 if there are none.
+        quantity: (n, T). is_closed: (T,).
     """
     filled = quantity.copy()
-    for period in np.flatnonzero(is_out.any(axis=0)).tolist():
+    for period in np.flatnonzero(is_closed).tolist():
         earlier = np.arange(period - season, max(-1, period - 4 * season - 1), -season)
-        if len(earlier):  # filled ones included, so that a long stock-out keeps its level
-            rows = is_out[:, period]
-            filled[rows, period] = filled[np.ix_(rows, earlier)].mean(axis=1)
+        if len(earlier):  # filled ones included, so that a long closure keeps its level
+            filled[:, period] = filled[:, earlier].mean(axis=1)
+    return filled
+
+
+def fill_stock_outs(quantity: Floats, last: Ints, first: Ints, is_out: Flags, season: int) -> Floats:
+    """Replace the demand of sold-out series since their last sale, when sales say nothing about demand.
+
+    Args:
+        quantity: (n, T). last, first: (n,), periods of the last and the first sale. is_out: (n,).
+    The whole weeks before the last sale, up to eight, are repeated. They do not contain the last sale, which is also replaced: the stock ends
+    with a sale, so that day says as little about how often the product sells as the first sale does. Without a whole week before it, the
+    last sale is kept. Means instead of repeated sales would be small amounts on every day, which Croston and TSB take for frequent sales.
+    """
+    known = last[is_out] - first[is_out]
+    length = season * np.clip(known // season, 1, MAX_REPEATED)
+    since = (np.arange(quantity.shape[1]) - last[is_out, None]).astype(np.int64)  # the last sale is period 0
+    source = np.maximum(last[is_out, None] + since % length[:, None] - length[:, None], 0)
+    is_unknown = since >= np.where(known >= season, 0, 1)[:, None]
+    filled = quantity.copy()
+    filled[is_out] = np.where(is_unknown, np.take_along_axis(quantity[is_out], source, axis=1), quantity[is_out])
     return filled

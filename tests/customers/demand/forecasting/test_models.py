@@ -12,8 +12,8 @@ from customers.demand.forecasting.models.global_lag import GlobalLag
 from customers.demand.forecasting.models.lag_features import FeatureBuilder
 from customers.demand.forecasting.models.seasonal_naive import SeasonalNaive
 from customers.demand.forecasting.models.tsb import Tsb, smooth_tsb
-from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
-from customers.demand.series_reading import find_closed_days
+from customers.demand.forecasting.series import DAY, SeriesPanel, fill_closed_days, fill_stock_outs
+from customers.demand.series_reading import find_closed_days, last_sale
 
 WEEK_PROFILE = np.array([10.0, 12.0, 14.0, 16.0, 18.0, 30.0, 4.0])
 
@@ -92,13 +92,36 @@ def test_the_time_before_the_first_sale_is_no_time_without_demand(model: Croston
     assert forecast.mean() == pytest.approx(1, abs=0.2)
 
 
-def test_a_stock_out_is_filled_with_the_usual_weekday():
-    quantity = np.resize(WEEK_PROFILE, 28)[None, :].copy()
-    is_out = np.zeros((1, 28), bool)
-    is_out[0, 19:27] = True
-    expected = quantity.copy()
-    quantity[0, 19:27] = 0
-    np.testing.assert_allclose(fill_stock_outs(quantity, is_out, 7), expected)
+def test_a_stock_out_is_filled_with_the_weeks_before_the_last_sale():
+    usual = np.resize(WEEK_PROFILE, 28)
+    quantity = np.stack([usual, usual])
+    quantity[:, 18] = 99  # the last sale is not repeated, and does not count itself
+    quantity[:, 19:] = 0
+    filled = fill_stock_outs(quantity, np.array([18, 18]), np.array([0, 0]), np.array([True, False]), 7)
+    np.testing.assert_allclose(filled, [usual, quantity[1]])
+    # known for three days before it was sold out: only the last sale itself is certain
+    young = np.where((np.arange(28) >= 16) & (np.arange(28) < 19), 5.0, 0)[None, :]
+    filled = fill_stock_outs(young, np.array([18]), np.array([16]), np.array([True]), 7)
+    np.testing.assert_array_equal(np.flatnonzero(filled[0]), [16, 17, 18, 23, 24])
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.5, 2.0])
+@pytest.mark.parametrize("out_days", [2, 60])
+def test_the_demand_of_a_sold_out_product_is_not_overestimated(rate: float, out_days: int):
+    # the stock ended with a sale, so that the last day before a stock-out always has one
+    demand = np.random.default_rng(1).poisson(rate, (3000, 400)).astype(float)
+    last = last_sale(demand[:, :-out_days])
+    sold = np.where(np.arange(400) > last[:, None], 0, demand)
+    filled = fill_stock_outs(sold, last, (sold > 0).argmax(axis=1), np.ones(3000, bool), 7)
+    is_unknown = np.arange(400) > last[:, None]
+    assert filled[is_unknown].mean() == pytest.approx(rate, rel=0.1)
+    assert smooth_tsb(filled, 0.1, 0.05).mean() == pytest.approx(rate, rel=0.1)
+
+
+def test_a_closed_day_is_filled_with_the_usual_weekday():
+    usual = np.resize(WEEK_PROFILE, 28)[None, :]
+    is_closed = np.isin(np.arange(28), [19, 26])
+    np.testing.assert_allclose(fill_closed_days(np.where(is_closed, 0, usual), is_closed, 7), usual)
 
 
 def test_a_shop_without_any_sale_was_closed_unless_it_sells_little():
