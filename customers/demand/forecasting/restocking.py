@@ -63,7 +63,7 @@ def plan_restock(
     − units expected to come back then and to be sold again (net demand, Fleischmann, Kuik & Dekker 2002, Eur. J. Oper. Res. 138); safety
     stock = s − expected net demand. Order when stock and incoming units ≤ s: quantity = s − both + Q, where Q is the economic order
     quantity √(2 · D · K ÷ (r · c)) (Harris 1913), D net demand per year, at least the net demand of one review period; it is rounded up to
-    whole packs. Lost units = E[(net demand over the lead time − both)⁺], the mean over the quantiles: an order placed today cannot prevent them.
+    whole packs. Lost units = E[(net demand over the lead time − both)⁺], from the quantiles: an order placed today cannot prevent them.
     """
     cumulated = np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1)
     kept = 1 - position.returned
@@ -75,7 +75,7 @@ def plan_restock(
     per_day = daily.mean(axis=1) * kept
     economic = compute_order_quantity(365 * per_day, order_cost, holding_rate * position.cost)
     missing = reorder_point - available + np.maximum(economic, per_day * review_days)
-    lost = np.maximum(lead_quantiles - (position.returned * lead_demand + available)[:, None], 0).mean(axis=1)
+    lost = compute_expected_excess(lead_quantiles, position.returned * lead_demand + available)
     return RestockPlan(
         reorder_point,
         np.where(order_now, round_up_to_packs(missing, position), 0),
@@ -85,6 +85,25 @@ def plan_restock(
         lost,
         lost * np.maximum(position.margin, 0),
     )
+
+
+def compute_expected_excess(quantiles: Floats, limit: Floats) -> Floats:
+    """Return E[(X − limit)⁺], (n,).
+
+    Args:
+        quantiles: (n, q), of X at the levels 1 ÷ (q + 1) … q ÷ (q + 1). limit: (n,).
+    It is ∫ (Q(u) − limit)⁺ du, where Q is linear between the levels and constant below the first one. Above the last level p, X has an
+    exponential tail with the mean excess β = (Q(p) − Q(1 − 2 (1 − p))) ÷ ln 2: most of a shortage that is rare lies there.
+    """
+    cell = 1 / (quantiles.shape[1] + 1)
+    excess = quantiles - limit[:, None]
+    low, high = excess[:, :-1], excess[:, 1:]
+    rise = np.where(high > low, high - low, 1)
+    # the part of a triangle above 0 if the line crosses it
+    crossing = np.where((low < 0) & (high > 0), high**2 / (2 * rise), np.maximum(low + high, 0) / 2)
+    top, mean_excess = excess[:, -1], (quantiles[:, -1] - quantiles[:, -2]) / np.log(2)
+    beyond = mean_excess * np.exp(np.minimum(top, 0) / np.maximum(mean_excess, 1e-9)) + np.maximum(top, 0)
+    return np.asarray(cell * (np.maximum(excess[:, 0], 0) + crossing.sum(axis=1) + beyond))
 
 
 def round_up_to_packs(quantity: Floats, position: StockPosition) -> Floats:

@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from customers.demand.forecasting.new_products import forecast_new_products
 from customers.demand.forecasting.reconciliation import reconcile
 from customers.demand.forecasting.restocking import (
     RestockPlan,
     StockPosition,
+    compute_expected_excess,
     compute_order_quantity,
     estimate_return_rates,
     plan_restock,
 )
+from customers.demand.forecasting.shop_forecast import GRID
 
 
 def make_position(stock: list[float], **more: float) -> StockPosition:
@@ -44,7 +47,8 @@ def test_returned_units_that_are_sold_again_need_not_be_ordered():
     assert result.safety_stock.tolist() == [15, 15]  # 71 − 0.8 · 70
     # Q = √(2 · 2920 · 20 ÷ 1) = 341.8; 71 − 60 + 341.8, rounded up
     assert result.order_quantity.tolist() == [353, 351]
-    assert result.lost_units.tolist() == [0, 0]  # 10 of 50 come back, so the stock lasts for 70
+    # 10 of 50 come back, so the stock lasts for 70: only the tail of a fifth, (70 − 60) ÷ ln 2 above 70, is lost
+    np.testing.assert_allclose(result.lost_units, [0.2 * 14.427, 0.2 * 14.427 * np.exp(-2 / 14.427)], rtol=1e-4)
 
 
 def test_incoming_stock_counts_and_orders_are_whole_packs():
@@ -69,8 +73,22 @@ def test_reorder_point_and_quantity_by_hand():
     # Q = √(2 · 3650 · 20 ÷ 1) = 382.1; 85 − 60 + 382.1, rounded up
     assert result.order_quantity.tolist() == [408, 0]
     assert result.days_left.tolist() == [0, 4]  # 120 − 85 = 35 units, used up during the fourth day
-    assert result.lost_units.tolist() == [2.5, 0]  # (70 − 60) ÷ 4
-    assert result.money_at_risk.tolist() == [15, 0]
+    # a fifth lies between 60 and 70, and a fifth is on average (70 − 60) ÷ ln 2 above 70
+    np.testing.assert_allclose(result.lost_units, [0.2 * (5 + 24.427), 0.2 * 14.427 * np.exp(-50 / 14.427)], rtol=1e-4)
+    np.testing.assert_allclose(result.money_at_risk, 6 * result.lost_units)
+
+
+@pytest.mark.parametrize("limit", [0, 10, 20, 30, 35, 40])
+def test_expected_excess_has_the_tail_above_the_last_quantile(limit: int):
+    demand = scipy.stats.nbinom(20 / 3, 1 / 4)  # mean 20, variance 80
+    units = np.arange(400)
+    exact = float((np.maximum(units - limit, 0) * demand.pmf(units)).sum())
+    excess = compute_expected_excess(demand.ppf(GRID)[None, :], np.array([limit]))
+    assert excess[0] == pytest.approx(exact, rel=0.1)
+
+
+def test_expected_excess_without_spread_is_the_difference():
+    assert compute_expected_excess(np.full((2, 19), 3.0), np.array([1.0, 5.0])).tolist() == pytest.approx([2, 0])
 
 
 def test_order_quantity_without_a_cost_is_four_weeks():
