@@ -22,7 +22,14 @@ STARTERS: tuple[tuple[str, Text, Text, Tree], ...] = (
         "champions",
         _("Champions"),
         _("Bought recently, often and for high amounts: thank them and show them new products first."),
-        {"all": [build_comparison("rfm_group", "in", ["champions"])]},
+        {
+            # The group is of R and F, and where most customers ordered once, the latest of these have an F of 4.
+            "all": [
+                build_comparison("rfm_group", "in", ["champions"]),
+                build_comparison("orders", "gte", 2),
+                build_comparison("m", "gte", 4),
+            ]
+        },
     ),
     (
         "at-risk",

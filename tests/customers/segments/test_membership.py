@@ -172,6 +172,9 @@ def list_starter_members(key: str) -> list[Any]:
 def test_starter_segments_match_the_described_customers() -> None:
     ensure_starter_segments()
     make_profile(make_customer("champion"), rfm_group="champions", stage="loyal", r=5, f=5, m=5, orders=8)
+    # where most customers ordered once, the latest of them are in the group of champions, too
+    make_profile(make_customer("once"), rfm_group="champions", stage="active", r=5, f=4, m=5, orders=1)
+    make_profile(make_customer("small"), rfm_group="champions", stage="active", r=5, f=4, m=3, orders=2)
     make_profile(make_customer("silent"), stage="at_risk", orders=2)
     make_profile(make_customer("lost"), stage="churned", orders=6)
     make_profile(make_customer("fresh"), stage="new", orders=1, first_order_at=NOON - timedelta(days=3))
