@@ -22,7 +22,7 @@ from customers.warehouse.position import read_position
 
 @dataclass(frozen=True, eq=False)
 class EngineFigures:
-    """What the engine computed. purchases: by customer. rfm: of all time. differing: customers that were computed here instead."""
+    """What the engine computed. purchases: by customer. rfm: of all time. differing: customers whose orders in the files differ."""
 
     engine: str
     purchases: PurchaseHistories
@@ -34,7 +34,8 @@ def read_engine_figures(*, histories: OrderHistories, as_of: datetime, currency:
     """Return the figures of the engine of WAREHOUSE_ENGINE; None if jobs do not run on it. Errors: WarehouseEngineError.
 
     The files can be older than the database: an order of last month may have been refunded since the last export. Customers whose
-    number of orders or revenue differs from that of `histories` are computed here.
+    number of orders or revenue differs from that of `histories` are computed here, and so are customers with returns: each return
+    reduces an order that depends on all earlier ones (`assign_returns`), which a query over sets does not compute.
     """
     engine = get_job_engine()
     if engine is None:
@@ -42,23 +43,23 @@ def read_engine_figures(*, histories: OrderHistories, as_of: datetime, currency:
     purchases, rfm = compute_figures(engine, as_of=as_of, currency=currency)
     row, rfm = align_rows(rfm, histories)
     differs = find_differing(row, rfm, histories)
-    is_same = ~differs
-    kept = select_customers(histories, differs)
+    is_own = differs | find_returning(histories)
+    kept = select_customers(histories, is_own)
     own = summarize_histories(kept, as_of=as_of)
     (own_rfm,) = measure_rfm(
         start=kept.start, at=kept.at, amount=kept.amount, is_order=kept.is_order, moments=[to_microseconds(as_of)]
     )
     known = find_rows(purchases["customer_id"].to_numpy(), histories.customer)
     of_engine = PurchaseHistories(*(purchases[name].to_numpy() for name in PURCHASE_COLUMNS))
-    of_engine = of_engine.select((known >= 0) & is_same[np.maximum(known, 0)])
-    chosen = is_same[row]
+    of_engine = of_engine.select((known >= 0) & ~is_own[np.maximum(known, 0)])
+    chosen = ~is_own[row]
     return EngineFigures(
         engine.key,
         merge_purchases(of_engine, own),
         merge_rfm(
             RfmValues(row[chosen], *(rfm[name].to_numpy()[chosen] for name in RFM_COLUMNS)),
             own_rfm,
-            np.flatnonzero(differs),
+            np.flatnonzero(is_own),
         ),
         int(differs.sum()),
     )
@@ -102,6 +103,12 @@ def find_differing(row: Ints, rfm: pa.Table, histories: OrderHistories) -> npt.N
     counted, summed = np.zeros(len(orders), np.int64), np.zeros(len(orders), np.int64)
     counted[row], summed[row] = rfm["orders"].to_numpy(), rfm["revenue"].to_numpy()
     return (counted != orders) | (summed != revenue)
+
+
+def find_returning(histories: OrderHistories) -> npt.NDArray[np.bool_]:
+    """Return for each customer whether they have return documents."""
+    before = np.concatenate(([0], np.cumsum(~histories.is_order, dtype=np.int64)))
+    return before[histories.start[1:]] > before[histories.start[:-1]]
 
 
 def select_customers(histories: OrderHistories, chosen: npt.NDArray[np.bool_]) -> OrderHistories:

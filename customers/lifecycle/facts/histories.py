@@ -15,6 +15,7 @@ from catalog.models import Category
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
 from customers.lifecycle.facts.amounts import build_net_amount
 from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories, summarize_purchases
+from customers.lifecycle.scoring.clv.returns import assign_returns
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -143,7 +144,15 @@ def select_purchases(
     This is the input of the purchase model.
     """
     rows, at = select_orders(histories)
-    return histories.customer[rows], at, histories.amount[histories.is_order] / 100
+    return histories.customer[rows], at, compute_net_amounts(histories) / 100
+
+
+def compute_net_amounts(histories: OrderHistories) -> npt.NDArray[np.int64]:
+    """Return what remains of the amount of every order after refunds and return documents, in minor units, shape (orders,)."""
+    remaining, _is_returned = assign_returns(
+        start=histories.start, amount=histories.amount, is_order=histories.is_order
+    )
+    return remaining[histories.is_order]
 
 
 def summarize_histories(histories: OrderHistories, *, as_of: datetime) -> PurchaseHistories:
@@ -152,9 +161,8 @@ def summarize_histories(histories: OrderHistories, *, as_of: datetime) -> Purcha
     Amounts are added in minor units, which is exact in any order, so that a warehouse engine gets the same means.
     """
     rows, at = select_orders(histories)
-    amount = histories.amount[histories.is_order]
     purchases = summarize_purchases(
-        customer=histories.customer[rows], at=at, value=amount, as_of=to_microseconds(as_of)
+        customer=histories.customer[rows], at=at, value=compute_net_amounts(histories), as_of=to_microseconds(as_of)
     )
     return replace(purchases, mean_value=purchases.mean_value / 100)
 

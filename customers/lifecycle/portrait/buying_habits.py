@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import numpy as np
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,7 +20,7 @@ from customers.lifecycle.portrait.line import (
     find_missing_reason,
     make_line,
 )
-from customers.lifecycle.portrait.queries import OrderDocuments, ShopRates
+from customers.lifecycle.portrait.queries import OrderDocuments, ShopRates, count_returned_orders
 from customers.lifecycle.scoring.interests.interests import Interests
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
@@ -53,9 +54,12 @@ def make_buying_lines(
 ) -> list[PortraitLine]:
     """Return the lines of discounts, returns and breadth. interests: by category."""
     orders = int(documents.is_sale.sum())
-    returns = ~documents.is_sale
-    # A return is a return document or a refund. An order can have several of both, so the number is limited to the orders.
-    returned = min(int(documents.is_refunded.sum() + returns.sum()), orders)
+    returned = count_returned_orders(
+        start=np.array([0, len(documents.at)]),
+        amount=documents.amount[::-1],
+        is_sale=documents.is_sale[::-1],
+        is_refunded=documents.is_refunded[::-1],
+    )
     newest = from_microseconds(int(documents.at[documents.is_sale].max())) if orders else None
     return [
         _make_rate_line(
@@ -70,7 +74,8 @@ def make_buying_lines(
         _make_rate_line(
             key="returns",
             name=gettext_lazy("returned orders"),
-            own=Rate(returned, orders),
+            # Limited, since a return can be of an order that is not known.
+            own=Rate(min(returned, orders), orders),
             others=Rate(min(others.returned, others.orders), others.orders),
             labels=RETURN_LABELS,
             newest=newest,

@@ -16,6 +16,7 @@ from django.db import connection
 from config.foundation.array_types import Flags, Floats, Ints
 from config.foundation.shop.profile import get_time_zone_name
 from customers.lifecycle.facts.histories import to_microseconds
+from customers.lifecycle.scoring.clv.returns import assign_returns
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 MAX_ORDERS = 2_000
@@ -27,10 +28,14 @@ MIN_COMPARED_PRICES = 20
 
 EPOCH_MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint"
 
+# Of a document in its own currency, in minor units; returns have either sign.
+NET_AMOUNT = """
+    ((CASE WHEN kind = 'return' THEN -abs(total) WHEN status = 'refunded' THEN 0 ELSE total - refunded END) * 100)::bigint
+"""
 # Imports of dates without a time give orders at midnight, so the hour of an order at midnight is unknown.
 ORDERS = f"""
 WITH documents AS (
-    SELECT id, kind, status, placed_at, discount, refunded, placed_at AT TIME ZONE %(zone)s AS shop_time
+    SELECT id, kind, status, placed_at, discount, refunded, {NET_AMOUNT} AS amount, placed_at AT TIME ZONE %(zone)s AS shop_time
     FROM orders_order
     WHERE customer_id = %(customer)s AND status <> 'cancelled' AND placed_at < %(as_of)s
     ORDER BY placed_at DESC, id DESC LIMIT {MAX_ORDERS}
@@ -38,7 +43,8 @@ WITH documents AS (
 SELECT d.id, {EPOCH_MICROSECONDS.format("d.placed_at")}, d.kind = 'sale',
        d.kind = 'sale' AND (d.refunded > 0 OR d.status IN ('refunded', 'partly_refunded')),
        d.discount > 0, CASE WHEN d.shop_time::time = '00:00' THEN -1 ELSE extract(hour FROM d.shop_time)::int END,
-       extract(isodow FROM d.shop_time)::int - 1, l.product_id, COALESCE(l.quantity > 0, false), COALESCE(l.discount > 0, false)
+       extract(isodow FROM d.shop_time)::int - 1, l.product_id, COALESCE(l.quantity > 0, false), COALESCE(l.discount > 0, false),
+       d.amount
 FROM documents d
 LEFT JOIN orders_orderline l ON l.order_id = d.id
 ORDER BY d.placed_at DESC, d.id DESC LIMIT {MAX_LINES}
@@ -104,18 +110,20 @@ CROSS JOIN LATERAL (SELECT {PRICES} FROM (
      WHERE g.top = '' AND category_id IS NULL AND currency = g.currency AND price IS NOT NULL LIMIT {MAX_COMPARED_PRICES})
 ) AS compared) AS q
 """  # noqa: S608
-SHOP_RATES = f"""
-SELECT count(*) FILTER (WHERE d.kind = 'sale'),
-       count(*) FILTER (WHERE d.kind = 'sale' AND (d.discount > 0 OR l.discounted)),
-       count(*) FILTER (WHERE d.kind = 'return' OR d.refunded > 0 OR d.status IN ('refunded', 'partly_refunded'))
+# The latest documents of others, one row each; those of one customer, or of guests with one email address, follow each other.
+OTHER_DOCUMENTS = f"""
+SELECT COALESCE(d.customer_id::text, d.guest_email_hash), d.kind = 'sale',
+       d.kind = 'sale' AND (d.discount > 0 OR l.discounted IS NOT NULL),
+       d.kind = 'sale' AND (d.refunded > 0 OR d.status IN ('refunded', 'partly_refunded')), d.amount
 FROM (
-    SELECT id, kind, status, discount, refunded FROM orders_order
+    SELECT id, customer_id, guest_email_hash, kind, status, discount, refunded, placed_at, {NET_AMOUNT} AS amount FROM orders_order
     WHERE status <> 'cancelled' AND placed_at < %(as_of)s AND customer_id IS DISTINCT FROM %(customer)s
     ORDER BY placed_at DESC LIMIT {MAX_OTHER_ORDERS}
 ) AS d
 LEFT JOIN LATERAL (
     SELECT true AS discounted FROM orders_orderline WHERE order_id = d.id AND discount > 0 LIMIT 1
 ) AS l ON true
+ORDER BY 1, d.placed_at, d.id
 """  # noqa: S608
 
 
@@ -124,6 +132,7 @@ class OrderDocuments:
     """Sales that are not canceled, and returns; latest first, arrays of shape (k,).
 
     at: microseconds since 1970. hour: in the shop's time zone, −1 if only the date is known. weekday: 0 is Monday.
+    amount: after refunds by status, in minor units of the document's currency, 0 or less for a return.
     """
 
     at: Ints
@@ -132,6 +141,7 @@ class OrderDocuments:
     has_discount: Flags
     hour: Ints
     weekday: Ints
+    amount: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +199,7 @@ class ShopRates(NamedTuple):
 def read_orders(*, customer_id: int, as_of: datetime) -> tuple[OrderDocuments, PurchasedProducts]:
     """Return the latest documents and the lines that sold something, in one query."""
     rows = _fetch_rows(ORDERS, customer=customer_id, as_of=as_of, zone=get_time_zone_name())
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 10
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 11
     order = np.array(columns[0], np.int64)
     at, is_sale, is_refunded, has_discount, hour, weekday = (
         np.array(column, kind)
@@ -210,6 +220,7 @@ def read_orders(*, customer_id: int, as_of: datetime) -> tuple[OrderDocuments, P
         has_discount[first_rows],
         hour[first_rows],
         weekday[first_rows],
+        np.array(columns[10], np.int64)[first_rows],
     )
     purchase_rows = np.flatnonzero(np.array(columns[8], bool) & is_sale)
     product = np.array([columns[7][row] for row in purchase_rows.tolist()], np.int64)
@@ -261,7 +272,27 @@ def read_quintiles(*, products: Sequence[PortraitProduct]) -> Floats:
 
 def read_shop_rates(*, customer_id: int, as_of: datetime) -> ShopRates:
     """Return the rates of other customers' latest `MAX_OTHER_ORDERS` documents before as_of."""
-    return ShopRates(*_fetch_rows(SHOP_RATES, customer=customer_id, as_of=as_of)[0])
+    rows = _fetch_rows(OTHER_DOCUMENTS, customer=customer_id, as_of=as_of)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
+    is_sale, is_discounted, is_refunded = (np.array(column, bool) for column in columns[1:4])
+    owner = np.array(columns[0], np.str_)
+    is_first = np.ones(len(rows), bool)
+    is_first[1:] = owner[1:] != owner[:-1]
+    start = np.append(np.flatnonzero(is_first), len(rows))
+    returned = count_returned_orders(
+        start=start, amount=np.array(columns[4], np.int64), is_sale=is_sale, is_refunded=is_refunded
+    )
+    return ShopRates(int(is_sale.sum()), int(is_discounted.sum()), returned)
+
+
+def count_returned_orders(*, start: Ints, amount: Ints, is_sale: Flags, is_refunded: Flags) -> int:
+    """Return the orders with a refund or a return, each once, however many documents it came back with.
+
+    As in `assign_returns`, customer i has the documents start[i] to start[i + 1], by ascending moment. Returns of an order before the
+    first document count as one order of the customer.
+    """
+    _remaining, is_returned = assign_returns(start=start, amount=amount, is_order=is_sale)
+    return int((is_refunded | is_returned).sum())
 
 
 def to_days(at: Ints) -> Floats:

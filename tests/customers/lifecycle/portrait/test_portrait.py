@@ -198,6 +198,20 @@ def test_returns_are_refunds_and_documents_but_never_more_than_the_orders(anna: 
     assert (line.value["share"], line.value["high"]) == (1.0, 1.0)
 
 
+def test_an_order_that_comes_back_in_three_parcels_is_one_returned_order(anna: Customer, tea: Product) -> None:
+    """Others are counted the same way: bert returned one of 30 orders in three parcels, and a guest one of 30."""
+    bert = make_customer("bert")
+    for buyer, orders in ((anna, 4), (bert, 30), (None, 30)):
+        for days in range(1, orders + 1):
+            make_order(buyer, placed_at=NOON - DAY * (10 + days), products=[tea], total=Decimal(30))
+        for days in range(1, 4 if buyer else 2):
+            make_order(buyer, placed_at=NOON - DAY * days, kind="return", total=Decimal(-10))
+    line = get_lines(anna)["returns"]
+    assert line.value["share"] == 0.25
+    assert line.value["others"] == round(2 / 60, 4)
+    assert line.value["compared"] == "similar"
+
+
 def test_the_only_customer_of_a_shop_has_no_comparison(anna: Customer, tea: Product) -> None:
     for days in range(1, 5):
         make_order(anna, placed_at=NOON - DAY * days, products=[tea])
