@@ -35,6 +35,11 @@ COLUMNS = (
     Column(key="value", label=gettext_lazy("Order value"), sort="order_value"),
     Column(key="risk", label=gettext_lazy("Margin at risk"), sort="money_at_risk"),
 )
+COVERAGES = {
+    "coverage80": gettext_lazy("Days within the 80% interval: products"),
+    "coverage80_categories": gettext_lazy("Days within the 80% interval: categories"),
+    "coverage80_shop": gettext_lazy("Days within the 80% interval: whole shop"),
+}
 REVENUE_AT_RISK = gettext_lazy("Revenue at risk")
 CATEGORY_COLUMNS = (
     Column(key="name", label=gettext_lazy("Category"), align="text", sort="category__path"),
@@ -254,10 +259,11 @@ def build_categories(request: HttpRequest) -> Any:
 
 def describe_quality(run: DemandRun) -> dict[str, Any]:
     quality = run.quality
-    coverage, mase, naive = quality.get("coverage80"), quality.get("mase"), quality.get("naive_mase")
+    mase, naive = quality.get("mase"), quality.get("naive_mase")
+    coverages = [(label, quality.get(key)) for key, label in COVERAGES.items()]
     return {
         "accuracy": describe_accuracy(run),
-        "coverage": None if coverage is None else format_percent(coverage),
+        "coverages": [(label, format_percent(share)) for label, share in coverages if share is not None],
         "mase": None if mase is None else round_for_reading(mase),
         "naive_mase": None if naive is None else round_for_reading(naive),
         "products": format_count(run.products),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from config.foundation.array_types import Floats
+from config.foundation.array_types import Floats, Ints
 from customers.demand.forecasting.accuracy import LEVELS
 from customers.demand.forecasting.backtest import (
     MAX_SLOW_SERIES,
@@ -91,8 +91,10 @@ def choose_on_validation(
     return Choice(choice.models, [*more, *results])
 
 
-def calibrate(choice: Choice, results: Sequence[OriginResult], levels: Floats = LEVELS) -> ConformalTable:
-    """Return the quantiles of the errors that the chosen models made at these origins."""
+def calibrate(
+    choice: Choice, results: Sequence[OriginResult], levels: Floats = LEVELS, *, series_level: Ints | None = None
+) -> ConformalTable:
+    """Return the quantiles of the errors that the chosen models made at these origins. series_level: (n,), by default products."""
     errors, classes, usable = [], [], []
     for result in results:
         forecast = pick_forecasts(result.forecasts, choice.models, result.demand_class)
@@ -101,7 +103,9 @@ def calibrate(choice: Choice, results: Sequence[OriginResult], levels: Floats = 
         usable.append(result.usable)
     origins = [result.origin for result in results]
     horizon = results[0].actual.shape[1]
-    return fit_conformal(errors, classes, usable, levels, len(CLASSES), origins=origins, horizon=horizon)
+    return fit_conformal(
+        errors, classes, usable, levels, len(CLASSES), origins=origins, horizon=horizon, series_level=series_level
+    )
 
 
 def forecast_panel(panel: SeriesPanel, horizon: int, choice: Choice) -> Forecast:

@@ -9,7 +9,14 @@ import numpy as np
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.demand.forecasting.accuracy import compute_coverage, compute_mean, compute_scale
 from customers.demand.forecasting.backtest import OriginResult, list_origins, pick_forecasts, run_backtest
-from customers.demand.forecasting.conformal import ConformalTable, compute_spread, fit_conformal
+from customers.demand.forecasting.conformal import (
+    CATEGORY,
+    PRODUCT,
+    SHOP,
+    ConformalTable,
+    compute_spread,
+    fit_conformal,
+)
 from customers.demand.forecasting.demand_classes import CLASSES, classify_demand
 from customers.demand.forecasting.models.registry import BASELINE, MODELS
 from customers.demand.forecasting.new_products import forecast_new_products
@@ -121,12 +128,18 @@ def forecast_shop(
         slow_classes=choice.list_slow_classes(),
     )
     report_step(n_steps - 1)
-    quality = measure_quality(choice, tested[0], panel.n_series - len(others))
+    series_level = list_series_levels(panel.n_series - len(others), len(others) + n_categories)
+    quality = measure_quality(choice, tested[0], series_level)
     results = [*choice.results, *tested]
     base = forecast_panel(stacked, HORIZON, choice)
     assembled = assemble(stacked, panel, n_categories, base, choice, results, service_level, others)
     report_step(n_steps)
     return ShopForecast(**assembled, quality=quality)
+
+
+def list_series_levels(n_products: int, n_categories: int) -> Ints:
+    """Return the level of each series of a shop, (N,). n_categories: sums of products included."""
+    return np.repeat(np.array([PRODUCT, CATEGORY, SHOP], np.int64), [n_products, n_categories, 1])
 
 
 def assemble(
@@ -156,14 +169,15 @@ def assemble(
     shift = np.clip(reconciled / np.maximum(mean, 1e-9), 1 / MAX_SHIFT, MAX_SHIFT)
     median = base.median * shift
     median[:n_products][is_new] = reconciled[:n_products][is_new]
-    daily = calibrate(choice, results, INTERVAL)
+    series_level = list_series_levels(n_own, len(others) + n_categories)
+    daily = calibrate(choice, results, INTERVAL, series_level=series_level)
     interval = daily.predict(median, compute_spread(reconciled, scale), demand_class)
     week_mean = sum_weeks(reconciled)
-    weekly = calibrate_sums(choice, results, INTERVAL, sum_weeks, WEEK_DAYS)
+    weekly = calibrate_sums(choice, results, INTERVAL, series_level, sum_weeks, WEEK_DAYS)
     week = weekly.predict(week_mean, compute_spread(week_mean, scale * np.sqrt(WEEK_DAYS)), demand_class)
     levels = list_levels(service_level)
     cumulated_mean = np.cumsum(reconciled[:n_products], axis=1)
-    lead = calibrate_sums(choice, results, levels, lambda values: np.cumsum(values, axis=1), 1)
+    lead = calibrate_sums(choice, results, levels, series_level, lambda values: np.cumsum(values, axis=1), 1)
     cumulated = lead.predict(
         cumulated_mean, compute_spread(cumulated_mean, scale[:n_products]), demand_class[:n_products]
     )
@@ -239,6 +253,7 @@ def calibrate_sums(
     choice: Choice,
     results: Sequence[OriginResult],
     levels: Floats,
+    series_level: Ints,
     add: Callable[[Floats], Floats],
     days: int,
 ) -> ConformalTable:
@@ -250,21 +265,31 @@ def calibrate_sums(
         classes.append(result.demand_class)
         usable.append(result.usable)
     origins = [result.origin for result in results]
-    return fit_conformal(errors, classes, usable, levels, len(CLASSES), origins=origins, horizon=HORIZON)
+    return fit_conformal(
+        errors, classes, usable, levels, len(CLASSES), origins=origins, horizon=HORIZON, series_level=series_level
+    )
 
 
-def measure_quality(choice: Choice, tested: OriginResult, n_products: int) -> dict[str, Any]:
-    """Return the accuracy for products in the last 28 days, which were used neither for the choice nor for the intervals."""
-    table = calibrate(choice, choice.results, INTERVAL)
+def measure_quality(choice: Choice, tested: OriginResult, series_level: Ints) -> dict[str, Any]:
+    """Return the accuracy in the last 28 days, which were used neither for the choice nor for the intervals.
+
+    All figures are those of products, except coverage80_categories and coverage80_shop.
+    """
+    table = calibrate(choice, choice.results, INTERVAL, series_level=series_level)
     forecast = pick_forecasts(tested.forecasts, choice.models, tested.demand_class)
     interval = table.predict(forecast.median, compute_spread(forecast.mean, tested.scale), tested.demand_class)
-    rows = tested.usable & (np.arange(len(tested.usable)) < n_products)
+    rows = tested.usable & (series_level == PRODUCT)
     own, naive = measure_own_errors(choice, tested)[rows], tested.measure_errors(BASELINE)[rows]
     demand = float(tested.actual[rows].sum())
     figures = {
         "mase": compute_mean(own),
         "naive_mase": compute_mean(naive),
-        "coverage80": compute_coverage(tested.actual, interval[..., 0], interval[..., 1], rows),
+        **{
+            name: compute_coverage(
+                tested.actual, interval[..., 0], interval[..., 1], tested.usable & (series_level == key)
+            )
+            for name, key in (("coverage80", PRODUCT), ("coverage80_categories", CATEGORY), ("coverage80_shop", SHOP))
+        },
         "bias": float(forecast.mean[rows].sum()) / demand if demand else float("nan"),
     }
     return {

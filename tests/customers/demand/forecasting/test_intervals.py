@@ -6,13 +6,18 @@ import pytest
 from customers.demand.forecasting.accuracy import compute_quantile_loss, compute_scale, compute_scaled_errors
 from customers.demand.forecasting.backtest import OriginResult, choose_models, find_slow_classes, list_origins
 from customers.demand.forecasting.conformal import (
+    CATEGORY,
+    PRODUCT,
+    SHOP,
     compute_spread,
     fit_conformal,
     measure_difficulty,
     take_quantiles,
 )
 from customers.demand.forecasting.demand_classes import classify_demand
-from customers.demand.forecasting.series import Forecast
+from customers.demand.forecasting.reconciliation import add_up
+from customers.demand.forecasting.series import DAY, Forecast, SeriesPanel
+from customers.demand.forecasting.shop_forecast import forecast_shop, sum_weeks
 
 
 def test_mase_by_hand():
@@ -103,3 +108,44 @@ def test_conformal_intervals_cover():
     inside = (demand[3] >= interval[..., 0]) & (demand[3] <= interval[..., 1])
     for code in (0, 1):
         assert 0.75 < inside[classes == code].mean() < 0.86
+
+
+def test_sums_have_intervals_of_their_own_errors():
+    draws = np.random.default_rng(5)
+    level = np.repeat([PRODUCT, CATEGORY, SHOP], [200, 5, 1])
+    noise = np.array([1.0, 0.3, 0.1])[level][:, None]
+    errors = [noise * draws.normal(size=(206, 28)) for _ in range(7)]
+    usable, classes, origins = [np.ones(206, bool)] * 7, [np.zeros(206, np.int64)] * 7, list(range(100, 296, 28))
+    table = fit_conformal(
+        errors, classes, usable, np.array([0.1, 0.9]), 1, origins=origins, horizon=28, series_level=level
+    )
+    interval = table.predict(np.full((206, 28), 9.0), np.ones((206, 28)), classes[0])
+    width = (interval[..., 1] - interval[..., 0]).mean(axis=1)
+    for code, sigma in ((PRODUCT, 1.0), (CATEGORY, 0.3), (SHOP, 0.1)):
+        assert width[level == code].mean() == pytest.approx(2 * 1.2816 * sigma, rel=0.25)
+
+
+def test_the_difficulty_of_a_series_is_relative_to_its_level():
+    errors = [np.array([[4.0, 4], [2, 2], [1, 1]])]
+    usable = [np.ones(3, bool)]
+    result = measure_difficulty(errors, usable, [10], 10, series_level=np.array([PRODUCT, PRODUCT, SHOP]))
+    np.testing.assert_allclose(result, [(2 + 4 / 3) / 3, (2 + 2 / 3) / 3, 1])
+
+
+def test_the_intervals_of_categories_and_shop_contain_8_of_10_values():
+    inside: dict[str, list[float]] = {"days": [], "weeks": []}
+    for seed in range(4):
+        draws = np.random.default_rng(seed)
+        weekdays = np.array([0.9, 0.9, 1, 1, 1.1, 1.3, 0.8])[np.arange(288) % 7]
+        demand = draws.poisson(draws.gamma(1.2, 1.5, 80)[:, None] * weekdays).astype(float)
+        group = np.arange(80) % 4
+        panel = SeriesPanel(demand[:, :260], np.datetime64("2025-01-06"), DAY, np.zeros(80, np.int64), group)
+        forecast = forecast_shop(panel, 4, service_level=0.95, models=("seasonal_naive", "croston", "tsb"))
+        later = demand[:, 260:]
+        actual = np.vstack([add_up(later, group, 4), later.sum(axis=0)[None, :]])
+        week = sum_weeks(actual)
+        inside["days"].append(float(((actual >= forecast.low[80:]) & (actual <= forecast.high[80:])).mean()))
+        inside["weeks"].append(float(((week >= forecast.week_low[80:]) & (week <= forecast.week_high[80:])).mean()))
+        assert forecast.quality.keys() >= {"coverage80", "coverage80_categories", "coverage80_shop"}
+    assert np.mean(inside["days"]) == pytest.approx(0.8, abs=0.07)
+    assert np.mean(inside["weeks"]) == pytest.approx(0.8, abs=0.1)
