@@ -22,7 +22,7 @@ from recommendations.campaigns.launch.runs import (
     UNFINISHED,
     is_approval_required,
     plan_next_run,
-    start_due_run,
+    start_small_run,
 )
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.schedule import build_schedule, find_next_run
@@ -51,7 +51,7 @@ def lock_campaign(campaign: Campaign, *, allowed: tuple[Status, ...], refusal: s
 
 
 def launch(campaign: Campaign, *, by: User | None, now: datetime) -> None:
-    """Schedule a draft, or submit it for approval if the shop requires that; a campaign that is due now then starts its first run.
+    """Schedule a draft, or submit it for approval if the shop requires that; a small audience that is due now is queued at once.
 
     Raises:
         LaunchError: something is missing, or it is not a draft.
@@ -69,7 +69,7 @@ def launch(campaign: Campaign, *, by: User | None, now: datetime) -> None:
             return
         schedule(locked, now=now)
         record_transition("campaign.launched", locked)
-    start_due_run(campaign.pk, now=now)
+    start_small_run(campaign.pk, now=now)
     campaign.refresh_from_db()
 
 
@@ -101,7 +101,7 @@ def approve(campaign: Campaign, *, by: User, now: datetime) -> None:
         locked.save(update_fields=["approved_by", "approved_at"])
         schedule(locked, now=now)
         record_transition("campaign.approved", locked)
-    start_due_run(campaign.pk, now=now)
+    start_small_run(campaign.pk, now=now)
     campaign.refresh_from_db()
 
 
@@ -132,7 +132,7 @@ def pause(campaign: Campaign) -> None:
 
 
 def resume(campaign: Campaign, *, now: datetime) -> None:
-    """Continue to send. A run that was due in the meantime starts now; a recurring campaign skips such runs and waits for the next one.
+    """Continue to send. A run that was due in the meantime starts; a recurring campaign skips such runs and waits for the next one.
 
     Raises:
         LaunchError: it is not paused, or its message cannot be sent.
@@ -148,7 +148,7 @@ def resume(campaign: Campaign, *, now: datetime) -> None:
             queue.resume(ORIGIN, run.pk)
         locked.runs.filter(status=CampaignRun.Status.PAUSED).update(status=CampaignRun.Status.SENDING)
         record_transition("campaign.resumed", locked)
-    start_due_run(campaign.pk, now=now)
+    start_small_run(campaign.pk, now=now)
     campaign.refresh_from_db()
 
 

@@ -57,7 +57,10 @@ class StateChange(CampaignView):
 
 
 class CampaignLaunch(StateChange):
-    """Schedule a draft. If the shop requires approval, the status is then waiting_for_approval."""
+    """Schedule a draft. If the shop requires approval, the status is then waiting_for_approval.
+
+    A campaign that is due now is then running. With a large audience, it stays scheduled until its messages are queued in the background.
+    """
 
     @extend_schema(operation_id="campaigns_launch", request=None, responses=CampaignSerializer)
     def post(self, request: Request, key: str) -> Response:

@@ -36,6 +36,7 @@ from recommendations.campaigns.backoffice.sms_costs import describe_sms_cost
 from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch.message_variants import find_message_experiment
 from recommendations.campaigns.launch.readiness import find_launch_problems
+from recommendations.campaigns.launch.runs import is_preparing
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.results.headline import describe_results
 from recommendations.campaigns.results.summary import CampaignResults, compute_results, name_results
@@ -68,6 +69,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
         "can_copy": request.user.has_perm(ADD),
         "can_export": request.user.has_perm(EXPORT) and campaign.channel == Campaign.Channel.EXPORT,
         "progress": build_progress(campaign),
+        "is_preparing": is_preparing(campaign, now=now),
         "results": results if results and results.runs else None,
         "is_counting_results": results is None,
     }
@@ -105,14 +107,19 @@ def show_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Return the progress of the runs that are being sent, which the page asks for every two seconds."""
     check_permissions(request, VIEW)
     campaign = get_campaign(campaign_id)
-    return render_page(
+    preparing = is_preparing(campaign, now=timezone.now())
+    response = render_page(
         request,
         "admin/campaigns/progress.html",
         title=campaign.name,
         partial="admin/campaigns/progress.html",
         campaign=campaign,
         progress=build_progress(campaign),
+        is_preparing=preparing,
     )
+    if "preparing" in request.GET and not preparing:
+        response["HX-Refresh"] = "true"  # the whole page changes: status, actions and results
+    return response
 
 
 def build_progress(campaign: Campaign) -> dict[str, Any] | None:

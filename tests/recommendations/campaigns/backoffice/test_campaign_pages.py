@@ -14,7 +14,8 @@ from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.campaign import campaign_page
 from recommendations.campaigns.backoffice.editor import wizard_page
 from recommendations.campaigns.backoffice.editor.campaign_form import SIGNATURE_SALT
-from recommendations.campaigns.launch.runs import start_due_run
+from recommendations.campaigns.launch import runs
+from recommendations.campaigns.launch.runs import start_due_run, start_due_runs
 from recommendations.campaigns.launch.transitions import cancel, launch
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.models import Delivery
@@ -90,6 +91,29 @@ def test_a_draft_is_saved_and_launched_and_its_page_shows_what_happens(marketer:
     )
     assert "of 10 customers processed" in text.content.decode()
     assert "every 2s" in text.content.decode()
+
+
+def test_while_the_messages_are_prepared_the_page_says_so_and_then_loads_again(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MAX_CUSTOMERS_IN_REQUEST", 1)
+    make_reachable(2)
+    campaign = make_campaign(holdout_share=0)
+    url = reverse("admin:campaigns_campaign_do", args=[campaign.pk, "launch"])
+    page = marketer.post(url, follow=True).content.decode()
+    assert "The campaign is scheduled." in page
+    assert "The messages are being prepared." in page
+    progress = reverse("admin:campaigns_campaign_progress", args=[campaign.pk])
+    assert f'hx-get="{progress}?preparing=1" hx-trigger="every 2s"' in page
+    waiting = marketer.get(progress, {"preparing": "1"}, headers={"HX-Request": "true"})
+    assert "The messages are being prepared." in waiting.content.decode()
+    assert "HX-Refresh" not in waiting.headers
+    assert start_due_runs(now=timezone.now()) == 1
+    assert marketer.get(progress, {"preparing": "1"}, headers={"HX-Request": "true"}).headers["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in marketer.get(progress, headers={"HX-Request": "true"}).headers
+    page = marketer.get(change_url(campaign)).content.decode()
+    assert "The messages are being prepared." not in page
+    assert "0 of 2 customers processed" in page
 
 
 def test_a_launch_without_a_message_names_the_field_and_keeps_the_draft(marketer: Client) -> None:

@@ -5,16 +5,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.contrib.auth.models import User
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.labels import describe_schedule
 from recommendations.campaigns.launch import runs
 from recommendations.campaigns.launch.readiness import LaunchError
-from recommendations.campaigns.launch.runs import finish_runs, start_due_runs
-from recommendations.campaigns.launch.transitions import cancel, launch, pause, plan_after_edit, resume
-from recommendations.campaigns.models import Campaign, CampaignRun
+from recommendations.campaigns.launch.runs import finish_runs, is_preparing, start_due_runs
+from recommendations.campaigns.launch.transitions import approve, cancel, launch, pause, plan_after_edit, resume
+from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.measurement.assignment import compute_bucket
 from recommendations.sending.models import Delivery, SendingSettings
 from recommendations.sending.tracking.browser_view import build_delivery_links
@@ -124,6 +125,91 @@ def test_a_launch_that_dies_at_any_step_is_complete_after_the_next_start(
     start_due_runs(now=NOON)
     start_due_runs(now=NOON)
     assert (campaign.runs.count(), Delivery.objects.count()) == (1, 12)
+
+
+@pytest.mark.parametrize("change", ["launch", "approve", "resume"])
+def test_a_request_leaves_a_large_audience_to_the_job(
+    everyone: Segment, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(runs, "MAX_CUSTOMERS_IN_REQUEST", 11)
+    campaign = make_campaign(everyone, holdout_share=0)
+    if change == "approve":
+        CampaignSettings.objects.create(requires_approval=True)
+    if change == "resume":
+        campaign.starts_at = NOON + timedelta(minutes=1)
+        campaign.save()
+    launch(campaign, by=None, now=NOON)
+    if change == "approve":
+        approve(campaign, by=User.objects.create(username="second"), now=NOON)
+    later = NOON + timedelta(minutes=2)
+    if change == "resume":
+        pause(campaign)
+        resume(campaign, now=later)
+    assert (campaign.status, campaign.runs.count(), Delivery.objects.count()) == (Campaign.Status.SCHEDULED, 0, 0)
+    assert is_preparing(campaign, now=later)
+    assert start_due_runs(now=later) == 1
+    assert start_due_runs(now=later) == 0
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.runs.count(), Delivery.objects.count()) == (Campaign.Status.RUNNING, 1, 12)
+    assert not is_preparing(campaign, now=later)
+
+
+def test_a_request_queues_an_audience_of_the_largest_size(everyone: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "MAX_CUSTOMERS_IN_REQUEST", 12)
+    campaign = make_campaign(everyone)
+    launch(campaign, by=None, now=NOON)
+    assert (campaign.status, campaign.runs.count()) == (Campaign.Status.RUNNING, 1)
+
+
+@pytest.mark.parametrize("step", ["freeze_audience", "queue_audience", "insert_skips"])
+def test_a_request_leaves_a_run_with_a_slow_statement_to_the_job(
+    everyone: Segment, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    campaign = make_campaign(everyone)
+    original = getattr(runs, step)
+    is_slow = [True]
+
+    def wait_afterwards(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if is_slow:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout TO 20")  # sooner than the limit of requests
+                cursor.execute("SELECT pg_sleep(600)")
+        return result
+
+    monkeypatch.setattr(runs, step, wait_afterwards)
+    launch(campaign, by=None, now=NOON)
+    assert (campaign.status, campaign.runs.count(), Delivery.objects.count()) == (Campaign.Status.SCHEDULED, 0, 0)
+    is_slow.clear()
+    assert start_due_runs(now=NOON) == 1
+    assert (campaign.runs.count(), Delivery.objects.count()) == (1, 12)
+
+
+def test_a_statement_of_a_run_in_a_request_has_its_own_time_limit(
+    everyone: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = []
+
+    def read_limit(*_args: Any, **_kwargs: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            limits.append(cursor.fetchone()[0])
+        raise runs.RunError("enough")
+
+    monkeypatch.setattr(runs, "start_run", read_limit)
+    launch(make_campaign(everyone), by=None, now=NOON)
+    assert limits == ["2s"]
+
+
+def test_another_database_error_of_a_run_in_a_request_is_not_hidden(
+    everyone: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_kwargs: Any) -> None:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(runs, "start_run", fail)
+    with pytest.raises(OperationalError):
+        launch(make_campaign(everyone), by=None, now=NOON)
 
 
 def test_the_same_time_of_the_schedule_has_one_run(everyone: Segment) -> None:

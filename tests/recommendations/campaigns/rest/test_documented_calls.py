@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.access.grants import Grant
+from recommendations.campaigns.launch import runs
 from recommendations.campaigns.models import Campaign, CampaignSettings
 from tests.makers import make_segment
 from tests.recommendations.campaigns.makers import find_salt, make_campaign, make_reachable, make_template
@@ -87,6 +89,21 @@ def test_a_launch_reports_what_is_missing_by_field_and_a_wrong_state_as_a_confli
     assert [error["field"] for error in response.json()["errors"]] == ["template"]
     assert client.post("/api/v1/campaigns/empty/resume/").status_code == 409
     assert make_client("campaigns:read").post("/api/v1/campaigns/empty/launch/").status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_launch_to_a_large_audience_answers_that_the_campaign_is_scheduled(
+    client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MAX_CUSTOMERS_IN_REQUEST", 1)
+    make_reachable(2)
+    make_campaign(key="large")
+    launched = client.post("/api/v1/campaigns/large/launch/")
+    assert (launched.status_code, launched.json()["status"]) == (200, "scheduled")
+    assert launched.json()["next_run_at"] is not None
+    assert client.get("/api/v1/campaigns/large/runs/").json()["results"] == []
+    assert runs.start_due_runs(now=timezone.now()) == 1
+    assert client.get("/api/v1/campaigns/large/").json()["status"] == "running"
 
 
 @pytest.mark.django_db
