@@ -68,6 +68,12 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["customer", "placed_at"], name="orders_order_of_customer"),
             models.Index(fields=["placed_at"], name="orders_order_placed"),
+            models.Index(fields=["source", "placed_at", "id"], name="orders_order_of_source"),
+            # most orders are sales that are placed: without them, these indexes stay small
+            models.Index(
+                fields=["status", "placed_at", "id"], name="orders_order_changed", condition=~Q(status="placed")
+            ),
+            models.Index(fields=["placed_at", "id"], name="orders_order_returns", condition=Q(kind="return")),
             models.Index(fields=["created_at"], name="orders_order_coupons", condition=Q(kind="sale") & ~Q(coupon="")),
         ]
 

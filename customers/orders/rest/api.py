@@ -18,6 +18,7 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.rest.filters import MomentFilter, RangeFilterSet
 from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
+from customers.events.rest.source_filter import SourceFilter
 from customers.identity.models import Identifier
 from customers.orders.models import Order
 from customers.orders.rest.serializers import (
@@ -39,7 +40,7 @@ class ImportRunningError(APIException):
 class OrderFilter(RangeFilterSet):
     ranges = (("placed_after", "placed_before"),)
 
-    source = django_filters.CharFilter("source__key", help_text=gettext_lazy("Key of the shop system."))
+    source = SourceFilter(help_text=gettext_lazy("Key of the shop system."))
     user_id = django_filters.CharFilter(method="filter_user", help_text=gettext_lazy("The customer's user ID."))
     status = django_filters.ChoiceFilter(choices=Order.Status.choices)
     kind = django_filters.ChoiceFilter(choices=Order.Kind.choices)

@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.models import Product
@@ -15,6 +17,7 @@ from customers.identity.models import Identifier
 from customers.orders.models import Order
 from customers.orders.upsert import upsert_orders
 from tests.makers import NOON, make_customer, make_order, make_product, make_source
+from tests.query_plans import analyze, count_read_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -290,3 +293,24 @@ def test_ids_that_are_whole_floats_lose_their_decimals(shop: Client) -> None:
     stored = Order.objects.get()
     assert stored.order_id == "1001"
     assert Identifier.objects.get(customer=stored.customer, kind="user_id").value == "7"
+
+
+@pytest.mark.parametrize("filters", [{"source": "new"}, {"status": "refunded"}, {"kind": "return"}])
+def test_a_filter_with_few_results_does_not_read_all_orders(shop: Client, filters: dict[str, str]) -> None:
+    large, new = make_source("large"), make_source("new")
+    Order.objects.bulk_create(
+        Order(source=large, order_id=f"L{number}", placed_at=NOON - timedelta(minutes=number), currency="EUR")
+        for number in range(5000)
+    )
+    make_order(None, order_id="N1", source=new, status="refunded", kind="return", placed_at=NOON - timedelta(days=9))
+    analyze("orders_order")
+    with CaptureQueriesContext(connection) as queries:
+        answer = shop.get("/api/v1/orders/", filters).json()
+    assert [row["order_id"] for row in answer["results"]] == ["N1"]
+    assert count_read_rows(queries, "orders_order") < 100
+
+
+def test_an_unknown_source_has_no_orders(shop: Client) -> None:
+    make_order(None, order_id="N1", source=make_source("new"))
+    assert shop.get("/api/v1/orders/", {"source": "other"}).json()["results"] == []
+    assert len(shop.get("/api/v1/orders/", {"source": ""}).json()["results"]) == 1
