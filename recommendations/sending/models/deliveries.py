@@ -155,6 +155,14 @@ class Delivery(models.Model):
             models.Index(
                 fields=["provider_id"], name="sending_delivery_sms", condition=Q(channel="sms") & ~Q(provider_id="")
             ),
+            # filters of lists by what few messages have; most are sent emails, without which these indexes stay small
+            models.Index(fields=["skip_reason", "-id"], name="sending_delivery_skips", condition=~Q(skip_reason="")),
+            models.Index(fields=["channel", "-id"], name="sending_delivery_channel", condition=~Q(channel="email")),
+            models.Index(
+                fields=["status", "-id"],
+                name="sending_delivery_outcome",
+                condition=Q(status__in=("bounced", "canceled", "delivered")),
+            ),
             models.Index(fields=["queued_at"], name="sending_delivery_details", condition=~Q(**NO_DELIVERY_DETAILS)),
         ]
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -14,6 +16,7 @@ from recommendations.sending.channels import web_push
 from recommendations.sending.channels.accounts import save_account
 from recommendations.sending.models import Delivery, DeliveryEvent, PushSubscription, Suppression
 from tests.makers import NOON, make_customer, make_source
+from tests.query_plans import analyze, count_read_rows
 from tests.recommendations.campaigns.rest.test_documented_calls import list_calls, run_call
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +68,38 @@ def test_deliveries_are_filtered_and_show_what_happened() -> None:
     assert client.get("/api/v1/deliveries/", {"origin_id": "x"}).status_code == 400
     assert client.get("/api/v1/deliveries/999999/").status_code == 404
     assert make_client("campaigns:read").get("/api/v1/deliveries/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"skip_reason": "merged"},
+        {"channel": "sms"},
+        {"status": "bounced"},
+        {"status": "canceled"},
+        {"status": "delivered"},
+    ],
+)
+def test_a_filter_with_few_results_does_not_read_all_deliveries(filters: dict[str, str]) -> None:
+    rare = make_delivery(**{"status": "skipped" if "skip_reason" in filters else "sent", **filters})
+    Delivery.objects.bulk_create(
+        Delivery(
+            origin_kind="campaign",
+            origin_id=9,
+            customer_id=number,
+            template_version_id=1,
+            channel="email",
+            due_at=NOON,
+            status="sent",
+        )
+        for number in range(5000)
+    )
+    analyze("sending_delivery")
+    client = make_client("messages:read")
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get("/api/v1/deliveries/", filters).json()
+    assert [row["id"] for row in answer["results"]] == [rare.pk]
+    assert count_read_rows(queries, "sending_delivery") < 100
 
 
 def test_suppressions_are_added_once_and_removed_without_being_shown() -> None:
