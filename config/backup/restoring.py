@@ -31,6 +31,7 @@ from config.backup.restore_mark import get_restore_mark, has_restore_changed, wr
 from config.backup.totals import compute_totals
 from config.backup.valkey_dump import restore_keys
 from config.foundation.progress import Progress, ignore_progress
+from config.migration_checks.newer_versions import find_newer_migrations
 from recommendations.training.registry.artifact_copies import publish_copies
 
 RESTORING, REPLACED = ".restoring", ".replaced"
@@ -143,12 +144,9 @@ def check_restore(
     repository: BackupRepository, manifest: dict[str, Any], report: RestoreReport, *, force: bool
 ) -> None:
     """Check versions, space, and that nothing is overwritten. Raises BackupError."""
-    unknown = {tuple(entry) for entry in manifest["migrations"]} - set(MigrationLoader(None).disk_migrations)
-    replaced = {key for loader in MigrationLoader(None).replacements.values() for key in loader.replaces}
-    if unknown - replaced:
-        app, migration = sorted(unknown - replaced)[0]
+    if newer := find_newer_migrations((app, name) for app, name in manifest["migrations"]):
         raise BackupError(
-            f"The backup is of a newer version of Perennial: it has the migration {app}.{migration}. Install that version first."
+            f"The backup is of a newer version of Perennial: it has the migration {newer[0]}. Install that version first."
         )
     with open_connection(autocommit=True) as connection:
         check_database(connection, manifest, force=force)

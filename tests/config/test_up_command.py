@@ -287,6 +287,21 @@ def test_up_migrates_serves_until_ctrl_c_and_leaves_no_process_behind(
     wait_until(lambda: not any(map(is_alive, family)), what="the end of all processes")
 
 
+@pytest.mark.django_db(transaction=True)  # as above
+def test_an_older_version_warns_that_a_newer_one_has_migrated_the_database(
+    terminals: list[Terminal], tmp_path: Path, migrated_database: str
+) -> None:
+    with psycopg.connect(migrated_database) as connection:
+        connection.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('policy', '9001_of_a_newer_version', now())"
+        )
+    environment = {"DATABASE_URL": migrated_database, "PERENNIAL_VAR": str(tmp_path / "var")}
+    terminals.append(Terminal(tmp_path, ["manage.py", "up", "--prepare-only", "--no-web"], environment))
+    assert terminals[-1].process.wait(timeout=300) == 0, "during an upgrade, the old version keeps running"
+    assert "Warning: a newer version of Perennial has migrated this database" in terminals[-1].text()
+    assert "policy.9001_of_a_newer_version" in terminals[-1].text()
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)  # as above
 def test_a_second_up_does_not_start_the_tasks_that_the_first_is_running(

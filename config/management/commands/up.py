@@ -28,6 +28,7 @@ from config.embedded.valkey_memory import find_memory_problem
 from config.foundation.files.private_files import make_tree_private
 from config.http.static_files import collect_static_files
 from config.migration_checks.applying import LockedTableError, apply_with_retries
+from config.migration_checks.newer_versions import list_newer_migrations
 from config.monitoring.metrics.exposition import FOLDER_VARIABLE, remove_files_of_dead_processes
 from config.supervisor.processes import Program, Supervisor
 from config.supervisor.reload import EnvironmentFileError, read_environment_file
@@ -37,6 +38,7 @@ from config.web_server.shared_sockets import open_sockets
 DEFAULT_PORT = 8000
 WEB = "web"  # the name of the program for which the others wait
 MAX_PORTS_TRIED = 100
+MAX_NAMED = 5
 WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
 # The statement timeout is about as long as someone waits for a page; imports and trainings run in the worker, without a limit.
 WEB_ENVIRONMENT = {
@@ -82,6 +84,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "A restore was interrupted. Run `manage.py restore FOLDER --force` again before you start."
             )
+        warn_of_newer_migrations(report=self.stderr.write)
         check_migrations(migrate=options["migrate"], report=self.stderr.write)
         if problem := find_memory_problem(settings.VALKEY_URL):
             self.stderr.write(f"Warning: {problem}")
@@ -191,6 +194,15 @@ def format_local_host(host: str) -> str:
     """Return the address of `get_local_host` as it is written in a URL."""
     local = get_local_host(host)
     return f"[{local}]" if ":" in local else local
+
+
+def warn_of_newer_migrations(*, report: Callable[[str], object]) -> None:
+    """Report that a newer version has migrated the database. During an upgrade, this version has to run on its schema, so it may start."""
+    if newer := list_newer_migrations():
+        report(
+            f"Warning: a newer version of Perennial has migrated this database: it has {', '.join(newer[:MAX_NAMED])}. "
+            "Install that version, or restore the backup from before the upgrade."
+        )
 
 
 def check_migrations(*, migrate: bool, report: Callable[[str], object] = lambda text: None) -> None:

@@ -13,10 +13,12 @@ from django.utils.translation import gettext_lazy
 
 from config.embedded.valkey_memory import find_memory_problem
 from config.foundation.number_formats import format_count, format_duration
+from config.migration_checks.newer_versions import list_newer_migrations
 from config.monitoring.doctor.base import Diagnosis, DoctorCheck, report_error, report_ok, report_warning
 from config.monitoring.server_state import read_database_state, read_valkey_state
 
 MIN_POSTGRES = 16
+MAX_NAMED = 5  # migrations
 MAX_CLOCK_SKEW = timedelta(seconds=2)
 LONG_TRANSACTION_SECONDS = 3600
 PARTITION_DAYS = 7  # how many days ahead partitions must exist
@@ -83,12 +85,19 @@ def check_migrations() -> Iterator[Diagnosis]:
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if pending:
-        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _backwards in pending[:5])
+        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _backwards in pending[:MAX_NAMED])
         yield report_error(
             _("%(count)d are not applied: %(names)s") % {"count": len(pending), "names": names},
             "manage.py migrate",
         )
-    else:
+    newer = list_newer_migrations()
+    if newer:
+        yield report_warning(
+            _("a newer version of Perennial has migrated the database: it has %(names)s")
+            % {"names": ", ".join(newer[:MAX_NAMED])},
+            _("Install that version, or restore the backup from before the upgrade."),
+        )
+    if not pending and not newer:
         yield report_ok(_("all are applied"))
 
 

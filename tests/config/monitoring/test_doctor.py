@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import redis
 from django.core.management import call_command
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from config.backup.erasure_ledger import remember_folder
@@ -67,6 +68,18 @@ def test_it_speaks_chinese() -> None:
 
 def find(check: Any) -> list[tuple[str, str]]:
     return [(str(row.verdict), row.text) for row in check() if row.verdict in (Verdict.WARNING, Verdict.ERROR)]
+
+
+def test_a_database_of_a_newer_version_is_found() -> None:
+    assert [(row.verdict, row.text) for row in database_checks.check_migrations()] == [(Verdict.OK, "all are applied")]
+    MigrationRecorder(connection).record_applied("policy", "9001_of_a_newer_version")
+    assert [(row.verdict, row.text, row.fix) for row in database_checks.check_migrations()] == [
+        (
+            Verdict.WARNING,
+            "a newer version of Perennial has migrated the database: it has policy.9001_of_a_newer_version",
+            "Install that version, or restore the backup from before the upgrade.",
+        )
+    ]
 
 
 def test_problems_of_the_machine_are_found(settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
