@@ -193,6 +193,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Adds keyed hashes of new entries, which show later whether someone changed the audit log."),
     ),
     ScheduledJob(
+        task="customers.imports.tasks.resume_imports",
+        cron="*/5 * * * *",
+        title=_("Resume imports"),
+        description=_(
+            "Continues imports and undos of imports whose task was lost, such as when Valkey lost its data. Otherwise, it does nothing."
+        ),
+    ),
+    ScheduledJob(
         task="customers.imports.tasks.fetch_feeds",
         cron="*/5 * * * *",
         title=_("Fetch product feeds"),

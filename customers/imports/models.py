@@ -23,6 +23,9 @@ class ImportState(models.TextChoices):
     UNDONE = "undone", _("undone")
 
 
+RUNNING_STATES = (ImportState.CHECKING, ImportState.IMPORTING, ImportState.UNDOING)
+
+
 class ImportRun(FileImport):
     """A file that is imported with the wizard, from the upload to the undo.
 
@@ -65,7 +68,7 @@ class ImportRun(FileImport):
 
     @property
     def is_running(self) -> bool:
-        return self.state in (ImportState.CHECKING, ImportState.IMPORTING, ImportState.UNDOING)
+        return self.state in RUNNING_STATES
 
 
 class FeedInterval(models.IntegerChoices):

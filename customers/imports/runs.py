@@ -13,7 +13,7 @@ from django.db import Error, transaction
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock, find_locked
 from config.foundation.files.unpacked_size import is_larger_unpacked
 from config.foundation.job_runs import describe_error
 from config.foundation.progress import CACHE_SECONDS, PublishedProgress, read_published_progress
@@ -29,7 +29,7 @@ from customers.imports.kinds.base import (
 )
 from customers.imports.kinds.registry import KINDS
 from customers.imports.matching import ColumnMatch, RememberedColumns, match_columns
-from customers.imports.models import ImportRun, ImportState
+from customers.imports.models import RUNNING_STATES, ImportRun, ImportState
 from customers.imports.samples import FileSample, read_sample
 from customers.imports.undo import (
     UndoBlockedError,
@@ -43,6 +43,7 @@ UPLOADS = UploadFolder("import-uploads", "import")
 # folders of the upload pages that the wizard has replaced; the last files in them have to be deleted too
 EARLIER_UPLOADS = (UploadFolder("uploads", "feed"), UploadFolder("order-uploads", "orders"))
 SECONDS_BETWEEN_CHECKS = 0.5
+SECONDS_IN_QUEUE = 3600  # after an hour, a run is queued once more, which does nothing if it has ended by then
 MAX_UNPACKED_BYTES = 5 * 2**30  # ten times the largest upload
 
 
@@ -143,6 +144,7 @@ def begin(run: ImportRun, state: ImportState, *, allowed: tuple[ImportState, ...
         locked.save(update_fields=["state", "error", "finished_at", "record_id"])
     cache.delete(get_cancel_key(run.pk))
     cache.delete(get_progress_key(run.pk))
+    cache.delete(get_queued_key(run.pk))
     run.refresh_from_db()
     return True
 
@@ -189,6 +191,10 @@ def get_progress_key(pk: int) -> str:
     return f"import-progress:{pk}"
 
 
+def get_queued_key(pk: int) -> str:
+    return f"import-queued:{pk}"
+
+
 def read_progress(run: ImportRun) -> int | None:
     return read_published_progress(get_progress_key(run.pk))
 
@@ -210,10 +216,34 @@ class CancellableProgress(PublishedProgress):
                 raise ImportCancelledError
 
 
+def note_queued(pk: int) -> None:
+    """Remember that a task of the run waits in the queue; if Valkey loses the queue, it loses this too."""
+    cache.set(get_queued_key(pk), True, SECONDS_IN_QUEUE)
+
+
+def list_lost_runs() -> list[ImportRun]:
+    """Return the runs that are to be checked, imported or undone, but that no process works on and no task waits for.
+
+    A run of a feed is left out: its feed is fetched again, and an old file must not be imported after a newer one.
+    """
+    running = ImportRun.objects.filter(state__in=RUNNING_STATES).order_by("pk")
+    of_users = running.exclude(started_by=None, state__in=(ImportState.CHECKING, ImportState.IMPORTING))
+    open_runs = {run.pk: run for run in of_users.only("state")}
+    queued = cache.get_many([get_queued_key(pk) for pk in open_runs])
+    locked = find_locked([name_run_lock(pk) for pk in open_runs])
+    return [
+        run for pk, run in open_runs.items() if get_queued_key(pk) not in queued and name_run_lock(pk) not in locked
+    ]
+
+
+def name_run_lock(pk: int) -> str:
+    return f"imports.run:{pk}"
+
+
 @contextmanager
 def hold_run(run_id: int) -> Iterator[ImportRun]:
     """Hold a run's lock. Raises AlreadyRunningError if another process works on it."""
-    with exclusive_lock(f"imports.run:{run_id}"):
+    with exclusive_lock(name_run_lock(run_id)):
         yield ImportRun.objects.get(pk=run_id)
 
 

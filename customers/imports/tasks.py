@@ -8,7 +8,7 @@ from django.utils.translation import get_language, override
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.imports import feeds, runs
-from customers.imports.models import ScheduledFeed
+from customers.imports.models import ImportRun, ImportState, ScheduledFeed
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,28 @@ def undo_import(run_id: int, language: str = "") -> None:
             runs.undo_run(run_id=run_id, at=timezone.now())
     except AlreadyRunningError as error:
         logger.warning("%s", error)
+
+
+RUN_TASKS = {
+    ImportState.CHECKING: check_file,
+    ImportState.IMPORTING: import_file,
+    ImportState.UNDOING: undo_import,
+}
+
+
+def queue_run(run: ImportRun) -> None:
+    """Leave a run to a worker, in the user's language. Raises OperationalError if the queue cannot be reached."""
+    RUN_TASKS[ImportState(run.state)].delay(run.pk, get_language() or "")
+    runs.note_queued(run.pk)
+
+
+@shared_task(exclusive=True)
+def resume_imports() -> int:
+    """Queue the runs again whose task was lost, such as with Valkey's data; return their number."""
+    lost = runs.list_lost_runs()
+    for run in lost:
+        queue_run(run)
+    return len(lost)
 
 
 @shared_task(exclusive=True)

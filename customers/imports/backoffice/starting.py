@@ -1,10 +1,8 @@
 """Starts the check, the import and the undo of a file: small files are checked while the browser waits, the rest is left to a worker."""
 
 from contextlib import suppress
-from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
@@ -20,7 +18,7 @@ def start_check(run: ImportRun) -> None:
     if not runs.begin(run, ImportState.CHECKING, allowed=CHECKABLE):
         return
     if runs.UPLOADS.is_large(run):
-        enqueue(run, tasks.check_file, fallback=ImportState.FAILED)
+        enqueue(run, fallback=ImportState.FAILED)
         return
     with suppress(AlreadyRunningError):  # another request checks it
         runs.check_run(run_id=run.pk, at=timezone.now())
@@ -29,7 +27,7 @@ def start_check(run: ImportRun) -> None:
 
 def start_import(run: ImportRun) -> None:
     if runs.begin(run, ImportState.IMPORTING, allowed=IMPORTABLE):
-        enqueue(run, tasks.import_file, fallback=ImportState.FAILED)
+        enqueue(run, fallback=ImportState.FAILED)
 
 
 def cancel(run: ImportRun) -> None:
@@ -37,22 +35,18 @@ def cancel(run: ImportRun) -> None:
     runs.request_cancel(run)
     if runs.cancel_waiting(run, at=timezone.now()):
         return
-    task = tasks.check_file if run.state == ImportState.CHECKING else tasks.import_file
-    enqueue(run, task, fallback=ImportState(run.state))
+    enqueue(run, fallback=ImportState(run.state))
 
 
 def start_undo(run: ImportRun) -> None:
     if runs.begin(run, ImportState.UNDOING, allowed=(ImportState.IMPORTED, ImportState.UNDOING)):
-        enqueue(run, tasks.undo_import, fallback=ImportState.IMPORTED)
+        enqueue(run, fallback=ImportState.IMPORTED)
 
 
-def enqueue(run: ImportRun, task: Any, *, fallback: ImportState) -> None:
-    """Leave the work to a worker; without a broker, restore the previous state of the run and store the reason.
-
-    The worker gets the user's language, because it stores the problems of the file as texts.
-    """
+def enqueue(run: ImportRun, *, fallback: ImportState) -> None:
+    """Leave the work to a worker; without a broker, restore the previous state of the run and store the reason."""
     try:
-        task.delay(run.pk, get_language() or "")
+        tasks.queue_run(run)
     except OperationalError as error:
         run.state = fallback
         run.error = _("No worker is available: %(reason)s. Try again.") % {"reason": error}
