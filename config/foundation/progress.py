@@ -41,6 +41,8 @@ class ProgressBar:
 
     def __call__(self, done: int, total: int) -> None:
         percent = 100 if total <= 0 else min(100, done * 100 // total)
+        if done == 0 and self.last_percent < 0:
+            self.started = time.monotonic()  # waiting for a lock before the work is not part of it
         step = percent if self.stream.isatty() else percent // 10 * 10
         if step <= self.last_percent:
             return

@@ -6,6 +6,7 @@ of visitors have to delete profiles, for which a second lock exists: a full refr
 out the customers who were removed since its snapshot.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -15,6 +16,7 @@ from config.foundation.database.advisory_locks import compute_lock_key, fetch_va
 from config.foundation.database.array_parameters import format_bigint_list
 from config.foundation.database.direct_connection import open_direct_connection
 
+logger = logging.getLogger(__name__)
 PROFILE_LOCK_KEY = compute_lock_key("lifecycle.profiles")
 PROFILE_WRITE_LOCK_KEY = compute_lock_key("lifecycle.profile_writes")
 
@@ -38,7 +40,9 @@ def lock_all_profiles(*, with_removals: bool = True) -> Iterator[None]:
     keys = [PROFILE_LOCK_KEY, PROFILE_WRITE_LOCK_KEY] if with_removals else [PROFILE_LOCK_KEY]
     with open_lock_session() as session, ExitStack() as held:
         for key in keys:
-            fetch_value(session, "SELECT pg_advisory_lock(%s)", key)
+            if not fetch_value(session, "SELECT pg_try_advisory_lock(%s)", key):
+                logger.info("Waiting for another job that writes profiles")
+                fetch_value(session, "SELECT pg_advisory_lock(%s)", key)
             held.callback(release_lock, session, key)
         yield
 

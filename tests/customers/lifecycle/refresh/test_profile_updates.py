@@ -3,6 +3,7 @@
 They also do if both happen at the same time.
 """
 
+import logging
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -279,13 +280,15 @@ def test_a_recount_leaves_customers_whose_changes_are_not_committed() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_new_updates_do_not_delay_a_waiting_refresh() -> None:
-    """A refresh waits for a running update; while it waits, no other update starts."""
+def test_new_updates_do_not_delay_a_waiting_refresh(caplog: pytest.LogCaptureFixture) -> None:
+    """A refresh waits for a running update and says so; while it waits, no other update starts."""
+    caplog.set_level(logging.INFO)
     with transaction.atomic():
         assert try_share_profile_lock()
         refresh_thread = Thread(target=refresh_in_thread)
         refresh_thread.start()
         wait_until(is_lock_awaited, what="the refresh to wait for its lock")
+        assert "Waiting for another job that writes profiles" in caplog.messages
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         results = {}
