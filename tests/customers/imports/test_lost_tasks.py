@@ -29,17 +29,17 @@ def queued(boss: Client, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int
     return waiting
 
 
-def lose_queue(queued: list[Any]) -> None:
-    """Forget the queue and the cache, as Valkey does without its data."""
+def lose_queue(queued: list[Any], run: ImportRun) -> None:
+    """Forget what Valkey knows of the run, as without its data."""
     queued.clear()
-    cache.clear()
+    cache.delete(runs.get_queued_key(run.pk))
 
 
 def test_lost_import_and_undo_continue(upload: Upload, queued: list[tuple[str, int]]) -> None:
     run = upload("products", FILE)
     start_import(run)
     assert tasks.resume_imports() == 0, "its task may still be waiting"
-    lose_queue(queued)
+    lose_queue(queued, run)
     assert (tasks.resume_imports(), queued) == (1, [("import_file", run.pk)])
     assert tasks.resume_imports() == 0, "it is queued again"
     tasks.import_file(run.pk)
@@ -47,13 +47,13 @@ def test_lost_import_and_undo_continue(upload: Upload, queued: list[tuple[str, i
     run.refresh_from_db()
     assert (run.state, run.created, Product.objects.count()) == ("imported", 2, 2)
     start_undo(run)
-    lose_queue(queued)
+    lose_queue(queued, run)
     assert (tasks.resume_imports(), queued) == (1, [("undo_import", run.pk)])
     tasks.undo_import(run.pk)
     tasks.undo_import(run.pk)
     run.refresh_from_db()
     assert (run.state, Product.objects.count()) == ("undone", 0)
-    lose_queue(queued)
+    lose_queue(queued, run)
     assert (tasks.resume_imports(), queued) == (0, [])
 
 
@@ -66,7 +66,7 @@ def test_check_that_ended_with_its_web_process_continues(upload: Upload, queued:
 def test_run_that_a_process_works_on_is_left_to_it(upload: Upload, queued: list[tuple[str, int]]) -> None:
     run = upload("products", FILE)
     start_import(run)
-    lose_queue(queued)
+    lose_queue(queued, run)
     with psycopg.connect(get_test_database_url()) as session:
         session.execute("SELECT pg_advisory_lock(%s)", [compute_lock_key(runs.name_run_lock(run.pk))])
         assert tasks.resume_imports() == 0
@@ -79,9 +79,9 @@ def test_interrupted_run_of_a_feed_is_left_to_its_next_fetch(
     run = upload("products", FILE)
     ImportRun.objects.update(started_by=None)
     start_import(run)
-    lose_queue(queued)
+    lose_queue(queued, run)
     assert tasks.resume_imports() == 0
     tasks.import_file(run.pk)
     post(boss, "undo", run)
-    lose_queue(queued)
+    lose_queue(queued, run)
     assert (tasks.resume_imports(), queued) == (1, [("undo_import", run.pk)]), "only a user undoes it"
