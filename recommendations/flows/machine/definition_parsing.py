@@ -28,6 +28,8 @@ from recommendations.flows.machine.definition_schema import (
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 HOUR = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+STRUCTURE_CODES = frozenset({"not_a_list", "not_a_step", "bad_key", "doubled_key", "too_deep"})
+STRUCTURE_FIELDS = frozenset({("kind", "unknown_kind"), ("branches", "not_an_object")})
 TOP_LEVEL = frozenset({"schema", "trigger", "filter", "reentry", "goal", "exits", "steps"})
 
 
@@ -53,6 +55,16 @@ def list_problems(definition: object) -> list[DefinitionProblem]:
     parser = DefinitionParser()
     parser.check(definition)
     return parser.problems
+
+
+def list_structure_problems(definition: Mapping[str, Any]) -> list[DefinitionProblem]:
+    """Return the problems because of which not even the list of steps can be shown; a draft may have any others."""
+    return [
+        problem
+        for problem in list_problems(definition)
+        if problem.part not in TOP_LEVEL - {"steps"}
+        and (problem.code in STRUCTURE_CODES or (problem.field, problem.code) in STRUCTURE_FIELDS)
+    ]
 
 
 class DefinitionParser:

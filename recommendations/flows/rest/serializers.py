@@ -9,7 +9,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.foundation.rest.strict_types import StrictTypesMixin
+from recommendations.flows.machine.definition_parsing import list_structure_problems
 from recommendations.flows.models import MAX_HOLDOUT_SHARE, Flow, FlowEntry
+from recommendations.flows.problem_messages import describe_problem
 from recommendations.flows.publishing import get_current, get_draft
 from recommendations.measurement.result_serializers import ComparisonSerializer, RecommendedSalesSerializer
 
@@ -84,6 +86,9 @@ class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
     def validate_definition(self, definition: Any) -> Any:
         if not isinstance(definition, dict):
             raise serializers.ValidationError(_("Send the definition as an object."), code="type")
+        problems = list_structure_problems(definition)
+        if problems:
+            raise serializers.ValidationError([describe_problem(problem) for problem in problems], code="structure")
         return definition
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from recommendations.flows.models import Flow
@@ -87,6 +88,34 @@ def test_publishing_a_broken_definition_names_the_step_and_the_fix(api: Client) 
     changed = make_definition([message("hello", "missing")])
     api.patch("/api/v1/flows/broken/", {"definition": changed}, content_type="application/json")
     assert "No template has the key missing" in post(api, "broken/publish/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"),
+    [
+        ("hello", "Steps: This must be a list."),
+        (["hello"], "Each step must be an object with key and kind."),
+        ([{"kind": "wait", "days": 1}], "is not a key"),
+        ([{"key": "a"}], "Step a, kind: Unknown kind"),
+        ([{"key": "a", "kind": "teleport"}], "Step a, kind: Unknown kind"),
+        ([{"key": "a", "kind": "branch", "branches": []}], "Step a, branches:"),
+        ([{"key": "a", "kind": "branch", "branches": {"yes": [1]}}], "Each step must be an object with key and kind."),
+    ],
+)
+def test_a_draft_whose_steps_cannot_be_shown_is_refused(api: Client, steps: Any, text: str) -> None:
+    body = {"key": "odd", "name": "Odd", "definition": make_definition([]) | {"steps": steps}}
+    refused = post(api, "", body)
+    assert refused.status_code == 400
+    assert text in refused.content.decode()
+    assert not Flow.objects.exists()
+
+
+def test_an_unfinished_draft_is_saved_and_its_page_shows_what_is_missing(api: Client) -> None:
+    steps = [{"key": "a", "kind": "wait"}, {"key": "b", "kind": "branch"}, {"key": "c", "kind": "message"}]
+    assert post(api, "", {"key": "new", "name": "New", "definition": {"steps": steps}}).status_code == 201
+    page = api.get(reverse("flows:flow", args=[Flow.objects.get().pk]))
+    assert page.status_code == 200
+    assert "not valid" in page.content.decode()
 
 
 def test_recipes_are_listed_and_used(api: Client) -> None:
