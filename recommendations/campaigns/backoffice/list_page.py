@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
@@ -73,7 +73,10 @@ def describe_campaigns() -> str:
             (Campaign.Status.WAITING, _("%(count)s waiting for approval")),
             (Campaign.Status.PAUSED, _("%(count)s paused")),
             (EXPORTED, _("%(count)s exported")),
-            (Campaign.Status.DRAFT, _("%(count)s drafts")),
+            (
+                Campaign.Status.DRAFT,
+                ngettext("%(count)s draft", "%(count)s drafts", numbers[Campaign.Status.DRAFT]),
+            ),
         )
         if numbers[status]
     ]

@@ -84,7 +84,7 @@ def describe_trends(result: TrendResult, context: ResultContext) -> str:
         change = line.total / line.previous_total - 1
         texts.append(_("%(change)s compared with the previous period.") % {"change": format_change(change)})
     known = [(value, bucket) for value, bucket in zip(line.values, result.buckets, strict=True) if value is not None]
-    if len(known) > 1:
+    if len(known) > 1 and any(value for value, _bucket in known):
         value, bucket = max(known, key=lambda item: item[0])
         texts.append(
             _("Highest: %(value)s, %(day)s.") % {"value": format_value(value), "day": name_bucket(bucket, context)}
