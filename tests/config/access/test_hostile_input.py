@@ -18,7 +18,7 @@ from tests.config.access.sample_objects import SAMPLE_IDS, make_sample_objects
 pytestmark = pytest.mark.django_db
 LONG = "x" * 6000
 LISTS = ("exclude", "product_ids")  # of up to 50,000 characters
-REFERENCES = ("segment", "template")  # keys of other objects, which are looked up by an index
+REFERENCES = ("segment", "template", "test_template")  # keys of other objects, which are looked up by an index
 # operations whose parser stops at the first problem, so that each field is tried alone
 STOPPING = ("/api/v1/rank/", "/api/v1/recommendations/batch/")
 TEXTS = [

@@ -142,13 +142,13 @@ def test_an_erasure_reaches_the_store_and_the_copies_of_all_machines(machines: M
     web = machines.use("web")
     assert read_visitors(version) == b"user_id:meiuser_id:tom"
     machines.use("worker-2")  # has no copy
-    assert [finding.count for finding in ModelFiles().find(MEI)] == [1]
+    assert [finding.count for finding in ModelFiles().find([MEI])] == [1]
     assert ModelFiles().erase([MEI]) == 1
-    assert ModelFiles().find(MEI) == []
+    assert ModelFiles().find([MEI]) == []
     machines.use("web")
-    assert [finding.count for finding in ModelFiles().find(MEI)] == [1], "until it looks at the database"
+    assert [finding.count for finding in ModelFiles().find([MEI])] == [1], "until it looks at the database"
     assert read_visitors(version) == b"***********user_id:tom"
-    assert ModelFiles().find(MEI) == []
+    assert ModelFiles().find([MEI]) == []
     assert not any(b"mei" in path.read_bytes() for path in web.rglob("*") if path.is_file())
     worker = machines.use("worker-1")
     assert remove_model_copies(None, kept={version.artifact: version.checksum}) == [version.artifact]
@@ -164,7 +164,7 @@ def test_an_erasure_waits_for_a_running_update_which_may_have_read_the_person(
     monkeypatch.setattr(personal_data_stores, "UPDATE_SECONDS", 0.3)
     with exclusive_lock(UPDATE_LOCK), pytest.raises(AlreadyRunningError):
         ModelFiles().erase([MEI])
-    assert [finding.count for finding in ModelFiles().find(MEI)] == [1]
+    assert [finding.count for finding in ModelFiles().find([MEI])] == [1]
     assert ModelFiles().erase([MEI]) == 1
 
 
@@ -189,7 +189,7 @@ def test_an_interrupted_erasure_from_the_store_is_completed_by_the_next(
             ModelFiles().erase([MEI])
     ModelFiles().erase([MEI])
     assert read_visitors(version) == b"***********user_id:tom"
-    assert ModelFiles().find(MEI) == []
+    assert ModelFiles().find([MEI]) == []
 
 
 @pytest.mark.django_db
