@@ -32,6 +32,8 @@ NUMBER_TYPES = ("bigint", "integer", "smallint")
 CUSTOMER_NAME = re.compile(
     r"(^|_)(customer_ids?|from_id|to_id|kept_id|merged_id|recipient_ids|redeemer_ids|held_out_ids)$"
 )
+BACKSLASHES = re.compile(rb"\\{2,}")
+OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 TOKEN = re.compile(rb"gAAAAA[A-Za-z0-9_=-]{60,}")
 FETCHED_ROWS = 2000
 SEPARATOR = "\x1f"
@@ -184,10 +186,17 @@ def join_blocks(copy: Iterator[memoryview | bytes], size: int = 4 << 20) -> Iter
     for row in copy:
         block += row
         if len(block) >= size:
-            yield bytes(block)
+            yield unescape(bytes(block))
             block.clear()
     if block:
-        yield bytes(block)
+        yield unescape(bytes(block))
+
+
+def unescape(block: bytes) -> bytes:
+    """Undo the escapes of COPY and of `encode`: they would hide names in JSON such as "\\u5ba2", and bytes beyond ASCII."""
+    if b"\\\\" not in block:
+        return block
+    return OCTAL.sub(lambda match: bytes([int(match[1], 8)]), BACKSLASHES.sub(rb"\\", block))
 
 
 def count_in_lines(
