@@ -58,7 +58,9 @@ def list_problems(definition: object) -> list[DefinitionProblem]:
 
 
 def list_structure_problems(definition: Mapping[str, Any]) -> list[DefinitionProblem]:
-    """Return the problems because of which not even the list of steps can be shown; a draft may have any others."""
+    """Return the problems because of which not even the list of steps can be shown; a draft may have any others, or no steps."""
+    if "steps" not in definition:
+        return []
     return [
         problem
         for problem in list_problems(definition)

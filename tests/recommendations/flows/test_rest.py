@@ -110,9 +110,12 @@ def test_a_draft_whose_steps_cannot_be_shown_is_refused(api: Client, steps: Any,
     assert not Flow.objects.exists()
 
 
-def test_an_unfinished_draft_is_saved_and_its_page_shows_what_is_missing(api: Client) -> None:
-    steps = [{"key": "a", "kind": "wait"}, {"key": "b", "kind": "branch"}, {"key": "c", "kind": "message"}]
-    assert post(api, "", {"key": "new", "name": "New", "definition": {"steps": steps}}).status_code == 201
+UNFINISHED = [{"key": "a", "kind": "wait"}, {"key": "b", "kind": "branch"}, {"key": "c", "kind": "message"}]
+
+
+@pytest.mark.parametrize("definition", [{"steps": UNFINISHED}, {"steps": []}, {"goal": None}])
+def test_an_unfinished_draft_is_saved_and_its_page_shows_what_is_missing(api: Client, definition: Any) -> None:
+    assert post(api, "", {"key": "new", "name": "New", "definition": definition}).status_code == 201
     page = api.get(reverse("flows:flow", args=[Flow.objects.get().pk]))
     assert page.status_code == 200
     assert "not valid" in page.content.decode()
