@@ -13,8 +13,6 @@ from customers.events.rest.serializers import EventSerializer
 from customers.events.rest.source_filter import SourceFilter
 
 DEFAULT_PERIOD = timedelta(days=7)
-
-
 SINCE_HELP = (
     "Events received at this time or later. With source, type or name, and without user_id or anonymous_id, the default is the start of the day "
     "(UTC) seven days before until, or before now."

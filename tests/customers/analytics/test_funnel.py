@@ -141,7 +141,9 @@ def test_people_whose_window_is_not_over_are_counted() -> None:
     early = run_funnel(make_late_tables(as_of=START + timedelta(days=32)), funnel)
     assert ([step.people for step in early.steps], early.recent) == ([5, 5, 2], 2)
     context = ResultContext("funnel", funnel, {}, START)
-    assert "2 of the others can still get there, because their time is not over." in describe_funnel(early, context)
+    assert "2 of the others can still convert, because their conversion window is still open." in describe_funnel(
+        early, context
+    )
     assert "can still" not in describe_funnel(run_funnel(make_late_tables(), funnel), context)
     assert run_funnel(make_late_tables(as_of=START + timedelta(days=34)), funnel).recent == 1, "at the last moment"
     assert run_funnel(make_late_tables(as_of=START + timedelta(days=34, seconds=1)), funnel).recent == 0

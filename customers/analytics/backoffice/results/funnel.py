@@ -57,8 +57,8 @@ def describe_recent(result: FunnelResult) -> str:
     if not result.recent:
         return ""
     return ngettext(
-        "%(count)s of the others can still get there, because their time is not over.",
-        "%(count)s of the others can still get there, because their time is not over.",
+        "%(count)s of the others can still convert, because their conversion window is still open.",
+        "%(count)s of the others can still convert, because their conversion window is still open.",
         result.recent,
     ) % {"count": format_count(result.recent)}
 
