@@ -18,7 +18,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
-from kombu.exceptions import KombuError
+
+from config.foundation.processes.background_tasks import BROKER_ERRORS
 
 RETRY_SECONDS = 1.0  # after a start that failed because PostgreSQL or Valkey is not responding
 CLOCK_TOLERANCE = timedelta(minutes=1)  # between machines
@@ -74,7 +75,7 @@ class SharedScheduler(DatabaseScheduler):
                     self.apply_async(entry, producer=producer, advance=False)
                 else:
                     set_last_run(following, read_last_run(entry) or following.last_run_at)
-        except (DatabaseError, InterfaceError, CeleryError, KombuError, OSError) as error:
+        except (DatabaseError, InterfaceError, CeleryError, *BROKER_ERRORS) as error:
             if is_stopping(error):
                 raise SystemExit from error
             logger.error("%s could not be started and will be tried again: %s", entry.name, error)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django_celery_beat.models import PeriodicTask
-from kombu.exceptions import KombuError
 
 from config.celery import app
+from config.foundation.processes.background_tasks import BROKER_ERRORS
 from config.jobs.lost_runs import end_runs, find_lost_runs
 from config.jobs.models import ScheduledRun
 
@@ -39,7 +39,7 @@ def start_job(job: PeriodicTask, *, started_by: str = "", attempt: int = 1) -> N
             headers=headers,
             queue=job.queue,
         )
-    except (KombuError, OSError) as error:
+    except BROKER_ERRORS as error:
         raise QueueError from error
 
 
@@ -55,6 +55,6 @@ def cancel_job(task: str, *, cancelled_by: str, at: datetime) -> ScheduledRun:
     run.save(update_fields=["cancelled_by"])
     try:
         app.control.revoke(run.celery_id, terminate=True, signal=CANCEL_SIGNAL)
-    except (KombuError, OSError) as error:
+    except BROKER_ERRORS as error:
         raise QueueError from error
     return run

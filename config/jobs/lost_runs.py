@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from kombu.exceptions import KombuError
 
 from config.celery import app
 from config.foundation.database.advisory_locks import find_locked, name_task_lock
+from config.foundation.processes.background_tasks import BROKER_ERRORS
 from config.jobs.models import ScheduledRun
 from config.jobs.recording import INTERRUPTED
 from config.jobs.retry_budgets import plan_retry
@@ -40,7 +40,7 @@ def find_lost_runs(runs: Sequence[ScheduledRun]) -> list[ScheduledRun]:
         return []
     try:
         active = app.control.inspect(timeout=ANSWER_SECONDS).active() or {}
-    except (KombuError, OSError):
+    except BROKER_ERRORS:
         return []
     ids = {task["id"] for tasks in active.values() for task in tasks}
     return [run for run in unlocked if run.celery_id not in ids]

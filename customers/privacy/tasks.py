@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import shared_task
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
-from config.foundation.processes.background_tasks import start_task
+from config.foundation.processes.background_tasks import BROKER_ERRORS, start_task
 from config.foundation.shop.mail import MAIL_RETRIES, compute_mail_wait
 from customers.erasure.models import ErasureRun
 from customers.identity.personal_data.encrypted_field import decrypt
@@ -141,7 +139,7 @@ def run_due_erasures() -> int:
                 send_erased_notice.delay(
                     *notice
                 )  # unlike `start_task`, it waits for some seconds for a queue that does not respond
-            except (KombuError, RedisError, OSError):
+            except BROKER_ERRORS:
                 logger.exception("The customer of request %s gets no mail about the erasure", notice.number)
     return len(requests)
 

@@ -11,6 +11,11 @@ from redis.exceptions import RedisError
 
 # Celery's own options wait for about six seconds. Workers keep them: a task that cannot be queued for its next try would be lost.
 IMPATIENT = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+BROKER_ERRORS = (
+    KombuError,
+    RedisError,
+    OSError,
+)  # Kombu does not wrap errors of the Redis client while it waits for answers
 logger = logging.getLogger(__name__)
 
 
@@ -24,7 +29,7 @@ def start_task(task: Task | str, *args: Any) -> bool:
                 app.send_task(task, args=args, retry=False, connection=connection)
             else:
                 task.apply_async(args, retry=False, connection=connection)
-    except (KombuError, RedisError, OSError) as error:
+    except BROKER_ERRORS as error:
         name = task if isinstance(task, str) else task.name
         logger.warning("The job queue did not respond, so the task %s was not started: %s", name, error)
         return False

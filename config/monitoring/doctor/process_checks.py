@@ -8,10 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_celery_beat.models import PeriodicTask
-from kombu.exceptions import KombuError
 
 from config.celery import app
 from config.foundation.number_formats import format_age, format_count
+from config.foundation.processes.background_tasks import BROKER_ERRORS
 from config.foundation.valkey import run_pipeline
 from config.jobs.error_labels import describe_job_error
 from config.jobs.history import list_latest_runs
@@ -61,7 +61,7 @@ def find_start(*, now: datetime) -> datetime | None:
     """Return when the oldest of the workers that run, or the `manage.py up` that starts them, was started; None if none runs."""
     try:
         answers = app.control.inspect(timeout=ANSWER_SECONDS).stats() or {}
-    except (KombuError, OSError):
+    except BROKER_ERRORS:
         answers = {}
     starts = [now - timedelta(seconds=stats["uptime"]) for stats in answers.values()]
     locked_at = find_lock_time(settings.VAR_DIR)

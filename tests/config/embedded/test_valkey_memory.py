@@ -1,10 +1,9 @@
 """A Valkey server that is full evicts recent activity and caches, and still queues and runs tasks."""
 
 import os
-import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -15,7 +14,6 @@ from celery import Celery
 from django.conf import settings as django_settings
 
 from config.embedded.server_process import ServerError
-from config.embedded.servers import EmbeddedServers
 from config.embedded.valkey import MEMORY_VARIABLE, read_max_memory
 from config.embedded.valkey_memory import find_memory_problem
 from config.foundation.valkey import get_client, run_pipeline
@@ -27,6 +25,7 @@ from customers.events.recent.interactions import (
 )
 from tests.config.jobs.workers import run_worker
 from tests.customers.events.recent.event_rows import make_event_row
+from tests.valkey_server import run_valkey
 from tests.waiting import wait_until
 
 LIMIT_MB = 16
@@ -35,15 +34,10 @@ LIMIT_MB = 16
 @pytest.fixture(scope="module")
 def small_valkey() -> Iterator[str]:
     """Yield the URL of a server with little memory."""
-    with tempfile.TemporaryDirectory(prefix="perennial-valkey-") as name:
-        servers = EmbeddedServers(Path(name) / "var", throw_away=True, report=lambda message: None)
-        try:
-            with patch.dict(os.environ, {MEMORY_VARIABLE: str(LIMIT_MB)}):
-                url = servers.ensure(postgres=False, valkey=True).valkey
-            assert url is not None
-            yield url
-        finally:
-            servers.release()
+    with ExitStack() as stack:
+        with patch.dict(os.environ, {MEMORY_VARIABLE: str(LIMIT_MB)}):
+            url = stack.enter_context(run_valkey())
+        yield url
 
 
 @pytest.fixture

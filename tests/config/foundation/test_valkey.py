@@ -1,20 +1,36 @@
-"""Threads share the Valkey client without exhausting its connections."""
+"""Threads share the Valkey client without exhausting its connections.
 
+The server is not that of the other tests: these count and close all its connections, and keep it busy.
+"""
+
+from collections.abc import Iterator
 from threading import Thread
 
 import pytest
 import redis
-from django.conf import settings
 
 from config.foundation.valkey import LuaScript, ValkeyClient, ValkeyDownError
+from tests.valkey_server import run_valkey
 from tests.waiting import wait_until
 
 ONE = LuaScript("return 1")
 
 
+@pytest.fixture(scope="module")
+def valkey_url() -> Iterator[str]:
+    with run_valkey() as url:
+        yield url
+
+
 @pytest.fixture
-def client(valkey: redis.Redis) -> ValkeyClient:
-    return ValkeyClient(settings.VALKEY_URL)
+def valkey(valkey_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(valkey_url) as client:
+        yield client
+
+
+@pytest.fixture
+def client(valkey_url: str) -> ValkeyClient:
+    return ValkeyClient(valkey_url, 5.0)  # a busy machine may answer late
 
 
 def test_short_lived_threads_do_not_exhaust_the_connections(client: ValkeyClient, valkey: redis.Redis) -> None:
@@ -49,9 +65,9 @@ def test_a_connection_that_the_server_closed_is_opened_again(client: ValkeyClien
     assert client.run_script(ONE) == 1
 
 
-def test_a_late_reply_is_not_read_as_the_next_one(valkey: redis.Redis) -> None:
-    client = ValkeyClient(settings.VALKEY_URL, 0.05)
-    # a fixed number of steps: a loop until a time never ends where the clock is set back, and the server is shared by all tests
+def test_a_late_reply_is_not_read_as_the_next_one(valkey_url: str) -> None:
+    client = ValkeyClient(valkey_url, 0.05)
+    # a fixed number of steps: a loop until a time never ends where the clock is set back
     wait = LuaScript("for step = 1, 100000000 do end return 2")
     with pytest.raises(ValkeyDownError, match="Timeout"):
         client.run_script(wait)

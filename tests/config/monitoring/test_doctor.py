@@ -151,6 +151,23 @@ def test_workers_that_were_just_started_are_waiting_for_the_first_check(
     assert (verdict, "started" in text) == ("error", False)
 
 
+def test_workers_are_asked_again_after_a_lost_connection(settings: Any, tmp_path: Path, valkey: redis.Redis) -> None:
+    settings.VAR_DIR = tmp_path
+    (tmp_path / "run").mkdir()
+    number = valkey.get_connection_kwargs()["db"]  # other tests use the server, too
+
+    def find_errors() -> list[tuple[str, str]]:
+        return find(process_checks.check_worker)
+
+    expected = [("error", "worker and scheduler have never run")]
+    assert find_errors() == expected
+    for connection_ in valkey.client_list():
+        if connection_["db"] == str(number) and connection_["id"] != str(valkey.client_id()):
+            valkey.client_kill_filter(_id=connection_["id"])
+    assert find_errors() == expected
+    assert find_errors() == expected
+
+
 def test_problems_of_processes_and_data_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     sync_schedule()
     now = timezone.now()
