@@ -1,10 +1,12 @@
 """Numbers, money, days and ages in the language of the reader."""
 
+import math
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
-from babel import dates, lists, numbers, units
+from babel import dates, lists, numbers
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext, pgettext
@@ -19,8 +21,15 @@ def get_reader_locale() -> str:
     return "zh_Hans" if (get_language() or "").startswith("zh") else "en"
 
 
+def round_without_sign(value: Number, places: int) -> Number:
+    """Return 0 for a number that is rounded to 0, which would otherwise be shown as -0."""
+    return value if abs(value) > 0.5 / 10**places else 0
+
+
 def format_count(value: Number | None) -> str:
-    return NO_VALUE if value is None else numbers.format_decimal(value, format="#,##0", locale=get_reader_locale())
+    if value is None:
+        return NO_VALUE
+    return numbers.format_decimal(round_without_sign(value, 0), format="#,##0", locale=get_reader_locale())
 
 
 def format_decimals(value: Number | None, places: int) -> str:
@@ -58,7 +67,11 @@ def round_amount(value: float | None) -> float | None:
 
 def format_money(value: Number | None, currency: str) -> str:
     """Return an amount with the currency's symbol and decimals."""
-    return NO_VALUE if value is None else numbers.format_currency(value, currency or "XXX", locale=get_reader_locale())
+    if value is None:
+        return NO_VALUE
+    currency = currency or "XXX"
+    rounded = round_without_sign(value, numbers.get_currency_precision(currency))
+    return numbers.format_currency(rounded, currency, locale=get_reader_locale())
 
 
 def format_amount(value: Decimal | None, currency: str) -> str:
@@ -97,7 +110,7 @@ def format_change(value: float | None) -> str:
         return NO_VALUE
     if value >= MIN_FACTOR - 1:
         return pgettext("change", "%(factor)s×") % {"factor": format_factor(value)}
-    return numbers.format_percent(value, format="+0.0%;−0.0%", locale=get_reader_locale())
+    return numbers.format_percent(round_without_sign(value, 3), format="+0.0%;−0.0%", locale=get_reader_locale())
 
 
 def format_count_change(value: Number | None) -> str:
@@ -157,13 +170,18 @@ def format_age(value: datetime | None, *, as_of: datetime) -> str:
 
 def format_duration(seconds: float) -> str:
     """Return a duration in words: 12 seconds, 3 minutes; exact if it is a number of whole hours or days."""
-    whole, locale = round(seconds), get_reader_locale()
-    for length, unit in ((86_400, "day"), (3_600, "hour")):
-        if whole and whole % length == 0:
-            return units.format_unit(whole // length, f"duration-{unit}", locale=locale)
-    if whole < 7_200 and whole % 60 == 0 and whole:
-        return units.format_unit(whole // 60, "duration-minute", locale=locale)
-    return dates.format_timedelta(timedelta(seconds=round(seconds)), threshold=1.5, locale=get_reader_locale())
+    whole = round(seconds)
+    unit: Literal["day", "hour", "minute"] | None = None
+    if whole and whole % 86_400 == 0:
+        unit = "day"
+    elif whole and whole % 3_600 == 0:
+        unit = "hour"
+    elif 0 < whole < 7_200 and whole % 60 == 0:
+        unit = "minute"
+    threshold, granularity = (math.inf, unit) if unit else (1.5, "second")  # no larger unit than the one chosen
+    return dates.format_timedelta(
+        timedelta(seconds=whole), granularity=granularity, threshold=threshold, locale=get_reader_locale()
+    )
 
 
 def format_full_day(value: date | None) -> str:

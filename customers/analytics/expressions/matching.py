@@ -108,7 +108,7 @@ def build_number(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.Flo
 
 def build_match(events: ir.Table, match: EventMatch, engine: WarehouseEngine) -> ir.BooleanValue:
     """Return whether each event is one of those described; never NULL."""
-    condition = ibis.literal(True)
+    condition = events.name != ORDER_EVENT
     if match.name:
         condition = events.name == match.name
     elif match.meaning:
@@ -116,8 +116,6 @@ def build_match(events: ir.Table, match: EventMatch, engine: WarehouseEngine) ->
         # every purchase event becomes an order, so counting events and orders together would count it twice
         is_purchase = match.meaning == Meaning.PURCHASE
         condition = events.name == ORDER_EVENT if is_purchase else events.name.lower().isin(names)
-    elif not match.filters:
-        return events.name != ORDER_EVENT
     for one_filter in match.filters:
         condition = condition & ibis.coalesce(_build_filter(events, one_filter, engine), False)
     return condition

@@ -49,7 +49,7 @@ class DateRange:
 
 def describe_choices(value: str, valid: Collection[str]) -> str:
     """Return the problem of a text that is not one of those that are valid."""
-    return _("%(value)s is not valid; valid: %(valid)s.") % {"value": repr(value), "valid": ", ".join(valid)}
+    return _("%(value)s is not valid; valid: %(valid)s.") % {"value": repr(str(value)), "valid": ", ".join(valid)}
 
 
 def require_between(field: str, value: float, low: float, high: float) -> None:

@@ -16,7 +16,7 @@ from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.charts.bars import build_bar_chart
 from config.foundation.charts.spec import ChartSpec
 from config.foundation.charts.timelines import build_line_chart
-from config.foundation.number_formats import format_count, format_whole_percent
+from config.foundation.number_formats import format_count, format_count_change, format_whole_percent
 from customers.feedback.analysis.figures import get_feedback_figures, get_product_figures
 from customers.feedback.analysis.products import RatedProduct
 from customers.feedback.analysis.ratings import Ratings, WeekRatings, measure_ratings
@@ -115,7 +115,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         dates=choice,
         has_reviews=figures.ratings.count > 0,
         tiles=build_tiles(figures.ratings, before, choice.range),
-        nps="–" if satisfaction.nps.value is None else f"{satisfaction.nps.value:+.0f}".replace("-", "−"),
+        nps="–" if satisfaction.nps.value is None else format_count_change(round(satisfaction.nps.value)),
         nps_note=describe_estimate(satisfaction.nps, is_share=False),
         csat=format_whole_percent(satisfaction.csat.value),
         answers=build_answers_table(request, satisfaction, choice.range),

@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 from catalog.categories import format_path
 from config.foundation.number_formats import (
     format_count,
+    format_count_change,
     format_percent,
     format_whole_percent,
     join_list,
@@ -27,7 +28,7 @@ def format_stars(value: float | None) -> str:
 
 def format_points(value: float) -> str:
     """Return a difference of shares in percentage points, such as +2.5."""
-    return f"{100 * value:+.1f}".replace("-", "−")
+    return f"{round(100 * value, 1) or 0.0:+.1f}".replace("-", "−")
 
 
 def describe_ratings(ratings: Ratings, worst: Sequence[RatedProduct]) -> str:
@@ -71,7 +72,7 @@ def describe_estimate(estimate: SatisfactionEstimate, *, is_share: bool) -> str:
     low, high = (
         (format_whole_percent(estimate.low), format_whole_percent(estimate.high))
         if is_share
-        else (f"{estimate.low:+.0f}".replace("-", "−"), f"{estimate.high:+.0f}".replace("-", "−"))
+        else (format_count_change(round(estimate.low)), format_count_change(round(estimate.high)))
     )
     return ngettext(
         "95%% interval %(low)s to %(high)s, %(count)s answer",

@@ -18,9 +18,7 @@ from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.feedback.models import Review, SurveyAnswer
 from customers.feedback.moderation import MAX_REPLY_LENGTH
 from customers.feedback.survey_links.links import DEFAULT_LIFETIME, MAX_LIFETIME
-from customers.identity.models import Identifier
-from customers.identity.personal_data.masking import mask_id
-from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedTextField, may_context_see_personal
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedTextField, find_user_id
 
 MAX_ITEMS = 1000
 DEFAULT_DAYS = 90
@@ -65,15 +63,7 @@ class ReviewSerializer(serializers.ModelSerializer):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_user_id(self, review: Review) -> str | None:
-        if review.customer is None:
-            return None
-        user_ids = [
-            identifier for identifier in review.customer.identifiers.all() if identifier.kind == Identifier.Kind.USER_ID
-        ]
-        if not user_ids:
-            return None
-        first = min(user_ids, key=lambda identifier: identifier.pk)
-        return mask_id(first.value, with_personal=may_context_see_personal(self.context))
+        return find_user_id(review.customer, self.context)
 
 
 class ReviewItemSerializer(FeedbackItemSerializer):

@@ -20,7 +20,7 @@ from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS, Cus
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import normalize_phone
 from customers.identity.personal_data.masking import is_hidden_trait, mask_id
-from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField, may_context_see_personal
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField, find_user_id, may_context_see_personal
 from customers.identity.traits import MAX_TRAIT_NAME, MAX_TRAITS, find_trait_problem
 
 MAX_ITEMS = 1000
@@ -114,13 +114,7 @@ class CustomerSerializer(serializers.ModelSerializer):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_user_id(self, customer: Customer) -> str | None:
-        user_ids = [
-            identifier for identifier in customer.identifiers.all() if identifier.kind == Identifier.Kind.USER_ID
-        ]
-        if not user_ids:
-            return None
-        first = min(user_ids, key=lambda identifier: identifier.pk)
-        return mask_id(first.value, with_personal=may_context_see_personal(self.context))
+        return find_user_id(customer, self.context)
 
     @extend_schema_field(IdentifierSerializer(many=True))
     def get_identifiers(self, customer: Customer) -> list[dict[str, str]]:

@@ -10,9 +10,7 @@ from rest_framework import serializers
 
 from catalog.bulk_results import ItemStatus
 from config.foundation.rest.strict_types import StrictTypesMixin
-from customers.identity.models import Identifier
-from customers.identity.personal_data.masking import mask_id
-from customers.identity.rest.masked_fields import MASKED_ID_HELP, may_context_see_personal
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, find_user_id
 from customers.orders.models import Order, OrderLine
 from customers.orders.order_rules import (
     EMAIL_LENGTH,
@@ -73,15 +71,7 @@ class OrderSerializer(serializers.ModelSerializer):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_user_id(self, order: Order) -> str | None:
-        if order.customer is None:
-            return None
-        # uses the prefetched identifiers: a filter would run one query per order
-        ids = [
-            identifier.value
-            for identifier in order.customer.identifiers.all()
-            if identifier.kind == Identifier.Kind.USER_ID
-        ]
-        return mask_id(min(ids), with_personal=may_context_see_personal(self.context)) if ids else None
+        return find_user_id(order.customer, self.context)
 
 
 class OrderDetailSerializer(OrderSerializer):

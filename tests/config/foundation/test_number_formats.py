@@ -39,6 +39,14 @@ def test_large_changes_are_factors() -> None:
         assert number_formats.format_change(12.93) == "14 倍"
 
 
+def test_what_is_rounded_to_zero_has_no_minus_sign() -> None:
+    assert [number_formats.format_count(value) for value in (-0.3, -0.5, -0.7, 0.2)] == ["0", "0", "-1", "0"]
+    assert number_formats.format_money(-0.001, "USD") == "$0.00"
+    assert number_formats.format_money(Decimal("-0.40"), "JPY") == "¥0"
+    assert number_formats.format_money(-0.01, "USD") == "-$0.01"
+    assert [number_formats.format_change(value) for value in (-0.0002, -0.001)] == ["+0.0%", "−0.1%"]
+
+
 def test_changes_of_counts_have_a_sign() -> None:
     changes = [number_formats.format_count_change(value) for value in (1234, -11, 0, None)]
     assert changes == ["+1,234", "−11", "0", "–"]
@@ -95,6 +103,16 @@ def test_days_ages_and_durations_are_words() -> None:
         assert {seconds: number_formats.format_duration(seconds) for seconds in durations} == durations
     with override("zh-hans"):
         assert number_formats.format_day(date(2026, 11, 24)) == "11月24日"
+        durations = {
+            30: "30秒钟",
+            180: "3分钟",
+            3_600: "1小时",
+            5_400: "90分钟",
+            86_400: "1天",
+            14 * 86_400: "14天",
+            7_260: "2小时",
+        }
+        assert {seconds: number_formats.format_duration(seconds) for seconds in durations} == durations
 
 
 def test_a_label_and_its_text_have_the_colon_of_the_language() -> None:

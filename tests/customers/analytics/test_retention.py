@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from customers.analytics.backoffice.results.retention import describe_retention, list_retention_rows
 from customers.analytics.backoffice.results.view import ResultContext
-from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.expressions.matching import EventMatch, PropertyFilter
 from customers.analytics.expressions.periods import PeriodUnit
 from customers.analytics.questions.activity import (
     ActivityParameters,
@@ -168,6 +168,15 @@ def test_amounts_in_the_file_have_no_noise_of_binary_fractions() -> None:
     result = RetentionResult(as_of=START, people=1, cohorts=(cohort,), means=())
     context = ResultContext("retention", RetentionParameters(**DAYS), {}, START)
     assert list(list_retention_rows(result, context))[1][7] == 303860.91
+
+
+def test_any_event_with_a_condition_is_no_order() -> None:
+    """Orders are read, too, because the cohorts are of the first order."""
+    orders = [{"customer_id": 1, "placed_at": datetime(2026, 3, 24, 12, tzinfo=UTC), "total": 10, "currency": "EUR"}]
+    for filters in ((), (PropertyFilter(property="value", op="gt", value=0),)):
+        parameters = RetentionParameters(**DAYS, cohort="first_order", returning=EventMatch(filters=filters), periods=1)
+        result = run_retention(make_tables(orders=orders, currency="EUR"), parameters)
+        assert [(row.people, row.cells[0].people) for row in result.cohorts] == [(1, 0)]
 
 
 def test_the_first_cohort_is_of_its_whole_period() -> None:

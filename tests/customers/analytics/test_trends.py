@@ -9,7 +9,7 @@ import pytest
 from ibis.config import Config
 
 from config.foundation.backoffice.date_range import DayRange, parse_date_choice
-from customers.analytics.backoffice.results.trends import show_trends
+from customers.analytics.backoffice.results.trends import describe_trends, show_trends
 from customers.analytics.backoffice.results.view import ResultContext
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
 from customers.analytics.expressions.formulas import compute_formula, parse_formula
@@ -147,6 +147,19 @@ def test_the_page_says_with_which_days_a_trend_is_compared() -> None:
     result = run_trends(make_tables(visits), parameters)
     context = ResultContext("trends", parameters, {}, START)
     assert "The previous period is Feb 1, 2026 – Feb 28, 2026." in show_trends(result, context).charts[0].note
+
+
+def test_a_change_needs_a_positive_previous_period() -> None:
+    visits = [at("2026-02-01 12:00"), *(at(f"2026-03-{day} 12:00") for day in (10, 11))]
+    parameters = TrendParameters(
+        since=date(2026, 3, 1), until=date(2026, 3, 31), series=(make_series(),), is_compared=True
+    )
+    for formula, text in (("A", "+100.0% compared"), ("A - 2", ""), ("0 - A", "")):
+        compared = replace(parameters, formula=formula)
+        result = run_trends(make_tables(visits), compared)
+        text_of_page = describe_trends(result, ResultContext("trends", compared, {}, START))
+        assert "Highest" in text_of_page
+        assert text in text_of_page if text else "compared" not in text_of_page
 
 
 def test_without_events_there_are_no_events_per_person() -> None:

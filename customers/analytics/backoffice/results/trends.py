@@ -20,6 +20,7 @@ from config.foundation.charts.spec import (
     summarize_values,
 )
 from config.foundation.number_formats import NO_VALUE, format_change, get_reader_locale, join_label, join_sentences
+from config.foundation.statistics import compute_change
 from customers.analytics.backoffice.event_texts import label_group, label_series
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView, select_group
 from customers.analytics.expressions.formulas import LETTERS
@@ -80,8 +81,8 @@ def describe_trends(result: TrendResult, context: ResultContext) -> str:
         _("%(name)s: %(total)s in the whole period.")
         % {"name": name_line(line, context), "total": format_value(line.total)}
     ]
-    if line.previous_total and line.total is not None:
-        change = line.total / line.previous_total - 1
+    change = compute_change(line.total, line.previous_total)
+    if change is not None:
         texts.append(_("%(change)s compared with the previous period.") % {"change": format_change(change)})
     known = [(value, bucket) for value, bucket in zip(line.values, result.buckets, strict=True) if value is not None]
     if len(known) > 1 and any(value for value, _bucket in known):

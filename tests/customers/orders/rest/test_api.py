@@ -68,6 +68,14 @@ def test_orders_with_a_placeholder_belong_to_guests(shop: Client, user_id: Any) 
     assert list(Identifier.objects.values_list("value", flat=True)) == ["guest1"]
 
 
+def test_an_order_names_the_first_user_id_of_its_customer_as_other_endpoints_do(shop: Client) -> None:
+    post(shop, order(user_id="zoe"))
+    customer = Order.objects.get().customer
+    Identifier.objects.create(customer=customer, kind="user_id", value="ada")
+    assert shop.get("/api/v1/orders/A1/").json()["user_id"] == "zoe"
+    assert shop.get("/api/v1/customers/zoe/").json()["user_id"] == "zoe"
+
+
 def test_second_call_changes_nothing(shop: Client) -> None:
     post(shop, order(), order("A2"))
     answer = post(shop, order(), order("A2"))
