@@ -178,10 +178,11 @@ def format_duration(seconds: float) -> str:
         unit = "hour"
     elif 0 < whole < 7_200 and whole % 60 == 0:
         unit = "minute"
-    threshold, granularity = (math.inf, unit) if unit else (1.5, "second")  # no larger unit than the one chosen
-    return dates.format_timedelta(
-        timedelta(seconds=whole), granularity=granularity, threshold=threshold, locale=get_reader_locale()
-    )
+    duration, locale = timedelta(seconds=whole), get_reader_locale()
+    if unit is None:
+        return dates.format_timedelta(duration, threshold=1.5, locale=locale)
+    # no larger unit than this one
+    return dates.format_timedelta(duration, granularity=unit, threshold=math.inf, locale=locale)
 
 
 def format_full_day(value: date | None) -> str:
