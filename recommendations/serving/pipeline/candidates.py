@@ -164,7 +164,10 @@ def _select_related(context: RecommendationContext, start_rows: Rows) -> Flags:
 
 
 def _personalize(context: RecommendationContext, candidates: Candidates, *, share: float) -> Candidates:
-    """Reorder by (1 − share) · score / max score + share · personal score / max personal score."""
+    """Reorder by factor · ((1 − share) · score / max score + share · personal score / max personal score).
+
+    The scores are those without the factor of rules, margin and stock, which applies to both parts.
+    """
     if not share or len(candidates.rows) < 2 or not context.visitor.has_history:
         return candidates
     scored = score_visitor(context)
@@ -174,9 +177,11 @@ def _personalize(context: RecommendationContext, candidates: Candidates, *, shar
     largest = float(personal.max())
     if largest <= 0:
         return candidates
-    scores = (1.0 - share) * candidates.scores / candidates.scores.max()
+    factors = None if context.factors is None else context.factors[candidates.rows]
+    scores = candidates.scores if factors is None else candidates.scores / factors
+    scores = (1.0 - share) * scores / scores.max()
     scores[:PERSONALIZED_DEPTH] += share * personal / largest
-    candidates.scores = scores.astype(np.float32)
+    candidates.scores = (scores if factors is None else scores * factors).astype(np.float32)
     candidates.reorder(np.argsort(-scores[:PERSONALIZED_DEPTH], kind="stable"), PERSONALIZED_DEPTH)
     return candidates
 

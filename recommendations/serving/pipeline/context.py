@@ -195,7 +195,7 @@ def build_context(
     activity = read_activity(request) if activity is None else activity
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
     effects = state.rules.apply(scenario=request.scenario, names=visitor.names, now=now, rules=rules)
-    filters = _make_filters(request, now)
+    filters = make_filters(request, now)
     context = RecommendationContext(
         request=request,
         state=state,
@@ -229,7 +229,8 @@ def make_deadline() -> float:
     return time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS
 
 
-def _make_filters(request: RecommendationRequest, now: datetime) -> ProductFilters:
+def make_filters(request: RecommendationRequest, now: datetime) -> ProductFilters:
+    """Return the filters of a request; the products of every list are active and have a price."""
     expression = None if request.filter is None else bind_expression(request.filter, now)
     return ProductFilters(
         request.in_stock,

@@ -9,6 +9,7 @@ from recommendations.engine import Contribution
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
 from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Candidates, RecommendationContext
+from recommendations.serving.pipeline.new_products import get_new_rows
 from recommendations.serving.pipeline.reasons import RELATED_PLACEMENTS, ItemReason
 
 
@@ -55,7 +56,9 @@ def _explain_candidates(
             for row, parts in zip(rows, contributions, strict=True)
         }
     if candidates.strategy == NEW:
-        return dict.fromkeys(rows, reasons.make_new_product_reason())
+        new = set(get_new_rows(context.state.products, context.now).tolist())
+        explained = _explain_popular(context, [row for row in rows if row not in new])
+        return explained | {row: reasons.make_new_product_reason() for row in rows if row in new}
     if candidates.strategy == RECENTLY_VIEWED:
         ids = context.state.products.product_ids
         return {row: reasons.make_recently_viewed_reason(ids[row]) for row in rows}

@@ -18,7 +18,7 @@ from recommendations.serving.pipeline.candidates import (
     SWITCHED_OFF,
     find_candidates,
 )
-from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, RecommendationContext
+from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, RecommendationContext, make_filters
 from recommendations.serving.pipeline.scoring import score_by_rank
 from recommendations.serving.pipeline.variety.selection import select_distinct
 from recommendations.serving.state.model import NO_ROWS
@@ -91,11 +91,11 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
         return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
     if context.request.scenario == CATEGORIES and len(candidates.rows):
         return EmptyListReason(NO_CATEGORIES, _("None of the products that could be shown here has a category."))
-    if filters and not context.has_relaxed_filters:
-        return EmptyListReason(FILTERS, _("No product matches the filters."), filters)
     if not context.allowed.any():
         if has_products_without_rules(context):
             return EmptyListReason(RULES, _("Merchandising rules hide every product that could be shown here."))
+        if filters and not context.has_relaxed_filters:
+            return EmptyListReason(FILTERS, _("No product matches the filters."), filters)
         return EmptyListReason(
             NO_PRODUCTS, _("No product can be shown: there is no active product that is in stock and has a price.")
         )
@@ -106,8 +106,11 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
 
 
 def has_products_without_rules(context: RecommendationContext) -> bool:
-    """Return whether a product could be shown if no rule applied and no filter was set."""
-    return bool(context.state.products.get_mask(ProductFilters(context.request.in_stock, priced=True)).any())
+    """Return whether a product could be shown if no rule applied; filters count, unless they were dropped."""
+    request = context.request
+    relaxed = ProductFilters(request.in_stock, priced=True)
+    filters = relaxed if context.has_relaxed_filters else make_filters(request, context.now)
+    return bool(context.state.products.get_mask(filters).any())
 
 
 def find_last_resort(context: RecommendationContext, n: int, *, excluded: Rows = NO_ROWS) -> Candidates:

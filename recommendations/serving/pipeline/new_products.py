@@ -17,6 +17,7 @@ from recommendations.engine.online.content_scorer import rank_new_products
 from recommendations.engine.online.context import HistoryContext
 from recommendations.serving.pipeline.ordering import make_seed
 from recommendations.serving.state.loader import ServingState
+from recommendations.serving.state.product_index import ProductIndex
 
 DAY = 86_400.0
 MAX_NEW_PRODUCTS = 200
@@ -164,6 +165,11 @@ class NewProducts:
         return draw_allowed(self.trials.quantiles, self.trial_rows, self.keys, self.rows, allowed, np.uint64(seed))
 
 
+def get_new_rows(products: ProductIndex, now: datetime) -> npt.NDArray[np.int32]:
+    """Return the rows of the products published in the last RECOMMEND_NEW_DAYS days, newest first."""
+    return products.get_rows_published_since(now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY)
+
+
 def _get_candidates(state: ServingState, now: datetime) -> NewProducts | None:
     """Return the candidates, cached while the same products are new.
 
@@ -172,7 +178,7 @@ def _get_candidates(state: ServingState, now: datetime) -> NewProducts | None:
     trials = state.model.trials if state.model is not None else None
     if trials is None:
         return None
-    since = state.products.get_rows_published_since(now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY)
+    since = get_new_rows(state.products, now)
     candidates: NewProducts | None = state.cache.get("new-products")
     if candidates is None or candidates.since is not since or candidates.trials is not trials:
         candidates = NewProducts.from_trials(since, trials, state.products.product_ids)

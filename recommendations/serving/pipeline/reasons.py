@@ -1,6 +1,7 @@
 """The reasons that visitors read, one function for each, in the language of the request."""
 
 from collections.abc import Callable, Hashable, Sequence
+from enum import StrEnum
 from functools import cached_property, lru_cache, wraps
 from typing import cast
 
@@ -18,7 +19,7 @@ from recommendations.serving.state.product_index import ProductIndex
 from recommendations.serving.state.reason_support import ReasonSupport
 
 VIEWED_KINDS = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
-PURCHASE = KIND_CODES["purchase"]
+PURCHASE, RATING = KIND_CODES["purchase"], KIND_CODES["rating"]
 MAX_CACHED_REASONS = 8192
 MAX_CACHED_WORDINGS = 256
 RELATED_PLACEMENTS = (SIMILAR, BOUGHT_TOGETHER, CART)
@@ -40,6 +41,14 @@ class ItemReason(msgspec.Struct, dict=True):
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Relation(StrEnum):
+    """What a visitor did with a product that is the reason for another one."""
+
+    VIEWED = "viewed"
+    BOUGHT = "bought"
+    RATED = "rated"
 
 
 def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
@@ -87,11 +96,11 @@ def choose_reason(
         return choose_popular_reason(row, support)
     title = card.title
     if placement not in RELATED_PLACEMENTS:
-        was_viewed = last_kind in VIEWED_KINDS
+        relation = _find_relation(item, last_kind, history)
         # Gasoline is bought with everything: it is no reason to show eggs.
-        if is_general and not was_viewed and support.is_popular(row):
+        if is_general and relation != Relation.VIEWED and support.is_popular(row):
             return make_similar_customers_reason()
-        code, text = _get_history_wording(language, reason, level, was_viewed)
+        code, text = _get_history_wording(language, reason, level, relation)
     elif level == SupportLevel.NONE and reason in PAIR_CLAIMS:
         return _choose_softer_reason(row, item, title, products=products, support=support)
     elif placement == CART:
@@ -202,8 +211,10 @@ def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex,
     product_id = products.product_ids[row]
     # Two lines of one order are one purchase.
     times = len(set(history.order[(history.item == row) & (history.kind == PURCHASE)].tolist()))
-    if times == 0:
+    if times == 0 and not (history.kind[history.item == row] == RATING).any():
         return make_recently_viewed_reason(product_id)
+    if times == 0:  # a gift, or bought elsewhere
+        return ItemReason("you_rated", _("You rated it before"), [product_id])
     if is_due:
         text = ngettext(
             "You bought it before and may need it again",
@@ -216,19 +227,32 @@ def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex,
     return ItemReason("bought_often", _("You bought it %(times)d times") % {"times": times}, [product_id])
 
 
+def _find_relation(item: int, last_kind: int, history: Histories) -> Relation:
+    """Return what the visitor did with an item; a rating may follow a purchase, or a product that they got as a gift."""
+    if last_kind in VIEWED_KINDS:
+        return Relation.VIEWED
+    if last_kind == RATING and not (history.kind[history.item == item] == PURCHASE).any():
+        return Relation.RATED
+    return Relation.BOUGHT
+
+
 @lru_cache(MAX_CACHED_WORDINGS)
 def _get_history_wording(
-    language: str | None, reason: ExplanationReason, level: int, was_viewed: bool
+    language: str | None, reason: ExplanationReason, level: int, relation: Relation
 ) -> tuple[str, str]:
     """Return the code of a reason and its text with a place for the title; language: the active one."""
     if reason == ExplanationReason.SIMILAR_PRODUCT:
-        if was_viewed:
+        if relation == Relation.VIEWED:
             return "similar_to_viewed", _("Similar to %(title)s, which you viewed")
+        if relation == Relation.RATED:
+            return "similar_to_rated", _("Similar to %(title)s, which you rated")
         return "similar_to_bought", _("Similar to %(title)s, which you bought")
     if reason in HISTORY_CLAIMS and level != SupportLevel.NONE:
         return _get_pair_wording(reason, level)
-    if was_viewed:
+    if relation == Relation.VIEWED:
         return "because_you_viewed", _("Because you viewed %(title)s")
+    if relation == Relation.RATED:
+        return "because_you_rated", _("Because you rated %(title)s")
     return "because_you_bought", _("Because you bought %(title)s")
 
 

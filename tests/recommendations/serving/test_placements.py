@@ -17,6 +17,7 @@ from customers.identity.consent.ledger import record_consent
 from customers.identity.consent.restrictions import restrict_processing
 from customers.identity.models import Consent, Customer
 from recommendations.engine.placements import PLACEMENTS
+from recommendations.merchandising.models import Rule
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.rank import RankRequest, rank_products
 from recommendations.serving.recommend import recommend
@@ -125,6 +126,19 @@ def test_similar_products_move_towards_the_taste_of_the_visitor(loader: StateLoa
     assert list_ids(moved) != list_ids(alone)
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_rules_apply_to_the_taste_of_the_visitor_too(loader: StateLoader, share: float) -> None:
+    PlacementSettings.objects.filter(placement="similar").update(personal_share=share, updated_at=LATER)
+    first = list_ids(get_response(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14))[0]
+    rule = Rule.objects.create(name="Bury", action="bury", factor=0.01, product_ids=[first])
+    buried = list_ids(get_response(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14))
+    assert buried[-1] == first
+    rule.delete()
+    last = buried[-2]
+    Rule.objects.create(name="Boost", action="boost", factor=100, product_ids=[last])
+    assert list_ids(get_response(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14))[0] == last
+
+
 def test_buy_again_shows_purchased_products_that_are_due(loader: StateLoader) -> None:
     switch_on("buy-again")
     response = get_response(loader, "buy-again", user_id="user-0")
@@ -143,7 +157,27 @@ def test_new_products_are_ordered_by_publication_and_need_no_model(loader: State
     response = get_response(loader, "new")
     assert list_ids(response) == ["of-today", "tea-3"]
     assert list_codes(response) == {"new"}
+    Product.objects.filter(product_id="tea-3").update(published_at=NOON - timedelta(days=800))
+    older = get_response(loader, "new")
+    assert [(item.product_id, item.reason and item.reason.code) for item in older.items] == [
+        ("of-today", "new"),
+        ("tea-3", "popular"),
+    ]
     assert "of-tomorrow" in list_ids(get_response(loader, "new", now=NOON + timedelta(days=2)))
+
+
+def test_an_empty_list_with_filters_names_the_true_reason(loader: StateLoader) -> None:
+    def describe(scenario: str, **fields: Any) -> tuple[str, list[str]]:
+        reason = get_response(loader, scenario, strict=True, **fields).empty_reason
+        assert reason is not None
+        return reason.code, list(reason.filters)
+
+    assert describe("buy-again", user_id="nobody", brand="No such brand") == ("filters", ["brand"])
+    make_product("mug", category="Kitchen > Mugs")
+    make_product("pan", category="Kitchen > Pans")
+    assert describe("recently-viewed", anonymous_id="nobody", category="Kitchen") == ("nothing_known", [])
+    Rule.objects.create(name="Only mugs", action="only", product_ids=["mug"])
+    assert describe("popular", category="Kitchen > Pans") == ("rules", [])
 
 
 def test_a_fallback_says_when_no_product_qualifies(loader: StateLoader) -> None:

@@ -16,7 +16,7 @@ from recommendations.serving.state.product_index import ProductIndex
 from recommendations.serving.state.reason_support import ReasonSupport, find_popular_count
 
 PRODUCTS = SimpleNamespace(product_ids=["milk", "soap"], cards=[None, None])
-VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
+VIEW, PURCHASE, RATING = KIND_CODES["view"], KIND_CODES["purchase"], KIND_CODES["rating"]
 
 
 def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
@@ -50,6 +50,37 @@ def test_the_number_of_purchases_is_that_of_the_orders(source: str) -> None:
 
 def test_a_product_that_was_only_viewed_was_not_bought() -> None:
     assert get_text(1, source="tifu-knn") == "You viewed it before"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "text", "own_text"),
+    [
+        ([RATING], "Because you rated milk", "You rated it before"),
+        ([PURCHASE, RATING], "Because you bought milk", "You bought it before"),
+        ([VIEW, RATING], "Because you rated milk", "You rated it before"),
+    ],
+)
+def test_a_rating_without_a_purchase_is_no_purchase(kinds: list[int], text: str, own_text: str) -> None:
+    products = SimpleNamespace(product_ids=["milk", "soap"], cards=[SimpleNamespace(title="milk"), None])
+    history = Histories.of_lists(
+        [[0] * len(kinds)], n_items=2, orders=[[1.0 + number for number in range(len(kinds))]], kinds=[kinds]
+    )
+    for row, expected in ((1, text), (0, own_text)):
+        with override("en"):
+            reason = choose_reason(
+                row,
+                0,
+                get_reason("up-cf"),
+                SupportLevel.NONE,
+                False,
+                RATING,
+                history=history,
+                products=products,
+                placement=FOR_YOU,
+                support=ReasonSupport(None, 5),
+                language="en",
+            )
+        assert reason.text == expected
 
 
 @pytest.mark.parametrize(
