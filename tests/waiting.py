@@ -1,12 +1,15 @@
-"""Wait for other processes without a fixed sleep."""
+"""Wait for other processes without a fixed sleep, and measure time without the moments in which the machine stands still."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.db import connection
 
 # ends a test that would hang; long, because a machine that is five times slower than usual must not make a test fail
 DEADLINE_SECONDS = 400
+TICK_SECONDS, LONGEST_TICK_SECONDS = 0.05, 0.25
 
 
 def wait_until(condition: Callable[[], object], *, what: str = "the condition") -> None:
@@ -15,6 +18,35 @@ def wait_until(condition: Callable[[], object], *, what: str = "the condition") 
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen within {DEADLINE_SECONDS} s"
         time.sleep(0.02)
+
+
+@contextmanager
+def measure_running_seconds() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns the seconds since the beginning of the block, without those in which this process got no processor.
+
+    A machine that stalls for a minute must not make a test fail that asserts a time limit.
+    """
+    total, last, lock, is_over = 0.0, time.monotonic(), threading.Lock(), threading.Event()
+
+    def add_up() -> float:
+        nonlocal total, last
+        with lock:
+            now = time.monotonic()
+            total += min(now - last, LONGEST_TICK_SECONDS)
+            last = now
+            return total
+
+    def tick() -> None:
+        while not is_over.wait(TICK_SECONDS):
+            add_up()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        yield add_up
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def is_lock_awaited() -> bool:

@@ -16,7 +16,7 @@ from config.embedded.server_process import drop_privileges
 from tests.customers.events.client import track
 from tests.customers.events.server import CollectorServer, run_collector
 from tests.ports import reserve_port
-from tests.waiting import wait_until
+from tests.waiting import measure_running_seconds, wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
@@ -127,11 +127,11 @@ def test_a_promoted_standby_takes_over_without_a_restart_and_has_every_accepted_
     primary = server.find_server("postgres")
     assert primary.pid is not None
     os.kill(primary.pid, signal.SIGQUIT)  # ends immediately, as after a loss of power; the other processes end with it
-    began = time.monotonic()
-    standby.promote()
-    before = accepted[0]
-    wait_until(lambda: accepted[0] > before, what="events after the failure")
-    seconds = time.monotonic() - began
+    with measure_running_seconds() as get_seconds:
+        standby.promote()
+        before = accepted[0]
+        wait_until(lambda: accepted[0] > before, what="events after the failure")
+        seconds = get_seconds()
     for thread in threads:
         thread.join()
     expected = CLIENTS * BATCHES * BATCH_EVENTS
