@@ -70,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     close_dropped_valkey_connections()
     django.setup()
     share_static_files()
+    make_mail_patient()
     # Hashing a password slowly is a quarter of a second in each test that makes a user.
     PBKDF2PasswordHasher.iterations = 1000
     # The first example may have to wait until a kernel is compiled, or until a busy machine gets to it. The same examples in every
@@ -77,6 +78,13 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.register_profile("perennial", deadline=None, derandomize=True, max_examples=50)
     hypothesis_settings.register_profile("thorough", deadline=None, max_examples=500)
     hypothesis_settings.load_profile("perennial")
+
+
+def make_mail_patient() -> None:
+    """Wait for mail servers longer than ten seconds, which a busy machine may need to answer."""
+    from django.conf import settings
+
+    settings.EMAIL_TIMEOUT = 300
 
 
 def collect_other_folders_first(config: pytest.Config, worker: int) -> None:
@@ -298,7 +306,7 @@ def valkey() -> Iterator[redis.Redis]:
 
 @pytest.fixture(autouse=True, scope="session")
 def patient_valkey_clients() -> Iterator[None]:
-    """Wait five seconds for Valkey: on a busy machine, it may answer later than requests wait for it. Tests of the time limit make their client.
+    """Wait half a minute for Valkey: on a busy machine, it may answer later than requests wait for it. Tests of the time limit make their client.
 
     The pause after a failure stays short, so that tests may stop a server and start it again.
     """
@@ -306,7 +314,7 @@ def patient_valkey_clients() -> Iterator[None]:
 
     class PatientValkeyClient(valkey.ValkeyClient):
         def __init__(self, url: str, timeout: float = valkey.TIMEOUT_SECONDS) -> None:
-            super().__init__(url, max(timeout, 5.0))
+            super().__init__(url, max(timeout, 30.0))
             self._pause = valkey.PAUSE_TIMEOUTS * timeout
 
     valkey.get_client.cache_clear()

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+FLUSHES = 5
 APPEND_ONLY = ("auditlog_logentry", "access_auditseal")
 WRITTEN_COLUMNS = """
 SELECT attname FROM pg_attribute
@@ -96,7 +97,20 @@ class QuickFlush:
         return [name for (name,) in cursor.fetchall()]
 
     def flush(self) -> None:
+        """Empty the tables, again if another process that is still writing has locked them in another order."""
         from django.contrib.contenttypes.models import ContentType
+        from django.db import OperationalError
+
+        for attempt in range(1, FLUSHES + 1):
+            try:
+                self._flush_once()
+                break
+            except OperationalError as error:
+                if attempt == FLUSHES or not isinstance(error.__cause__, psycopg.errors.DeadlockDetected):
+                    raise
+        ContentType.objects.clear_cache()
+
+    def _flush_once(self) -> None:
         from django.db import transaction
 
         with transaction.atomic(), self.connection.cursor() as cursor:
@@ -109,4 +123,3 @@ class QuickFlush:
                 cursor.execute(f'{command} "{name}"')
             for name, (columns, rows) in self.initial_rows.items():
                 write_rows(cursor, name, columns, rows)
-        ContentType.objects.clear_cache()

@@ -51,8 +51,9 @@ def copy_migrated_servers(var: Path) -> None:
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         prepared = find_migrated_servers() or make_migrated_servers()
-    var.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cp", "-a", str(prepared), str(var)], check=True)
+        var.parent.mkdir(parents=True, exist_ok=True)
+        # before another process, which started on the next day, replaces the folder
+        subprocess.run(["cp", "-a", str(prepared), str(var)], check=True)
     password = (var / "secrets" / "servers.password").read_text().strip()
     for kind in (PostgresServer, ValkeyServer):
         # a port that no other copy gets while this one is stopped: all have the same password

@@ -14,7 +14,7 @@ import pytest
 from config.supervisor import processes
 from config.supervisor.reload import EnvironmentFileError, read_environment_file
 from tests.ports import reserve_port
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 PROJECT = Path(processes.__file__).parents[2]
 APPLICATION = """
@@ -35,7 +35,7 @@ from config.web_server.shared_sockets import open_sockets
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
 sockets = open_sockets("127.0.0.1", port, number=2)
 numbers = [socket.fileno() for socket in sockets]
-web = [sys.executable, "-m", "config.web_server", "--port", str(port), "--workers", "2", "--threads", "5", "--drain-seconds", "4",
+web = [sys.executable, "-m", "config.web_server", "--port", str(port), "--workers", "2", "--threads", "5", "--drain-seconds", "10",
        "--sockets", ",".join(map(str, numbers)), "reloaded_application"]
 worker = [sys.executable, "-c", "import os, signal; print('worker', os.environ['GENERATION'], flush=True); signal.pause()"]
 programs = [Program("web", web, environment={"PYTHONPATH": str(folder)}, sockets=numbers, ready_processes=2), Program("worker", worker)]
@@ -55,7 +55,7 @@ class Client(threading.Thread):
         self.is_stopped = threading.Event()
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECONDS)
         while not self.is_stopped.is_set():
             try:
                 connection.request("GET", self.path)
@@ -90,7 +90,7 @@ def supervisor(tmp_path: Path) -> Iterator[tuple[Path, int, subprocess.Popen[byt
 
 def ask(port: int) -> str:
     """Return the generation that answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_SECONDS)
     try:
         connection.request("GET", "/")
         return connection.getresponse().read().decode().split()[0]
@@ -123,7 +123,7 @@ def test_a_reload_under_load_fails_no_request_and_takes_new_code_and_variables(
                 what="the end of the old processes",
             )
             assert ask(port) == generation
-            assert f"worker {generation}" in output.read_text()
+            wait_until(lambda: f"worker {generation}" in output.read_text(), what="the new worker")  # noqa: B023 — as above
         (folder / "broken").write_text("1")
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: "Nothing is reloaded" in output.read_text(), what="the refusal")

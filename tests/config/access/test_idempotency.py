@@ -17,6 +17,7 @@ from config.access.models import IdempotentResponse
 from customers.identity.models import Consent
 from tests.config.access.callers import make_bearer_client, make_client, make_key
 from tests.makers import make_customer
+from tests.waiting import DEADLINE_SECONDS
 
 ADDRESS = "/api/v1/customers/u1/consents/"
 ENTRY = {"purpose": "email", "status": "granted"}
@@ -128,12 +129,12 @@ def test_a_request_in_progress_is_a_409() -> None:
         with transaction.atomic():
             assert idempotency.acquire_lock(f"key:{api_key.pk}", "k1")
             is_locked.set()
-            may_release.wait(30)
+            may_release.wait(DEADLINE_SECONDS)
         connections.close_all()
 
     thread = threading.Thread(target=hold_lock)
     thread.start()
-    assert is_locked.wait(30)
+    assert is_locked.wait(DEADLINE_SECONDS)
     response = post(make_bearer_client(plain))
     may_release.set()
     thread.join()
@@ -148,7 +149,9 @@ def test_concurrent_requests_over_http_write_once(live_server: Any) -> None:
     headers = {"Authorization": f"Bearer {plain}", "Idempotency-Key": "k1", "Content-Type": "application/json"}
 
     def send(_number: int) -> int:
-        return requests.post(live_server.url + ADDRESS, data=json.dumps(ENTRY), headers=headers, timeout=30).status_code
+        return requests.post(
+            live_server.url + ADDRESS, data=json.dumps(ENTRY), headers=headers, timeout=300
+        ).status_code
 
     with ThreadPoolExecutor(6) as pool:
         statuses = list(pool.map(send, range(12)))

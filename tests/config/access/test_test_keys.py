@@ -26,6 +26,7 @@ from tests.config.access.callers import make_bearer_client, make_client, make_ke
 from tests.config.access.sample_objects import FUNNEL, make_sample_objects
 from tests.makers import make_customer
 from tests.recommendations.sending.test_rest import make_browser
+from tests.waiting import DEADLINE_SECONDS
 
 HEADER = "Perennial-Test-Mode"
 BROWSER = make_browser()
@@ -103,7 +104,7 @@ AUDITED = {"auditlog_logentry", "access_unsealedentry"}
 
 def read_state() -> dict[str, Any]:
     """Return a hash of each table and the content of each key of Valkey, without rate limits and the last use of API keys."""
-    get_background_executor().submit(lambda: None).result(60)  # the use of a key is written there
+    get_background_executor().submit(lambda: None).result(DEADLINE_SECONDS)  # the use of a key is written there
     ApiKey.objects.update(last_used_at=None)
     with connection.cursor() as cursor:
         cursor.execute(TABLES)

@@ -22,7 +22,7 @@ from config.foundation.keys.key_ids import make_field_key
 from tests.config.embedded.network import PORT, Machine, Network, make_network
 from tests.customers.events.client import track
 from tests.migrated_servers import copy_migrated_servers
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
@@ -101,7 +101,7 @@ class Shop:
             "FIELD_KEYS": make_field_key(),
             "HASH_KEY": "a hash key of the machines of a test",
             "ALLOWED_HOSTS": "*",
-            "DATABASE_STATEMENT_TIMEOUT": "20",
+            "DATABASE_STATEMENT_TIMEOUT": "300",
             "RECOMMEND_DEADLINE_MS": "10000",
         }
         names = ("web-1", "web-2", "worker-1", "worker-2")
@@ -119,7 +119,7 @@ class Shop:
 
     def call(self, address: str, method: str, path: str, *, body: Any = None, login: str) -> tuple[int, Any]:
         """Return status and JSON. Raises OSError or HTTPException without a complete response."""
-        connection = http.client.HTTPConnection(address, PORT, timeout=60)
+        connection = http.client.HTTPConnection(address, PORT, timeout=120)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, {"Authorization": login})
             response = connection.getresponse()
@@ -250,7 +250,7 @@ def test_a_web_machine_and_a_worker_vanish_under_load_and_nothing_is_lost() -> N
         wait_until(lambda: shop.answers.recommendations > answered + 20, what="more recommendations")
         shop.stopping.set()
         for client in clients:
-            client.join(timeout=120)
+            client.join(timeout=DEADLINE_SECONDS)
             assert not client.is_alive()
 
         answers = shop.answers

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 from psycopg_pool import PoolClosed
 
 from config.foundation.ttl_cache import TtlCache, get_background_executor, run_in_background
+from tests.waiting import DEADLINE_SECONDS
 
 
 def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +18,7 @@ def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.M
 
     def load(key: str) -> str:
         calls.append(key)
-        assert answers.wait(30)
+        assert answers.wait(DEADLINE_SECONDS)
         return f"{key} {len(calls)}"
 
     cache = TtlCache(load)
@@ -30,7 +31,7 @@ def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.M
     with pytest.raises(OperationalError):
         cache.get("b")
     answers.set()
-    get_background_executor().submit(int).result(timeout=30)  # after the refresh
+    get_background_executor().submit(int).result(timeout=DEADLINE_SECONDS)  # after the refresh
     assert cache.get("a") == "a 2"
     assert calls == ["a", "a"]
 
@@ -90,7 +91,9 @@ def test_a_machine_without_threads_refreshes_cached_values_in_the_request(
     assert run_in_background(lambda: 1 / 0)  # logged, as in the background
     assert "ZeroDivisionError" in caplog.text
     monkeypatch.setattr(threading.Thread, "start", start)
-    executor.submit(int).result(timeout=30)  # the executor gets a thread, which finds the refused work in its queue
+    executor.submit(int).result(
+        timeout=DEADLINE_SECONDS
+    )  # the executor gets a thread, which finds the refused work in its queue
     executor.shutdown()
     assert cache.get("a") == "y"
     assert next(values) == "z", "no work ran twice"

@@ -118,7 +118,7 @@ def test_a_run_whose_connection_was_lost_is_recorded_on_a_new_one_and_repeated()
             own = connection.connection.info
             password = connection.settings_dict["PASSWORD"]
             with psycopg.connect(own.dsn, password=password, autocommit=True) as other:
-                assert other.execute("SELECT pg_terminate_backend(%s, 10000)", [own.backend_pid]).fetchone() == (True,)
+                assert other.execute("SELECT pg_terminate_backend(%s, 300000)", [own.backend_pid]).fetchone() == (True,)
             ScheduledRun.objects.count()
 
     with pytest.raises(OperationalError):

@@ -12,6 +12,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 
 from config.celery import app as perennial
+from tests.waiting import DEADLINE_SECONDS
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def run_worker(app: Celery, **options: Any) -> Iterator[None]:
         # the worker sets environment variables
         with (
             patch.dict(os.environ),
-            start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30, **options),
+            start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=DEADLINE_SECONDS, **options),
         ):
             yield
     finally:

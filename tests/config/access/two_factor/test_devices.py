@@ -27,6 +27,7 @@ from tests.config.access.staff import (
     log_in,
     make_staff,
 )
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +73,7 @@ def test_of_two_requests_with_the_same_code_at_once_one_succeeds() -> None:
         results: list[CodeResult] = []
 
         def check(code: str = code, barrier: threading.Barrier = barrier, results: list[CodeResult] = results) -> None:
-            barrier.wait(30)
+            barrier.wait(DEADLINE_SECONDS)
             try:
                 results.append(check_user_code(user, code))
             finally:
@@ -82,7 +83,7 @@ def test_of_two_requests_with_the_same_code_at_once_one_succeeds() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join()
         assert sorted(result.is_accepted for result in results) == [False, False, False, True]
 
 

@@ -109,7 +109,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def test_commands_go_on_after_the_sentinels_have_promoted_a_replica(service: Service, settings: Any) -> None:
     from config.foundation.valkey import LuaScript
 
-    client, script = ValkeyClient(service.url), LuaScript("return redis.call('incr', 'counted')")
+    client, script = ValkeyClient(service.url, timeout=30.0), LuaScript("return redis.call('incr', 'counted')")
     assert client.call("SET", "known", "before") in (True, b"OK")
     assert client.run_script(script) == 1
     with redis.Redis(port=service.replica, password=PASSWORD) as replica:

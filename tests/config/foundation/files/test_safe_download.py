@@ -131,7 +131,7 @@ def serve(
     trusting = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
     monkeypatch.setattr(safe_download.ssl, "create_default_context", lambda: trusting)
     with socket.create_server(("127.0.0.1", 0)) as server, run_thread() as start:
-        server.settimeout(20)
+        server.settimeout(300)
 
         def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
             tls.addresses.append(address[0])

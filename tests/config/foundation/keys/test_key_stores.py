@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from config.foundation.keys import key_stores
 from config.foundation.keys.key_ids import check_field_keys, make_field_key
 from config.foundation.keys.key_stores import KeyStore, KeyStoreError, build_key_store, unwrap_text, wrap_text
 from config.foundation.keys.live_keys import KeyFileError, LiveKeys, write_entries
@@ -46,6 +47,12 @@ class TransitHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         pass
+
+
+@pytest.fixture(autouse=True)
+def patient_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait until a busy machine has started the program, or answered as Vault."""
+    monkeypatch.setattr(key_stores, "TIMEOUT_SECONDS", 300.0)
 
 
 @pytest.fixture
