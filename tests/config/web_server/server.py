@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tests.child_processes import PROJECT
 from tests.ports import reserve_port
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 SAMPLE = "tests.config.web_server.sample_application:application"
 
@@ -49,7 +49,9 @@ def is_listening(port: int, process: subprocess.Popen[bytes]) -> bool:
         return False
 
 
-def send(port: int, method: str, path: str, body: Any = None, *, timeout: float = 30, **options: Any) -> Answer:
+def send(
+    port: int, method: str, path: str, body: Any = None, *, timeout: float = DEADLINE_SECONDS, **options: Any
+) -> Answer:
     began = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
@@ -65,7 +67,7 @@ def open_slow_requests(port: int, number: int, *, path: str = "/echo", is_chunke
     rest = b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n" if is_chunked else b"Content-Length: 1000\r\n\r\n{"
     sockets = []
     for _number in range(number):
-        sockets.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+        sockets.append(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_SECONDS))
         sockets[-1].sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode() + rest)
     return sockets
 
