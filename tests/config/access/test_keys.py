@@ -85,7 +85,8 @@ def test_rotation_without_overlap_disables_the_old_key_at_once() -> None:
     assert make_bearer_client(old).get(ADDRESS).status_code == 401
 
 
-def test_a_cached_key_needs_no_query() -> None:
+def test_a_cached_key_needs_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: 0.0)
     _api_key, plain = make_key("customers:read")
     now = datetime.now(UTC)
     find_key_grant(plain, now=now)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from config.access.throttling import KeyRateThrottle
-from config.foundation import rate_limiter
+from config.foundation import rate_limiter, valkey
 from config.foundation.rate_limiter import RateLimiter
 from config.foundation.valkey import get_client
 from tests.config.access.callers import make_bearer_client, make_client, make_key
@@ -44,6 +44,7 @@ def test_without_valkey_the_process_counts_and_one_warning_is_logged(
     settings: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
     monkeypatch.setattr(rate_limiter, "_local_limiter", RateLimiter(clock=lambda: clock.seconds))
+    monkeypatch.setattr(valkey, "PAUSE_TIMEOUTS", 1_000_000)  # however long the requests take, none tries it again
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     get_client.cache_clear()
     client = make_client("customers:read", requests_per_minute=2)

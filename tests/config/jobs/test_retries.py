@@ -1,6 +1,7 @@
 """Automatic retries of failed jobs: their budget, their start, and what the page shows."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,11 +76,16 @@ def test_a_permanent_error_is_not_repeated() -> None:
     assert fail(NIGHTLY, error=UnreadableFieldError).retry_at is None
 
 
-def test_the_page_tells_of_the_repetition_and_of_giving_up(admin_client: Client) -> None:
+def test_the_page_tells_of_the_repetition_and_of_giving_up(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sync_schedule()
     page = reverse("jobs:job", args=[PeriodicTask.objects.get(task=NIGHTLY).pk])
-    fail(NIGHTLY)
-    text = admin_client.get(page).text
+    failed_at = fail(NIGHTLY).finished_at
+    assert failed_at is not None
+    with monkeypatch.context() as context:
+        context.setattr("config.jobs.backoffice.pages.timezone", SimpleNamespace(now=lambda: failed_at))
+        text = admin_client.get(page).text
     assert "Attempt 1 failed. It is retried automatically in 5 minutes." in text
     assert "Run again" in text
     assert "Check the free space and the permissions" in text
