@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+# instead of Playwright's 30 s, which are too short for a page and an action on a busy machine
+PATIENCE_MS = 180_000
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 
 
@@ -29,7 +31,9 @@ class SharedChromium:
             self.stop()
             self.manager = sync_playwright()
             playwright = self.manager.__enter__()
-            self.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+            self.browser = playwright.chromium.launch(
+                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE_MS
+            )
             self.loop = asyncio.get_running_loop()
         asyncio._set_running_loop(self.loop)
         try:
@@ -48,3 +52,10 @@ class SharedChromium:
 
 
 chromium = SharedChromium()
+
+
+def open_page(browser: Browser, **options: Any) -> Page:
+    """Open a page in a context of its own, whose actions wait patiently."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context.new_page()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response, expect
 
-from tests.chromium import CHROMIUM
+from tests.chromium import CHROMIUM, PATIENCE_MS, open_page
 from tests.chromium import chromium as shared_chromium
 
 if TYPE_CHECKING:
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "var" / "screenshots"
 PASSWORD = "a-long-password-for-tests"
-EXPECT_MS = 30_000  # as long as Playwright waits for a page to open; its own 5 s are too short on a busy machine
 NEXT_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-expect.set_options(timeout=EXPECT_MS)
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -80,7 +79,7 @@ class MonitoredPage:
 
     def settle(self) -> None:
         """Wait until the page is loaded, drawn, and has the responses to all requests that it has sent meanwhile."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_MS / 1000
         while True:
             try:
                 self.page.wait_for_load_state()
@@ -154,9 +153,10 @@ def chromium(request: pytest.FixtureRequest, operator: "User") -> Iterator[Brows
 def open_monitored_page(
     browser: Browser, address: str, *, width: int, language: str = "en", dark: bool = False
 ) -> MonitoredPage:
-    context = browser.new_context(
+    page = open_page(
+        browser,
         viewport={"width": width, "height": 900},
         locale="zh-CN" if language == "zh-hans" else "en-US",
         color_scheme="dark" if dark else "light",
     )
-    return MonitoredPage(context.new_page(), address)
+    return MonitoredPage(page, address)

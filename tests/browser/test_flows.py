@@ -24,6 +24,7 @@ from recommendations.sending.tasks import send_due_messages
 from tests.browser.conftest import open_monitored_page
 from tests.customers.events.client import make_keyed_source
 from tests.makers import make_consent, make_customer, make_product
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.acceptance
 
@@ -44,7 +45,7 @@ def site(operator: User, settings: Any, tmp_path: Path) -> Iterator[SimpleNamesp
 def work(site: SimpleNamespace, *jobs: Callable[[], object]) -> None:
     """Run jobs of the worker outside of Playwright's thread, where Django's ORM cannot run."""
     for job in jobs:
-        site.worker.submit(job).result(60)
+        site.worker.submit(job).result(DEADLINE_SECONDS)
 
 
 def track_view(host: str, write_key: str, user_id: str) -> None:
@@ -55,7 +56,7 @@ def track_view(host: str, write_key: str, user_id: str) -> None:
         "Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode(),
     }
     request = urllib.request.Request(f"{host}/v1/track", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=20) as response:
+    with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as response:
         assert response.status == 200
 
 

@@ -152,7 +152,7 @@ def erase_now(sink: SmtpSink) -> None:
             close_old_connections()
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(work).result(120)
+        pool.submit(work).result()
     last = message_from_bytes(sink.mails[-1].data, policy=policy.default)
     assert "Mei" not in last.get_content()
 
