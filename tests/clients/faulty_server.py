@@ -56,7 +56,7 @@ class FaultyHandler(BaseHTTPRequestHandler):
             )
             answer = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
         if answer.hangs:
-            self.server.is_closing.wait(30)
+            self.server.is_closing.wait()
             return
         self.send_response(answer.status)
         for name, value in answer.headers.items():

@@ -12,6 +12,8 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.waiting import DEADLINE_SECONDS
+
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -130,7 +132,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         return None
 
     def forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
+        connection = http.client.HTTPConnection(self.server.upstream, timeout=DEADLINE_SECONDS)
         request_headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         try:
             connection.request(self.command, self.path, body, request_headers)

@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Response
 
-from tests.chromium import chromium
+from tests.chromium import chromium, open_page
 
 SEGMENT = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
 MAX_SECONDS = 300
@@ -98,7 +98,7 @@ def visit_page(
         thread.start()
         try:
             with chromium.use() as browser:
-                opened = PageVisit(browser.new_context(extra_http_headers=headers).new_page(), shop.url)
+                opened = PageVisit(open_page(browser, extra_http_headers=headers), shop.url)
                 opened.page.goto(shop.url)
                 yield opened
         finally:

@@ -53,7 +53,7 @@ def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: P
     from config.access.models import ApiKey
     from recommendations.serving.models import PlacementSettings
 
-    settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
+    settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 10, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
     now, port = datetime.now(UTC), reserve_port()
     make_kettle_shop(product_ids=IDS, user_prefix="customer")
@@ -61,7 +61,12 @@ def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: P
     PlacementSettings.objects.update(switch=PlacementSettings.Switch.ON)
     _key, api_key = create_api_key(name="storefront", kind=ApiKey.Kind.PUBLISHABLE, now=now)
     _source, write_key = make_keyed_source()
-    with run_web_server(MODELS_DIR=str(settings.MODELS_DIR), CORS_ALLOWED_ORIGINS=f"http://127.0.0.1:{port}") as url:
+    variables = {
+        "MODELS_DIR": str(settings.MODELS_DIR),
+        "CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+        "RECOMMEND_DEADLINE_MS": "10000",  # on a busy machine, a basket would get popular products
+    }
+    with run_web_server(**variables) as url:
         wait_until(lambda: is_ready(url, api_key), what="a first recommendation")
         yield Shop(url, api_key, write_key, port)
 

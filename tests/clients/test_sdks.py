@@ -92,7 +92,9 @@ def assert_events_match_calls(events: dict[tuple[str, str], Event]) -> None:
         assert event.user_id == call.get("userId", "")
         assert event.anonymous_id == call.get("anonymousId", event.anonymous_id)  # a browser always sends it
         assert call.get("properties", {}).items() <= event.properties.items()
-        assert abs(event.received_at - event.occurred_at) < timedelta(minutes=1)
+        assert abs(event.received_at - event.occurred_at) < timedelta(minutes=10), (
+            "less than the difference of any two time zones"
+        )
     assert events["track", "Product Viewed"].product_ids == ["lamp-1"]
     assert events["page", "Home"].properties["category"] == "Shop"
     assert events["alias", ""].properties["previousId"] == "a-17"
@@ -150,13 +152,17 @@ def test_a_lost_response_causes_a_retry_but_no_duplicate_event(sdk: Sdk, server:
     with run_proxy(server, LoseResponse()) as proxy:
         report = sdk.send(calls, host=proxy.url, write_key=key)
     assert_each_stored_once(source, report, calls)
-    lost_exchange = proxy.exchanges[0]
+    [lost_exchange] = [exchange for exchange in proxy.exchanges if exchange.status is None]
     assert (lost_exchange.status, lost_exchange.content["accepted"], lost_exchange.content["duplicates"]) == (
         None,
         len(lost_exchange.message_ids),
         0,
     )
-    retries = [exchange for exchange in proxy.exchanges[1:] if exchange.message_ids == lost_exchange.message_ids]
+    retries = [
+        exchange
+        for exchange in proxy.exchanges
+        if exchange is not lost_exchange and exchange.message_ids == lost_exchange.message_ids
+    ]
     assert [exchange.content["duplicates"] for exchange in retries] == [len(lost_exchange.message_ids)]
 
 

@@ -37,11 +37,13 @@ def wait_for_page(opened: PageVisit, proxy: Proxy, calls: int = WEB_CALLS) -> No
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         opened.page.wait_for_timeout(50)
+        stored = [exchange.content.get("accepted", 0) for exchange in proxy.exchanges]
+        # a call that took longer than the SDK waits is accepted and sent again
         counts = [
             exchange.content.get("accepted", 0) * (exchange.status == 200) + exchange.content.get("duplicates", 0)
             for exchange in proxy.exchanges
         ]
-        if sum(counts) + proxy.stored_images >= calls:
+        if min(sum(stored), sum(counts)) + proxy.stored_images >= calls:
             return
     pytest.fail(f"The collector accepted {counts} and {proxy.stored_images} images")
 
@@ -56,7 +58,7 @@ def check_events(source_id: int) -> None:
     viewed, added = tracked["Product Viewed"], tracked["Product Added"]
     assert (viewed.product_ids, viewed.user_id, bool(viewed.anonymous_id)) == (["tea-1"], "", True)
     assert (added.user_id, added.anonymous_id, added.properties["quantity"]) == ("u-17", viewed.anonymous_id, 2)
-    assert all(abs(event.received_at - event.occurred_at) < timedelta(minutes=1) for event in events)
+    assert all(abs(event.received_at - event.occurred_at) < timedelta(minutes=10) for event in events)
     process_events(at=datetime.now(UTC))
     customer = Customer.objects.get()
     assert (customer.email, customer.traits["plan"]) == (TRAITS["email"], "gold")
@@ -146,9 +148,8 @@ def test_a_web_page_keeps_events_while_the_server_is_away_and_sends_them_from_th
         task = {"calls": make_views(60), "host": proxy.url, "writeKey": key, "sendType": "ajax", "batches": True}
         with visit_page(PAGE.read_text(), node_folder=install_node_packages(), scripts=SCRIPTS) as opened:
             opened.page.evaluate("task => drive(task)", task)
-            for _attempt in range(400):
-                if proxy.exchanges:
-                    break
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while not proxy.exchanges and time.monotonic() < deadline:
                 opened.page.wait_for_timeout(50)
             opened.page.reload()
             proxy.faults.clear()

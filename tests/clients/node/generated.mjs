@@ -15,7 +15,7 @@ async function call(client, { method, parameters }) {
   }
 }
 
-const client = new Client({ url: task.url, key: task.key });
+const client = new Client({ url: task.url, key: task.key, timeout: 300_000 });
 for (const [name, operation] of Object.entries(task.operations)) {
   const { answer, ...refusal } = await call(client, operation);
   report.answers[name] = refusal.error ? refusal : { ok: true, answer: answer === undefined ? null : typeof answer };

@@ -15,7 +15,7 @@ async function main() {
       if (!error) delivered.push(context.event.messageId)
     })
   }
-  await analytics.closeAndFlush({ timeout: task.timeout ?? 30_000 })
+  await analytics.closeAndFlush({ timeout: task.timeout ?? 240_000 })
   report(`@segment/analytics-node ${analytics.VERSION}`, delivered, errors)
 }
 

@@ -56,7 +56,7 @@ async function main() {
   sensors.init()
   for (const call of task.calls) CALLS[call.call](sensors, call)
   const isDone = () => open === 0 && requests.length > 0 && sensors.store.mem.getLength() === 0
-  for (let waited = 0; waited < (task.timeout ?? 20_000) && !isDone(); waited += 50) await new Promise((resolve) => setTimeout(resolve, 50))
+  for (let waited = 0; waited < (task.timeout ?? 240_000) && !isDone(); waited += 50) await new Promise((resolve) => setTimeout(resolve, 50))
   report(`sa-sdk-miniprogram ${sensors.lib_version ?? ""}`, requests.map(String), errors)
   process.exit(0)
 }

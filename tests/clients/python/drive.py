@@ -16,18 +16,26 @@ def main(module: str) -> None:
         failed.update(message["messageId"] for message in batch)
 
     sdk = importlib.import_module(f"{module}.client")
-    # A slow machine may need longer than the default half second to make all the calls of one request. The SDK also waits this long
-    # for more calls before it ends.
+    # A slow machine may need longer than an interval to make all the calls of one request, so the thread that sends starts after the
+    # calls. The SDK also waits an interval for more calls before it ends.
     interval = 0.5 if len(task["calls"]) < 250 else 5
     client = sdk.Client(
-        task["writeKey"], host=task["host"], on_error=record_failure, upload_size=250, upload_interval=interval
+        task["writeKey"],
+        host=task["host"],
+        on_error=record_failure,
+        upload_size=250,
+        upload_interval=interval,
+        send=False,
     )
+    client.send = True
     queued = []
     for call in task["calls"]:
         arguments = {ARGUMENTS.get(name, name): value for name, value in call.items() if name != "call"}
         is_queued, message = getattr(client, call["call"])(**arguments)
         assert is_queued, message
         queued.append(message["messageId"])
+    for consumer in client.consumers:
+        consumer.start()
     client.flush()
     client.shutdown()
     delivered = [message_id for message_id in queued if message_id not in failed]
