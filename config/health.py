@@ -18,6 +18,8 @@ from config.monitoring.server_state import list_disks
 from customers.processing.lag import measure_lag
 from recommendations.serving.state.loader import loader
 
+VALKEY_SECONDS = 0.5
+
 
 def report_liveness(request: HttpRequest) -> JsonResponse:
     """Return 200 while the process can handle requests."""
@@ -91,7 +93,9 @@ def is_database_reachable() -> bool:
 
 def is_valkey_reachable() -> bool:
     try:
-        with open_valkey(settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5) as valkey:
+        with open_valkey(
+            settings.VALKEY_URL, socket_timeout=VALKEY_SECONDS, socket_connect_timeout=VALKEY_SECONDS
+        ) as valkey:
             return bool(valkey.ping())
     except redis.RedisError:
         return False

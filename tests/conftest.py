@@ -310,7 +310,9 @@ def patient_valkey_clients() -> Iterator[None]:
 
     The pause after a failure stays short, so that tests may stop a server and start it again.
     """
+    from config import health
     from config.foundation import valkey
+    from config.monitoring import server_state
 
     class PatientValkeyClient(valkey.ValkeyClient):
         def __init__(self, url: str, timeout: float = valkey.TIMEOUT_SECONDS) -> None:
@@ -320,6 +322,8 @@ def patient_valkey_clients() -> Iterator[None]:
     valkey.get_client.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(valkey, "ValkeyClient", PatientValkeyClient)
+        patch.setattr(health, "VALKEY_SECONDS", 30.0)
+        patch.setattr(server_state, "TIMEOUT_SECONDS", 30.0)
         yield
 
 

@@ -17,11 +17,9 @@ from tests.config.access.passwords.mail_server import run_mail_server
 @pytest.fixture(autouse=True)
 def patient_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for the servers of the tests: a busy machine is none of the problems that the checks look for."""
-    from config.monitoring import server_state
     from config.monitoring.alarms import notifications
     from config.monitoring.doctor import network_checks
 
-    monkeypatch.setattr(server_state, "TIMEOUT_SECONDS", 300.0)
     monkeypatch.setattr(network_checks, "TIMEOUT_SECONDS", 300)
     monkeypatch.setattr(notifications, "TIMEOUT_SECONDS", 300.0)
     monkeypatch.setattr(notifications, "TOTAL_SECONDS", 300.0)
