@@ -91,9 +91,8 @@ def test_the_search_is_opened_used_and_left_by_keyboard(home: MonitoredPage) -> 
     page.keyboard.press("Control+k")
     box = page.locator("#search-input")
     expect(box).to_be_focused()
-    with page.expect_response(
-        lambda response: "q=stage" in response.url
-    ):  # those for the first letters may come before
+    # the results for the first letters may come before, and those of the whole word select the first option again
+    with page.expect_response(lambda response: "q=stage" in response.url):
         box.press_sequentially("stage")
     home.settle()
     options = page.locator("#search-results").get_by_role("option")
