@@ -67,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests log in without a second factor; those of two-factor authentication turn it on.
     os.environ.setdefault("TWO_FACTOR_REQUIRED", "false")
     register_lookup_caches()
+    stop_clocks_of_rate_limiters()
     close_dropped_valkey_connections()
     django.setup()
     share_static_files()
@@ -150,6 +151,27 @@ def register_lookup_caches() -> None:
         LOOKUP_CACHES.add(cache)
 
     TtlCache.__init__ = initialize_and_register  # type: ignore[method-assign]
+
+
+RATE_LIMITERS: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def stop_clocks_of_rate_limiters() -> None:
+    """Let no window end during a test, and remember every RateLimiter, so that its counts can be forgotten with the test.
+
+    A test that makes a limiter with a clock of its own decides when a window ends.
+    """
+    from config.foundation import rate_limiter
+    from config.foundation.rate_limiter import RateLimiter
+
+    initialize = RateLimiter.__init__
+
+    def initialize_and_register(limiter: Any, *, clock: Any = lambda: 0.0, **options: Any) -> None:
+        initialize(limiter, clock=clock, **options)
+        RATE_LIMITERS.add(limiter)
+
+    RateLimiter.__init__ = initialize_and_register  # type: ignore[method-assign]
+    rate_limiter._local_limiter = RateLimiter()  # the first one was made with its module
 
 
 def close_dropped_valkey_connections() -> None:
@@ -352,6 +374,13 @@ def forgotten_lookups() -> Iterator[None]:
     for cache in tuple(LOOKUP_CACHES):
         cache.forget()
         cache._down_until = 0.0
+
+
+@pytest.fixture(autouse=True)
+def forgotten_requests() -> None:
+    """Count the requests of each test apart: all tests have the same address."""
+    for limiter in tuple(RATE_LIMITERS):
+        limiter.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,7 @@ import pytest
 @pytest.fixture
 def eager_tasks(valkey: Any) -> Iterator[None]:
     from config.celery import app
-    from config.foundation.rate_limiter import _local_limiter
 
-    _local_limiter._usages.clear()  # all tests together open more pages in a minute than one address may
     app.conf.task_always_eager = True
     yield
     app.conf.task_always_eager = False

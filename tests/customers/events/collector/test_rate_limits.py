@@ -1,24 +1,15 @@
 """What one address may send through a source that everyone can use."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import RateLimiter, RateLimits
-from customers.events.collector.rate_limits import limiter
 from customers.events.models import Event, Source
 from tests.customers.events.client import make_keyed_source, send, track
 
 LIMITS = RateLimits(requests=3, bytes=100, names=2)
-
-
-@pytest.fixture(autouse=True)
-def empty_limiter() -> Iterator[None]:
-    limiter.reset()
-    yield
-    limiter.reset()
 
 
 @pytest.fixture
