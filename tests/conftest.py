@@ -377,6 +377,27 @@ def forgotten_lookups() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def lasting_lookups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let cached lookups last as long as a test whose transaction reads them, however slow the machine.
+
+    Otherwise, whichever request finds one expired would make one more query. A test that sets the clock of the cache requests
+    ``real_lookup_ages``; in a test that commits, expired lookups are read in the background.
+    """
+    from config.foundation import ttl_cache
+
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    if not commits and not {"live_server", "real_lookup_ages", "transactional_db"}.intersection(request.fixturenames):
+        for name in ("TTL_SECONDS", "REFRESH_SECONDS"):
+            monkeypatch.setattr(ttl_cache, name, math.inf)
+
+
+@pytest.fixture
+def real_lookup_ages() -> None:
+    """Let cached lookups expire, as outside of tests."""
+
+
+@pytest.fixture(autouse=True)
 def forgotten_requests() -> None:
     """Count the requests of each test apart: all tests have the same address."""
     for limiter in tuple(RATE_LIMITERS):

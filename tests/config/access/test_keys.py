@@ -95,6 +95,7 @@ def test_a_cached_key_needs_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(queries) == 0
 
 
+@pytest.mark.usefixtures("real_lookup_ages")
 def test_a_revoked_key_is_rejected_after_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     api_key, plain = make_key("customers:read")
     seconds = 0.0
@@ -108,6 +109,7 @@ def test_a_revoked_key_is_rejected_after_five_seconds(monkeypatch: pytest.Monkey
     assert find_key_grant(plain, now=now) is None
 
 
+@pytest.mark.usefixtures("real_lookup_ages")
 def test_cached_values_survive_a_database_outage_and_missing_ones_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

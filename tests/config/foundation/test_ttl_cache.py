@@ -11,6 +11,7 @@ from config.foundation.ttl_cache import TtlCache, get_background_executor, run_i
 from tests.waiting import DEADLINE_SECONDS
 
 
+@pytest.mark.usefixtures("real_lookup_ages")
 def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds, answers, calls = 0.0, threading.Event(), []
     monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
@@ -51,6 +52,7 @@ def test_a_value_is_loaded_again_after_another_thread_closed_the_pool(transactio
     connection.ensure_connection()  # the new pool works
 
 
+@pytest.mark.usefixtures("real_lookup_ages")
 def test_cached_values_are_returned_while_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the thread that refreshes recommendations does until its process has ended."""
     seconds = 0.0
