@@ -480,10 +480,11 @@ def own_breakers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def figures_counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep no figures, however slow the machine: the next test has other rows."""
+    """Keep no figures, and wait for all of them, however slow the machine: the next test has other rows."""
     from config.foundation import slow_figures
 
     monkeypatch.setattr(slow_figures, "SLOW_SECONDS", math.inf)
+    monkeypatch.setattr(slow_figures, "WAIT_MS", 0)  # no limit
 
 
 @pytest.fixture
