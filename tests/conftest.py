@@ -70,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     stop_clocks_of_rate_limiters()
     close_dropped_valkey_connections()
     django.setup()
+    wait_longer_for_connections()
     share_static_files()
     make_mail_patient()
     # Hashing a password slowly is a quarter of a second in each test that makes a user.
@@ -188,6 +189,14 @@ def close_dropped_valkey_connections() -> None:
         return opened
 
     Connection._connect = connect_and_watch  # type: ignore[method-assign]
+
+
+def wait_longer_for_connections() -> None:
+    """Let the database take a minute to accept a connection: on a busy machine, it may need longer than web processes wait."""
+    from django.conf import settings
+
+    options: Any = settings.DATABASES["default"]["OPTIONS"]
+    options["pool"]["timeout"] = options["connect_timeout"] = 60
 
 
 def share_static_files() -> None:
