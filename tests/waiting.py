@@ -1,10 +1,11 @@
-"""Wait for other processes without a fixed sleep, and measure time without the moments in which the machine stands still."""
+"""Wait for other processes without a fixed sleep, hold locks for which they wait, and measure time without stalls of the machine."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 from django.db import connection
 
 # ends a test that would hang; long, because a machine that is five times slower than usual must not make a test fail
@@ -68,3 +69,21 @@ def count_other_advisory_locks() -> int:
             " WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
         )
         return cursor.fetchone()[0]
+
+
+@contextmanager
+def hold_lock_elsewhere(name: str) -> Iterator[None]:
+    """Hold an advisory lock in another session, as another process does.
+
+    It is released before the session is closed: the server may end a session long after its client has closed it.
+    """
+    from config.foundation.database.advisory_locks import compute_lock_key
+    from tests.child_processes import get_test_database_url
+
+    key = compute_lock_key(name)
+    with psycopg.connect(get_test_database_url(), autocommit=True) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [key])
+        try:
+            yield
+        finally:
+            session.execute("SELECT pg_advisory_unlock(%s)", [key])

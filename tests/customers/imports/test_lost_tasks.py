@@ -2,18 +2,16 @@
 
 from typing import Any
 
-import psycopg
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from catalog.models import Product
-from config.foundation.database.advisory_locks import compute_lock_key
 from customers.imports import runs, tasks
 from customers.imports.backoffice.starting import start_import, start_undo
 from customers.imports.models import ImportRun, ImportState
-from tests.child_processes import get_test_database_url
 from tests.customers.imports.wizard_pages import Upload, post
+from tests.waiting import hold_lock_elsewhere
 
 pytestmark = pytest.mark.django_db
 FILE = "id,title\ntea,Tea\npot,Pot\n"
@@ -67,8 +65,7 @@ def test_run_that_a_process_works_on_is_left_to_it(upload: Upload, queued: list[
     run = upload("products", FILE)
     start_import(run)
     lose_queue(queued, run)
-    with psycopg.connect(get_test_database_url()) as session:
-        session.execute("SELECT pg_advisory_lock(%s)", [compute_lock_key(runs.name_run_lock(run.pk))])
+    with hold_lock_elsewhere(runs.name_run_lock(run.pk)):
         assert tasks.resume_imports() == 0
     assert tasks.resume_imports() == 1
 

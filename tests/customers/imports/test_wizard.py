@@ -2,12 +2,10 @@
 
 import bz2
 import gzip
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
-import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -20,7 +18,6 @@ from django.utils.translation import override
 
 from catalog.feeds import product_import
 from catalog.models import Product
-from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.number_formats import format_moment
 from config.jobs.models import ScheduledRun
 from config.schedule import find_job
@@ -30,9 +27,9 @@ from customers.imports.models import ImportChange, ImportRun, ImportState
 from customers.lifecycle.models import PendingRecount
 from customers.orders.imports.loading import staged_load
 from customers.orders.models import Order, OrderImport, OrderLine
-from tests.child_processes import get_test_database_url
 from tests.customers.imports.wizard_pages import Upload, check_columns, post, show
 from tests.makers import make_customer, make_order, make_product
+from tests.waiting import hold_lock_elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -274,7 +271,7 @@ def test_an_import_that_a_worker_has_begun_is_shown_as_being_cancelled(
     run = upload("products", "id,title\ntea,Tea\n")
     monkeypatch.setattr(tasks.import_file, "delay", lambda pk, language: None)
     post(boss, "start", run)
-    with hold_in_another_session(f"imports.run:{run.pk}"):
+    with hold_lock_elsewhere(f"imports.run:{run.pk}"):
         assert post(boss, "cancel", run).state == "importing"
         assert "Canceling" in show(boss, run)
         assert reverse("imports:cancel", args=[run.pk]) not in show(boss, run)
@@ -304,14 +301,6 @@ def list_results(client: Client) -> list[str]:
     """Return what the list of imports shows as new, updated and rejected for its only import."""
     [row] = client.get(reverse("imports:list")).context["table"].rows
     return [str(cell.text) for cell in row[4:7]]
-
-
-@contextmanager
-def hold_in_another_session(name: str) -> Iterator[None]:
-    """Hold a lock as another process does."""
-    with psycopg.connect(get_test_database_url()) as session:
-        session.execute("SELECT pg_advisory_lock(%s)", [compute_lock_key(name)])
-        yield
 
 
 def test_unexpected_error_is_shown_and_the_import_can_be_repeated(

@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import F
 
 from config.foundation.database import bulk_insert
-from config.foundation.database.advisory_locks import AlreadyRunningError, compute_lock_key
+from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.database.index_rebuild import rebuild_keys
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from customers.identity.models import Customer, Identifier
@@ -38,8 +37,9 @@ from customers.orders.models import Order, OrderLine
 from customers.warehouse.engines.base import WarehouseEngineError
 from customers.warehouse.engines.duckdb import DuckDBEngine
 from customers.warehouse.export import export_warehouse
-from tests.child_processes import get_test_database_url, kill_after_output, start_child
+from tests.child_processes import kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
+from tests.waiting import hold_lock_elsewhere
 
 START = datetime(2025, 1, 1, 12, tzinfo=UTC)
 AS_OF = START + timedelta(days=100)
@@ -457,8 +457,7 @@ def test_the_command_parses_the_time_and_prints_the_counts(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_second_refresh_at_the_same_time_is_rejected() -> None:
-    with psycopg.connect(get_test_database_url()) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [compute_lock_key(REFRESH_LOCK)])
+    with hold_lock_elsewhere(REFRESH_LOCK):
         with pytest.raises(AlreadyRunningError, match="already running"):
             refresh()
         with pytest.raises(AlreadyRunningError):
