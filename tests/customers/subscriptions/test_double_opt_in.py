@@ -18,6 +18,7 @@ from customers.identity.consent.ledger import record_consent
 from customers.identity.erased.blocked_identifiers import blocked_index, find_blocked_keys
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
+from customers.subscriptions import limits
 from customers.subscriptions.limits import MAX_PER_CLIENT, MAX_PER_EMAIL
 from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token, read_token
 from customers.subscriptions.subscribing import build_event_id
@@ -114,7 +115,8 @@ def test_a_program_that_fills_in_the_hidden_field_gets_the_same_answer_and_no_ma
     assert [message.to for message in mail.outbox] == [["b@shop.example"]]
 
 
-def test_an_address_gets_few_mails_and_a_browser_is_limited(browser: Client) -> None:
+def test_an_address_gets_few_mails_and_a_browser_is_limited(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "WINDOW_SECONDS", 10**9)  # an hour of the clock may end meanwhile
     for _ in range(MAX_PER_EMAIL + 2):
         assert sign_up(browser).status_code == 202
     assert len(mail.outbox) == MAX_PER_EMAIL
