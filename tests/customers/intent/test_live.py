@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from customers.identity.models import Consent, ConsentDenial, Identifier
@@ -34,9 +35,10 @@ def fresh_caches() -> Iterator[None]:
 
 
 @pytest.fixture
-def now() -> datetime:
-    """The present: REST, offers and flows use the clock."""
+def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The present: REST, offers and flows use the clock, which stops, because predictions change with every second of silence."""
     moment = datetime.now(UTC)
+    monkeypatch.setattr(timezone, "now", lambda: moment)
     store_model(as_of=moment)
     return moment
 
