@@ -37,7 +37,7 @@ from tests.customers.connectors.platforms.shopify_server import (
     money,
     sign,
 )
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -539,12 +539,12 @@ def test_an_interrupted_request_ends_at_once_and_is_no_failure_of_the_shop(
 
     def respond_late(call: Any) -> Answer:
         asked.set()
-        answered.wait(60)
+        answered.wait(DEADLINE_SECONDS)
         return respond(call)
 
     full.respond = respond_late  # type: ignore[method-assign]
     with prefetch_pages(connector, lambda: connector.iterate_pages("products", {})):
-        assert asked.wait(60)
+        assert asked.wait(DEADLINE_SECONDS)
     assert not [thread for thread in threading.enumerate() if thread.name == "prefetch-pages"]
     answered.set()
     assert not [breaker for breaker in list_breakers() if breaker.name.endswith(urlsplit(shop.address).netloc)]

@@ -34,6 +34,7 @@ from tests.customers.connectors.platforms.woocommerce_server import (
     make_variation,
     sign,
 )
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -283,7 +284,7 @@ def test_a_malformed_webhook_fails_alone_and_stops_no_other_of_any_shop(mugs: Sh
 
     good, bad, last = store(mugs, 201), store(mugs, 202, line_items=["x"]), store(mugs, 203)
     other = store(tea, 204)
-    assert process_due(at=NOW, seconds=60) == 4
+    assert process_due(at=NOW, seconds=DEADLINE_SECONDS) == 4
     rows = {row.pk: row for row in ReceivedWebhook.objects.all()}
     assert [rows[row.pk].status for row in (good, bad, last, other)] == ["done", "failed", "done", "done"]
     assert (rows[bad.pk].attempts, rows[bad.pk].error) == (1, "AttributeError: 'str' object has no attribute 'get'")
@@ -303,7 +304,7 @@ def test_a_shop_that_cannot_be_opened_stops_no_other(mugs: ShopConnection, monke
 
     monkeypatch.setattr(processing, "open_connector", open_one)
     with pytest.raises(ValueError, match="credentials"):
-        process_due(at=NOW, seconds=60)
+        process_due(at=NOW, seconds=DEADLINE_SECONDS)
     assert ReceivedWebhook.objects.get(connection=tea).status == "done"
 
 

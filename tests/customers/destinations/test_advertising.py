@@ -27,6 +27,7 @@ from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, A
 from tests.customers.destinations.makers import make_destination, make_sharing_customer, set_sharing
 from tests.customers.destinations.receivers import Receiver, make_google_error
 from tests.makers import NOON, make_order, make_product, make_segment
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -56,7 +57,7 @@ def make_google(key_file: str, segment: Segment | None = None) -> Destination:
 
 def run(at: Any) -> int:
     collecting.collect_records(at=at)
-    return sending.send_due(at=at, seconds=30)
+    return sending.send_due(at=at, seconds=DEADLINE_SECONDS)
 
 
 def hash_text(text: str) -> str:

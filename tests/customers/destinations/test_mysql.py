@@ -19,7 +19,7 @@ from customers.orders.models import OrderEvent
 from tests.customers.destinations.makers import make_destination, make_sharing_customer
 from tests.makers import NOON, make_order, make_product
 from tests.ports import reserve_port
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 SERVER = shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 pytestmark = [
@@ -92,7 +92,7 @@ def make_database(port: int, streams: tuple[str, ...] = ("orders", "order_change
 
 def run(at: Any) -> int:
     collecting.collect_records(at=at)
-    return sending.send_due(at=at, seconds=30)
+    return sending.send_due(at=at, seconds=DEADLINE_SECONDS)
 
 
 def test_orders_are_written_once_and_stay_current(port: int, link: Any, monkeypatch: pytest.MonkeyPatch) -> None:

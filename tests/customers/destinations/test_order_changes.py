@@ -16,6 +16,7 @@ from customers.orders.upsert import upsert_orders
 from tests.customers.destinations.makers import make_destination, make_sharing_customer
 from tests.customers.destinations.receivers import Receiver
 from tests.makers import NOON, make_customer, make_order, make_source
+from tests.waiting import DEADLINE_SECONDS
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MINUTE = timedelta(minutes=1)
@@ -52,7 +53,7 @@ def test_changes_by_an_import_are_sent_once_to_those_who_may_get_them(receiver: 
     for _repetition in range(2):
         upsert(source, *changed)
         collecting.collect_records(at=NOON + MINUTE)
-    assert sending.send_due(at=NOON + MINUTE, seconds=30) == 3
+    assert sending.send_due(at=NOON + MINUTE, seconds=DEADLINE_SECONDS) == 3
     assert {item["data"]["order_id"]: item["type"] for item in receiver.items} == {
         "o-cancelled": "order.cancelled", "o-refunded": "order.refunded", "o-updated": "order.updated",
     }  # fmt: skip
@@ -62,7 +63,7 @@ def test_changes_by_an_import_are_sent_once_to_those_who_may_get_them(receiver: 
         source=source, message_id="e", order_id="o-same", kind="updated", occurred_at=NOON, folded=True
     )
     collecting.collect_records(at=NOON + MINUTE)
-    assert sending.send_due(at=NOON + MINUTE, seconds=30) == 1, "events and imports share one log"
+    assert sending.send_due(at=NOON + MINUTE, seconds=DEADLINE_SECONDS) == 1, "events and imports share one log"
 
 
 @pytest.mark.django_db

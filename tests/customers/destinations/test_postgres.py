@@ -24,6 +24,7 @@ from customers.erasure.runner import erase_customers
 from customers.orders.models import OrderEvent
 from tests.customers.destinations.makers import make_destination, make_sharing_customer
 from tests.makers import NOON, make_order, make_product
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -53,7 +54,7 @@ def make_database(link: psycopg.Connection[Any]) -> Destination:
 
 def run(at: Any) -> int:
     collecting.collect_records(at=at)
-    return sending.send_due(at=at, seconds=30)
+    return sending.send_due(at=at, seconds=DEADLINE_SECONDS)
 
 
 def test_orders_are_written_once_and_stay_current(

@@ -20,6 +20,7 @@ from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, A
 from tests.customers.destinations.makers import make_destination, make_sharing_customer, set_sharing
 from tests.customers.destinations.receivers import Receiver
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_segment, make_source
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -35,7 +36,7 @@ def destination(receiver: Receiver) -> Destination:
 
 def run(at: Any) -> int:
     collecting.collect_records(at=at)
-    return sending.send_due(at=at, seconds=30)
+    return sending.send_due(at=at, seconds=DEADLINE_SECONDS)
 
 
 def count(status: str) -> int:
@@ -93,7 +94,7 @@ def test_only_people_who_allow_sharing_when_it_is_sent_are_sent(receiver: Receiv
     make_order(make_sharing_customer("13800138000", country="US"))  # a phone number as the user ID
     collecting.collect_records(at=NOON)
     set_sharing(bo, "withdrawn", at=NOON + MINUTE)
-    assert sending.send_due(at=NOON + MINUTE, seconds=30) == 2
+    assert sending.send_due(at=NOON + MINUTE, seconds=DEADLINE_SECONDS) == 2
     assert [item["customer"]["user_id"] for item in receiver.items] == ["ada", ""]
     assert (count("sent"), count("not_consented")) == (2, 3)
     batch = DestinationBatch.objects.get()

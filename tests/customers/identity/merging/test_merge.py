@@ -48,6 +48,7 @@ from tests.makers import (
 )
 from tests.recommendations.experiments import makers as experiment_makers
 from tests.recommendations.offers.makers import make_offer
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 EARLIER = NOON - timedelta(days=30)
@@ -389,7 +390,7 @@ def test_order_written_during_the_merge_is_moved_too() -> None:
     rows_moved, order_written = threading.Event(), threading.Event()
 
     def write_order() -> None:
-        rows_moved.wait(60)
+        rows_moved.wait(DEADLINE_SECONDS)
         try:
             make_order(bo)
         finally:
@@ -398,7 +399,7 @@ def test_order_written_during_the_merge_is_moved_too() -> None:
 
     def wait_for_order(**_kwargs: Any) -> None:
         rows_moved.set()
-        order_written.wait(60)
+        order_written.wait(DEADLINE_SECONDS)
 
     customers_merged.connect(wait_for_order)
     try:

@@ -31,7 +31,7 @@ from customers.segments.event_counts.counting import recount_events
 from customers.segments.models import EventCount
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
-from tests.waiting import is_lock_awaited, wait_until
+from tests.waiting import DEADLINE_SECONDS, is_lock_awaited, wait_until
 
 LATER = NOW + timedelta(days=2)
 # The columns that are not counters.
@@ -263,7 +263,7 @@ def test_a_recount_leaves_customers_whose_changes_are_not_committed() -> None:
                 make_order(customer, placed_at=NOW)
                 recount_customers(customer_ids=[customer.pk], as_of=LATER)
                 is_queued.set()
-                assert may_commit.wait(60)
+                assert may_commit.wait(DEADLINE_SECONDS)
         finally:
             connections.close_all()
 
@@ -271,7 +271,7 @@ def test_a_recount_leaves_customers_whose_changes_are_not_committed() -> None:
     update = Thread(target=update_meanwhile)
     with lock_all_profiles():
         update.start()
-        assert is_queued.wait(60)
+        assert is_queued.wait(DEADLINE_SECONDS)
     assert recount_pending(as_of=LATER) == 0
     may_commit.set()
     update.join()
