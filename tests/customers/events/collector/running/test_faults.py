@@ -157,10 +157,14 @@ def test_calls_return_503_while_postgresql_restarts_under_load(shop: CollectorSe
         shop.find_server("postgres").stop()
         first_response = shop.post(senders.key, {"batch": []})
         wait_until(lambda: senders.statuses.count(503) >= 8, what="503 responses")
-        started = time.monotonic()
-        response = shop.post(senders.key, {"batch": [track(messageId="stopped-once-more")]})
-        assert (response.status, response.body["code"]) == (503, "database_unreachable")
-        assert time.monotonic() - started < 5
+
+        def is_refused_at_once() -> bool:
+            started = time.monotonic()
+            response = shop.post(senders.key, {"batch": [track(messageId="stopped-once-more")]})
+            assert (response.status, response.body["code"]) == (503, "database_unreachable")
+            return time.monotonic() - started < 5
+
+        wait_until(is_refused_at_once, what="a response within 5 s, unless the machine stalls")
         assert first_response.status in (200, 503)
         shop.find_server("postgres").ensure_running()
         senders.wait_for_more()
@@ -211,11 +215,12 @@ def test_client_clock_that_is_off_by_an_hour_does_not_shift_its_events(shop: Col
     original_timestamp = (client_now - timedelta(minutes=5)).isoformat()
     body = {"batch": [track(messageId="m", originalTimestamp=original_timestamp)], "sentAt": client_now.isoformat()}
     assert shop.post(key, body).status == 200
+    answered = datetime.now(UTC)
     occurred = shop.query_value(
         "SELECT occurred_at FROM events_event e JOIN events_source s ON s.id = e.source_id WHERE s.key = %s",
         f"clock{hours}",
     )
-    assert abs(occurred - (now - timedelta(minutes=5))) < timedelta(seconds=20)
+    assert now <= occurred + timedelta(minutes=5) <= answered
 
 
 def test_gzip_bomb_is_rejected_without_using_memory(shop: CollectorServer) -> None:
