@@ -18,18 +18,31 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 def test_slow_bodies_delay_nobody_and_are_closed_at_the_deadline(shop: CollectorServer, number: int) -> None:
     key = shop.make_source(f"slow{number}")
     wait_until(lambda: answers_at_once(shop), what="both processes of the web server, of which one may be loading")
+    wait_until(lambda: is_nobody_delayed(shop, key, number), what="answers in time, unless the machine stalls")
+
+
+def is_nobody_delayed(shop: CollectorServer, key: str, number: int) -> bool:
+    """Return whether others get their answers in time while slow requests wait for their deadline, 15 seconds."""
     began = time.monotonic()
     with ExitStack() as stack:
         slow = [stack.enter_context(opened) for opened in open_slow_requests(shop.port, number, path="/v1/batch")]
-        for _number in range(3):  # who waited for a slow body would wait for its deadline, 15 seconds
+        seconds = [time.monotonic() - began]
+        for _number in range(3):  # who waited for a slow body would wait for its deadline
             live = send(shop.port, "GET", "/health/live")
-            assert (live.status, live.seconds < 10) == (200, True), live
-        answer = shop.post(key, {"batch": [track(messageId=f"normal-{number}")]}, timeout=10)
-        assert (answer.status, answer.body["accepted"]) == (200, 1)
+            assert live.status == 200, live
+            seconds.append(live.seconds)
+        sent = time.monotonic()
+        answer = shop.post(key, {"batch": [track(messageId=f"normal-{number}")]})
+        assert (answer.status, answer.body["accepted"] + answer.body["duplicates"]) == (200, 1)
+        seconds.append(time.monotonic() - sent)
+        if max(seconds) >= 10:
+            return False
         statuses = Counter(read_statuses(slow))
     assert set(statuses) <= {408, 429}
     assert 0 < statuses[408] <= 64  # in two processes
-    assert 15 < time.monotonic() - began < 40  # the deadline, and what a busy machine needs for 200 connections
+    took = time.monotonic() - began
+    assert took > 15
+    return took < 40  # the deadline, and what a busy machine needs for 200 connections
 
 
 def answers_at_once(shop: CollectorServer) -> bool:
