@@ -92,5 +92,5 @@ def run_smtp_sink(answer: Callable[[str], str] = lambda command: "") -> Iterator
 
         asyncio.run_coroutine_threadsafe(stop(), loop).result(DEADLINE_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        thread.join(DEADLINE_SECONDS)
         loop.close()

@@ -24,7 +24,7 @@ from recommendations.sending.transport.journal import SendResult
 from tests.makers import NOON, make_consent
 from tests.recommendations.sending.fakes import make_subscriber
 from tests.smtp_sink import SmtpSink
-from tests.waiting import is_lock_awaited, wait_until
+from tests.waiting import DEADLINE_SECONDS, is_lock_awaited, wait_until
 
 BERLIN, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Shanghai")
 
@@ -120,7 +120,7 @@ def test_two_workers_at_once_do_not_exceed_a_cap_together(smtp_sink: SmtpSink) -
     def work() -> None:
         try:
             worker = SendingWorker(now=NOON)
-            barrier.wait(20)
+            barrier.wait(DEADLINE_SECONDS)
             while worker.send_chunk(7):
                 pass
             worker.finish()
@@ -139,7 +139,7 @@ def test_two_workers_at_once_do_not_exceed_a_cap_together(smtp_sink: SmtpSink) -
 def test_global_holdout_gets_no_marketing(smtp_sink: SmtpSink) -> None:
     SendingSettings(global_holdout_share=Decimal("0.5"), global_holdout_salt="salt").save()
     for number in range(12):
-        make_subscriber(f"c{number}@shop.example")
+        make_subscriber(f"c{number}@shop.example", pk=10**12 + number)  # the holdout group depends on it
     queue_all()
     queue_all(2, is_transactional=True)
     send_due(now=NOON)

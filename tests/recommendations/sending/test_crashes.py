@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.makers import NOON
 from tests.recommendations.messaging.makers import get_version, make_template
 from tests.recommendations.sending.fakes import make_subscriber
 from tests.smtp_sink import SmtpSink
+from tests.waiting import wait_until
 
 
 class KilledError(BaseException):
@@ -40,6 +42,16 @@ def queue_all(number: int) -> None:
         channel="email",
         due_at=NOON,
     )
+
+
+def list_delivery_processes() -> list[psutil.Process]:
+    """Return the delivery processes that this process has started and that have not ended."""
+    processes = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if "sending.transport" in str(child.cmdline()):
+                processes.append(child)
+    return processes
 
 
 def count_mails(sink: SmtpSink) -> Counter[str]:
@@ -73,11 +85,11 @@ def test_worker_that_dies_at_any_step_leaves_everything_to_the_next(
         with pytest.raises(KilledError):
             send_due(now=NOON)
     assert calls
-    for minute in range(50):  # until the messages in flight are finished and the journal is free
+    wait_until(
+        lambda: not list_delivery_processes(), what="the messages in flight to be finished, and the journal to be free"
+    )
+    for minute in range(5):
         send_due(now=NOON + timedelta(minutes=minute))
-        if not Delivery.objects.exclude(status="sent").exists():
-            break
-        time.sleep(0.05)
     assert count_mails(smtp_sink) == {f"c{index}@shop.example": 1 for index in range(5)}
 
 
@@ -109,9 +121,7 @@ def test_killed_delivery_process_leaves_only_the_message_in_flight_uncertain(
         if command == ".":
             answers.append(command)
             if len(answers) == 3:
-                [process] = [
-                    child for child in psutil.Process().children() if "sending.transport" in str(child.cmdline())
-                ]
+                [process] = list_delivery_processes()
                 process.send_signal(signal.SIGKILL)
         return ""
 
@@ -186,8 +196,12 @@ def test_worker_killed_three_times_sends_each_message_once(smtp_sink: SmtpSink, 
             time.sleep(0.005)
         worker.kill()
         worker.wait()
-    subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True, timeout=120)
-    if Delivery.objects.exclude(status="sent").exists():  # the last killed one's process had not ended yet
-        subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True, timeout=120)
+
+    def send_rest() -> bool:
+        """Send until nothing is left: the process of the last killed worker may not have ended yet."""
+        subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True)
+        return not Delivery.objects.exclude(status="sent").exists()
+
+    wait_until(send_rest, what="all messages to be sent")
     assert count_mails(smtp_sink) == {f"c{index}@shop.example": 1 for index in range(300)}
     assert set(Delivery.objects.values_list("status", flat=True)) == {"sent"}

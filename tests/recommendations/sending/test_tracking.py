@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
@@ -51,7 +52,11 @@ def find_link(page: str) -> str:
     return match[1]
 
 
-def test_click_leads_to_the_shop_and_counts_once_a_minute(sent: Delivery, client: Client) -> None:
+def test_click_leads_to_the_shop_and_counts_once_a_minute(
+    sent: Delivery, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
     for _time in range(2):
         response = client.get(find_link("c"), headers={"user-agent": PHONE})
         assert response.status_code == 302
