@@ -38,7 +38,8 @@ def make_experiment(
             VariantDraft(f"Variant {i}", share, config)
             for i, (share, config) in enumerate(zip(values, configs, strict=True))
         ],
-        **{"name": key, "kind": "placement", "subject": "for-you", **fields},
+        # a fixed salt: with a random one, a few visitors are all in one variant now and then
+        **{"name": key, "kind": "placement", "subject": "for-you", "salt": f"salt of {key}", **fields},
     )
     experiment.status = status
     experiment.started_at = NOON

@@ -106,7 +106,7 @@ def test_two_triggers_in_one_second_enter_once() -> None:
 def test_branches_splits_and_actions_are_executed_for_those_who_take_them() -> None:
     make_template("thanks")
     segment = Segment.objects.create(key="picked", name="Picked", kind="static")
-    customers = [make_customer() for _number in range(20)]
+    customers = [make_customer(pk=10**12 + number) for number in range(20)]  # the split depends on it
     for number, customer in enumerate(customers):
         make_profile(customer, stage="loyal" if number < 5 else "new")
     flow = make_live_flow(
@@ -133,6 +133,7 @@ def test_branches_splits_and_actions_are_executed_for_those_who_take_them() -> N
             {"key": "trait", "kind": "set_trait", "trait": "seen", "value": 1},
         ]
     )
+    Flow.objects.update(salt="salt")
     for customer in customers:
         signal(customer.pk)
     run(NOON)

@@ -95,9 +95,9 @@ def test_a_visitor_sees_an_offer_at_most_so_often_a_day_on_all_devices() -> None
 
 
 def test_the_holdout_group_sees_the_next_offer_and_is_recorded() -> None:
-    offer = make_offer("tested", priority=5, holdout_share="0.5")
+    offer = make_offer("tested", priority=5, holdout_share="0.5", salt="salt")
     make_offer("other", priority=1)
-    customers = [make_customer(f"user-{number}") for number in range(40)]
+    customers = [make_customer(f"user-{number}", pk=10**12 + number) for number in range(40)]
     held_out = [
         customer
         for customer in customers
@@ -111,7 +111,7 @@ def test_the_holdout_group_sees_the_next_offer_and_is_recorded() -> None:
 
 
 def test_a_device_keeps_its_group_when_it_becomes_known_as_a_customer() -> None:
-    make_offer("tested", holdout_share="0.5")
+    make_offer("tested", holdout_share="0.5", salt="salt")
     first = {name: decide(anonymous_id=name)[0] for name in (f"device-{number}" for number in range(12))}
     assert set(first.values()) == {"tested", ""}
     for name in first:

@@ -55,7 +55,7 @@ def run_campaign(customers: int = CUSTOMERS) -> Campaign:
         holdout_share=campaign.holdout_share,
     )
     rng = np.random.default_rng(5)
-    people = Customer.objects.bulk_create(Customer() for _ in range(customers))
+    people = Customer.objects.bulk_create(Customer(pk=10**12 + number) for number in range(customers))
     Identifier.objects.bulk_create(
         Identifier(kind="user_id", value=f"u{number}", customer=person) for number, person in enumerate(people)
     )
