@@ -46,7 +46,7 @@ from recommendations.serving.models import PlacementSettings
 from recommendations.suggestions.kinds.experiments import describe_experiment
 from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.experiments.makers import make_experiment
-from tests.waiting import is_lock_awaited, wait_until
+from tests.waiting import DEADLINE_SECONDS, is_lock_awaited, wait_until
 
 pytestmark = pytest.mark.django_db
 NEW = {
@@ -201,7 +201,7 @@ def test_of_two_experiments_on_the_same_placement_that_are_started_at_once_one_s
             started = executor.submit(start_second)
             wait_until(is_lock_awaited, what="the second start, which waits for the first")
         with pytest.raises(ExperimentNotReadyError, match="already varying the same thing"):
-            started.result(timeout=30)
+            started.result(timeout=DEADLINE_SECONDS)
     assert list(Experiment.objects.filter(status="running")) == [first]
 
 

@@ -28,6 +28,7 @@ from recommendations.suggestions.registry import KINDS
 from recommendations.suggestions.suggestion import Draft, Suggestion
 from tests.makers import make_customer, make_product, make_profile
 from tests.recommendations.campaigns.makers import make_reachable
+from tests.waiting import DEADLINE_SECONDS, is_lock_awaited, wait_until
 
 pytestmark = pytest.mark.django_db
 CAMPAIGN_PERMISSIONS = ("segments.add_segment", "campaigns.add_campaign")
@@ -250,9 +251,8 @@ def test_two_requests_for_an_experiment_at_the_same_time_create_one_draft() -> N
         with transaction.atomic():
             first = KINDS["experiment"].create_draft("recommendations", by=user, now=timezone.now())
             waiting = pool.submit(create)
-            with pytest.raises(TimeoutError):
-                waiting.result(timeout=1)
-        second = waiting.result(timeout=20)
+            wait_until(is_lock_awaited, what="the second request, which waits for the first")
+        second = waiting.result(timeout=DEADLINE_SECONDS)
     assert (first.is_new, second.is_new, second.created_id) == (True, False, first.created_id)
     start_experiment(experiment=Experiment.objects.get(), user=None, now=timezone.now())
     assert not KINDS["experiment"].create_draft("recommendations", by=user, now=timezone.now()).is_new

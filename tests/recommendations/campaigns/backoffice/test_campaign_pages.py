@@ -384,7 +384,7 @@ def test_list_calendar_and_results_show_the_campaign(marketer: Client) -> None:
     assert "No results yet" in marketer.get(reverse("admin:campaigns_results")).content.decode()
     make_reachable(10)
     finish(make_campaign(name="Autumn"))
-    planned = make_campaign(name="Winter", starts_at=timezone.now() + timedelta(minutes=1))
+    planned = make_campaign(name="Winter", starts_at=timezone.now() + timedelta(hours=1))
     launch(planned, by=None, now=timezone.now())
     for url in (
         reverse("admin:campaigns_campaign_changelist"),
