@@ -496,6 +496,27 @@ def figures_counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slow_figures, "WAIT_MS", 0)  # no limit
 
 
+@pytest.fixture(autouse=True)
+def patient_statements(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let statements of requests take ten minutes, because a busy machine would leave their work to a job.
+
+    A test of their time limit requests the fixture ``usual_statements``.
+    """
+    from config.foundation import slow_figures
+
+    if "usual_statements" in request.fixturenames:
+        return
+    monkeypatch.setattr(slow_figures, "WAIT_MS", 600_000)
+    campaign_runs = sys.modules.get("recommendations.campaigns.launch.runs")
+    if campaign_runs is not None:
+        monkeypatch.setattr(campaign_runs, "MAX_STATEMENT_MS_IN_REQUEST", 600_000)
+
+
+@pytest.fixture
+def usual_statements() -> None:
+    """Keep the time limits of the statements of requests."""
+
+
 @pytest.fixture
 def stored_shop() -> Iterator[None]:
     """Read the shop settings of the database, as outside of tests."""

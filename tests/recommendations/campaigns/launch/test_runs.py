@@ -185,6 +185,7 @@ def test_a_request_leaves_a_run_with_a_slow_statement_to_the_job(
     assert (campaign.runs.count(), Delivery.objects.count()) == (1, 12)
 
 
+@pytest.mark.usefixtures("usual_statements")
 def test_a_statement_of_a_run_in_a_request_has_its_own_time_limit(
     everyone: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
