@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -515,6 +516,23 @@ def patient_statements(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 @pytest.fixture
 def usual_statements() -> None:
     """Keep the time limits of the statements of requests."""
+
+
+@pytest.fixture(autouse=True)
+def one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all requests of a test count in one minute of the rate limits, without those of other tests.
+
+    Otherwise, a minute may end before a limit is reached, or the requests of many tests may reach one.
+    """
+    from config.access import throttling
+    from config.foundation import rate_limiter
+
+    now = time.time()
+    monkeypatch.setattr(rate_limiter, "_local_limiter", rate_limiter.RateLimiter(clock=lambda: now))
+    monkeypatch.setattr(throttling.KeyRateThrottle, "get_now", staticmethod(lambda: now))
+    fast_path = sys.modules.get("config.fast_path")
+    if fast_path is not None:
+        monkeypatch.setattr(fast_path, "time", SimpleNamespace(time=lambda: now))
 
 
 @pytest.fixture
