@@ -535,6 +535,16 @@ def one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fast_path, "time", SimpleNamespace(time=lambda: now))
 
 
+@pytest.fixture(autouse=True)
+def written_impressions() -> None:
+    """Write the impressions of the test before, whose thread would otherwise add them to the Valkey of this one."""
+    module = sys.modules.get("recommendations.serving.impressions.writer")
+    if module is not None:
+        writer = module.process_queue.writer
+        writer.waiting.clear()
+        writer.flush()  # waits for those that the thread is sending
+
+
 @pytest.fixture
 def stored_shop() -> Iterator[None]:
     """Read the shop settings of the database, as outside of tests."""
