@@ -30,6 +30,7 @@ from recommendations.merchandising.segment_members.member_writer import (
 )
 from tests.child_processes import kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_profile, make_segment
+from tests.waiting import wait_until
 
 NO_SEGMENTS: frozenset[int] = frozenset()
 
@@ -146,6 +147,9 @@ def test_readers_see_the_old_or_the_new_file_complete_while_it_is_replaced() -> 
     for segment in range(2, 60):
         write_members({segment: hash_all(*identifiers)})
         members.refresh()
+        if segment == 30:
+            wait_until(lambda: observed, what="a reader")
+    wait_until(lambda: frozenset({59}) in observed, what="a reader of the last file")
     stop.set()
     for reader in readers:
         reader.join()

@@ -112,7 +112,7 @@ def test_recording_takes_microseconds(valkey: redis.Redis) -> None:
     """The limit is a hundred times the usual duration; a call to Valkey or waiting for a lock would exceed it."""
     entry = make_entry()
     record_impression(entry)
-    best = min(measure_recording(entry) for _attempt in range(5))
+    best = min(measure_recording(entry) for _attempt in range(40))  # a busy machine interrupts some of them
     process_queue.writer.waiting.clear()
     assert best < 100e-6
 
