@@ -14,13 +14,17 @@ from recommendations.messaging.link_checks import check_links, read_link_check
 from tests.makers import NOON
 from tests.recommendations.messaging.makers import get_version, make_source, make_template
 from tests.recommendations.messaging.test_pages import log_in
+from tests.waiting import DEADLINE_SECONDS
 
 STATUSES = {"/ok": 200, "/missing": 404, "/broken": 500, "/moved": 302, "/get-only": 405, "/members": 403}
 
 
 @pytest.fixture
-def shop(settings: Any) -> Iterator[str]:
+def shop(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Run a shop on this machine, whose address is allowed."""
+    # the thread of the shop may be delayed
+    defaults = {**(check_link.__kwdefaults__ or {}), "seconds": DEADLINE_SECONDS}
+    monkeypatch.setattr(check_link, "__kwdefaults__", defaults)
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:

@@ -17,15 +17,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from customers.identity.models import Consent, Customer
 from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.models import Campaign
-from recommendations.sending.channels import web_push
+from recommendations.sending.channels import channel_tests, web_push
 from recommendations.sending.channels.accounts import Account, save_account
 from recommendations.sending.channels.base import OutgoingMessage
+from recommendations.sending.channels.providers import ProviderChannel
 from recommendations.sending.channels.webhook import sign_webhook
 from recommendations.sending.models import Delivery, PushSubscription
 from recommendations.sending.push_subscriptions import hash_endpoint
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
+from recommendations.sending.wecom import api as wecom_api
 from tests.makers import NOON, make_consent, make_customer, make_segment
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -41,8 +44,18 @@ class Sandbox:
 
 
 @pytest.fixture
-def sandbox(settings: Any) -> Iterator[Sandbox]:
+def sandbox(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     provider = Sandbox()
+    # the thread of the provider may be delayed
+    monkeypatch.setattr(wecom_api, "TIMEOUT", DEADLINE_SECONDS)
+    monkeypatch.setattr(channel_tests, "TIMEOUT_SECONDS", DEADLINE_SECONDS)
+    get_options = ProviderChannel.get_process_options
+
+    def get_patient_options(channel: ProviderChannel) -> dict[str, Any]:
+        options = get_options(channel)
+        return {**options, "http": {**options["http"], "timeout": DEADLINE_SECONDS}}
+
+    monkeypatch.setattr(ProviderChannel, "get_process_options", get_patient_options)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

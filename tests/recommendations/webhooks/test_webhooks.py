@@ -25,12 +25,14 @@ from recommendations.sending.models import Delivery, DeliveryEvent
 from recommendations.sending.queue import cancel
 from recommendations.sending.recording import write_results, write_rows
 from recommendations.sending.transport.journal import SendResult
+from recommendations.webhooks import delivering
 from recommendations.webhooks.delivering import PAUSES, deliver_due, name_endpoint, retry_dead
 from recommendations.webhooks.message_changes import forget_subscriptions
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
 from recommendations.webhooks.publishing import collect_message_events, publish
 from tests.makers import NOON
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +51,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def receiver(settings: Any) -> Iterator[Any]:
+def receiver(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for limit in ("TIMEOUT_SECONDS", "TOTAL_SECONDS"):
+        monkeypatch.setattr(delivering, limit, DEADLINE_SECONDS)  # the thread of the server may be delayed
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     server.requests, server.status = [], 204  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
