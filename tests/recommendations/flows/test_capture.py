@@ -445,7 +445,7 @@ def test_crossing_a_line_starts_a_flow_and_being_beyond_it_does_not(
     assert compare_due_matches(now=now) == 0  # compared just now
     later = now + timedelta(minutes=10)
     assert compare_due_matches(now=later, seconds=0) == 0  # no time was left
-    assert compare_due_matches(now=later, seconds=60) == 1
+    assert compare_due_matches(now=later, seconds=3600) == 1
     assert compare_due_matches(now=later + timedelta(minutes=10)) == 0
     assert list_entered(later) == [crosses.pk]
 
@@ -502,22 +502,23 @@ def test_birthdays_are_found_once_a_day_and_the_search_can_be_interrupted(
 ) -> None:
     monkeypatch.setattr("recommendations.flows.capture.birthdays.BLOCK_SIZE", 2)
     today = now.date()
-    children = [make_customer(birthday=f"1990-{today:%m-%d}") for _number in range(3)]
-    make_customer(birthday=f"1990-{today + 40 * DAY:%m-%d}")
+    # in a leap year, so that there is a birthday on every day
+    children = [make_customer(birthday=f"2000-{today:%m-%d}") for _number in range(3)]
+    make_customer(birthday=f"2000-{today + 40 * DAY:%m-%d}")
     make_customer()
     make_live_flow(STEPS, now=now - DAY, trigger={"kind": "date", "date": "birthday", "days": 0})
     assert find_birthdays(now=now, seconds=0) == 0
-    assert find_birthdays(now=now, seconds=60) == 3
-    assert find_birthdays(now=now, seconds=60) == 0
+    assert find_birthdays(now=now, seconds=3600) == 3
+    assert find_birthdays(now=now, seconds=3600) == 0
     assert list_entered(now) == [child.pk for child in children]
 
 
 @pytest.mark.parametrize("continues_by", ["resume", "publish"])
 def test_birthdays_of_the_day_of_publication_or_resumption_do_not_enter(continues_by: str, now: datetime) -> None:
     later = [now + number * DAY for number in range(4)]
-    children = [make_customer(birthday=f"1990-{day:%m-%d}") for day in later]
+    children = [make_customer(birthday=f"2000-{day:%m-%d}") for day in later]
     flow = make_live_flow(STEPS, now=now, trigger={"kind": "date", "date": "birthday", "days": 0})
-    find_birthdays(now=now, seconds=60)
+    find_birthdays(now=now, seconds=3600)
     assert list_entered(now) == [children[1].pk]  # waits for its day
     pause_flow(flow=flow)
     if continues_by == "resume":
@@ -527,7 +528,7 @@ def test_birthdays_of_the_day_of_publication_or_resumption_do_not_enter(continue
         assert version is not None
         save_draft(flow=flow, definition=version.definition, by=None)
         publish_flow(flow=flow, now=later[2])
-    find_birthdays(now=later[2], seconds=60)
+    find_birthdays(now=later[2], seconds=3600)
     assert list_entered(later[2]) == [children[1].pk, children[3].pk]
 
 
@@ -541,7 +542,7 @@ def test_the_birthday_wishes_are_sent_on_the_morning_of_the_birthday_of_the_cust
     flow = create_flow_from_recipe(key="birthday", now=shop_midnight, by=None)
     publish_flow(flow=flow, now=shop_midnight)
     for days in (0, 1):
-        find_birthdays(now=shop_midnight + days * DAY + timedelta(minutes=1), seconds=60)
+        find_birthdays(now=shop_midnight + days * DAY + timedelta(minutes=1), seconds=3600)
         process_signals(now=shop_midnight + days * DAY + timedelta(minutes=1))
     while due := FlowEntry.objects.filter(step_key__in=("morning", "wishes")).order_by("due_at").first():
         run(due.due_at)

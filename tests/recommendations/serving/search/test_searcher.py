@@ -2,7 +2,6 @@
 
 import gc
 import mmap
-import time
 import weakref
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,6 +25,7 @@ from recommendations.serving.search.search import search
 from recommendations.serving.search.searcher import Searcher, SearchNotReadyError
 from recommendations.serving.state.loader import StateLoader
 from tests.makers import NOON, make_product
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +140,7 @@ def test_the_facets_follow_a_new_category_and_a_product_that_is_sold_out(
 def test_products_restored_from_a_backup_are_found_at_the_next_count(
     shop_of_twelve: None, fresh_searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(searcher, "COUNT_INTERVAL_S", 3600.0)
     find_ids(fresh_searcher, "toaster")
     make_product("o1", title="Toaster")
     Product.objects.filter(product_id="o1").update(updated_at=NOON - timedelta(days=900))
@@ -253,10 +254,7 @@ def test_the_thread_keeps_the_snapshot_current(
     try:
         assert find_ids(fresh_searcher, "toaster") == ["o1"]
         make_product("o2", title="Juicer")
-        deadline = time.monotonic() + 10
-        while not find_ids(fresh_searcher, "juicer") and time.monotonic() < deadline:
-            pass
-        assert find_ids(fresh_searcher, "juicer") == ["o2"]
+        wait_until(lambda: find_ids(fresh_searcher, "juicer") == ["o2"], what="the new product")
     finally:
         fresh_searcher.stop()
         assert fresh_searcher.thread is not None
