@@ -48,7 +48,7 @@ def make_biscuit_shop() -> None:
 def shop(db: None, folders: Any, valkey: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """Serve the biscuit shop, which has orders only: there are no visits to learn from."""
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
-    settings.RECOMMEND_DEADLINE_MS = 10_000.0
+    settings.RECOMMEND_DEADLINE_MS = 600_000.0
     with use_fixed_ids():
         make_biscuit_shop()
     PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)

@@ -47,7 +47,7 @@ def target(tmp_path: Path) -> Path:
 @pytest.fixture
 def export(target: Path, loader: StateLoader, settings: Any) -> Export:
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
-    settings.RECOMMEND_DEADLINE_MS = 10_000.0
+    settings.RECOMMEND_DEADLINE_MS = 600_000.0
 
     def run(**options: Any) -> ExportSummary:
         arguments: dict[str, Any] = {

@@ -214,7 +214,7 @@ def test_an_entry_that_is_stored_twice_changes_nothing(trained: ModelVersion, lo
 def test_a_request_over_rest_and_a_click_of_the_collector(
     trained: ModelVersion, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    settings.RECOMMEND_DEADLINE_MS = 10_000.0
+    settings.RECOMMEND_DEADLINE_MS = 600_000.0
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)
     now = timezone.now()
     experiment = make_interleaving()
