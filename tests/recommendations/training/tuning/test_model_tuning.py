@@ -17,6 +17,7 @@ from recommendations.training.tuning import parameter_tuning
 from recommendations.training.tuning.model_choice import ModelChoice, fit_component, measure_size
 from recommendations.training.tuning.model_tuning import tune_model
 from recommendations.training.tuning.search_space import CANDIDATES
+from tests.recommendations.trainings import make_counted_budget
 
 DAY = 86_400.0
 N_USERS, ITEMS, DAYS = 60, 40, 140
@@ -71,7 +72,7 @@ def tune(
     return tune_model(
         time_split=split_by_time(interactions),
         products=PRODUCTS,
-        budget=TrainingBudget(seconds, memory_mb),
+        budget=make_counted_budget(seconds, memory_mb),
         step=step or StepRecorder(),
     )
 

@@ -40,6 +40,7 @@ from recommendations.training.tuning.placements.placement_testing import evaluat
 from recommendations.training.tuning.placements.placement_tuning import tune_placements
 from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDER
 from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, tune_trending
+from tests.recommendations.trainings import make_counted_budget
 
 DAY = 86_400.0
 N_USERS, PAIRS, DAYS = 80, 20, 140
@@ -90,7 +91,7 @@ def ignore_step(_name: str, _share: float) -> None:
 def tune_shop_model(*, views_from: float) -> tuple[ShopData, ModelChoice]:
     interactions = make_shop(views_from=views_from)
     time_split = split_by_time(interactions)
-    budget = TrainingBudget(3, 2000)
+    budget = make_counted_budget(3, 2000)
     choice = tune_model(time_split=time_split, products=PRODUCTS, budget=budget, step=ignore_step)
     return ShopData(interactions, PRODUCTS, time_split), choice
 
