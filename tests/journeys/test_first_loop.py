@@ -16,7 +16,7 @@ import requests
 from tests.journeys.command_process import CommandProcess
 from tests.journeys.operator import Operator
 from tests.smtp_sink import SmtpSink, run_smtp_sink
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -55,7 +55,9 @@ class Api:
         self.recommendation_ids: set[str] = set()
 
     def __call__(self, method: str, path: str, **arguments: Any) -> Any:
-        response = requests.request(method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=60, **arguments)
+        response = requests.request(
+            method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=DEADLINE_SECONDS, **arguments
+        )
         assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
         if "json" not in response.headers["Content-Type"]:
             return response.text
@@ -69,6 +71,7 @@ class Api:
 def run_shop(folder: Path, sink: SmtpSink) -> Iterator[tuple[Operator, CommandProcess]]:
     """Run all programs of a shop, which sends its emails to the sink."""
     environment = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(sink.port), "EMAIL_TLS": "off"}
+    environment["RECOMMEND_DEADLINE_MS"] = "10000"  # a busy machine would answer with fallbacks
     operator = Operator(folder, **environment, DEFAULT_FROM_EMAIL="shop@shop.example")
     shop = CommandProcess(
         "tests.journeys.shop_process",
@@ -189,14 +192,14 @@ def answer_email(api: Api, operator: Operator, sink: SmtpSink) -> None:
     html = part.get_content()
     browser = requests.Session()
     browser.headers.update(BROWSER)
-    assert browser.get(find_link(html, "/m/o/"), timeout=60).headers["Content-Type"] == "image/gif"
-    links = [browser.get(link, timeout=60, allow_redirects=False) for link in find_links(html, "/m/c/")]
+    assert browser.get(find_link(html, "/m/o/"), timeout=DEADLINE_SECONDS).headers["Content-Type"] == "image/gif"
+    links = [browser.get(link, timeout=DEADLINE_SECONDS, allow_redirects=False) for link in find_links(html, "/m/c/")]
     tea = next(link for link in links if urlsplit(link.headers["Location"]).netloc == "shop.example")
     assert tea.headers["Location"].startswith("https://shop.example/tea?utm_source=perennial")
     survey = find_link(html, "/survey/", [link.headers["Location"] for link in links])
-    assert '<form method="post">' in browser.get(survey, timeout=60).text
+    assert '<form method="post">' in browser.get(survey, timeout=DEADLINE_SECONDS).text
     answer = {"score": "3", "comment": COMMENT}
-    assert browser.post(survey, answer, headers={"Origin": "null"}, timeout=60).status_code == 200
+    assert browser.post(survey, answer, headers={"Origin": "null"}, timeout=DEADLINE_SECONDS).status_code == 200
     counted = "SELECT count(*) FROM sending_delivery WHERE opened_at IS NOT NULL AND clicked_at IS NOT NULL"
     wait_until(lambda: operator.query_value(counted) == 1, what="the open and the click")
     summary = api("GET", "/campaigns/win-back/results/")["deliveries"]
@@ -237,7 +240,7 @@ def check_recommendations(api: Api, write_key: str) -> None:
             f"{api.url}/v1/track",
             json={**event, "properties": {"product_id": "coffee-2", "query": f"a mug for {MUG}"}},
             headers={"X-Write-Key": write_key},
-            timeout=60,
+            timeout=DEADLINE_SECONDS,
         )
         assert (sent.status_code, sent.json()["success"]) == (200, True)
 

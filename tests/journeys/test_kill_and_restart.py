@@ -61,7 +61,7 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     )  # fmt: skip
 
     # a killed worker is restarted and resumes its import
-    operator.start(training_seconds=20)  # a training is killed in its first seconds
+    operator.start(training_seconds=600)  # a training is killed long before
     operator.send_task("customers.imports.tasks.import_file", run)
     wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, what="the import to write")
     operator.kill("worker")

@@ -100,7 +100,7 @@ def test_a_backup_under_load_restores_one_moment(
     try:
         at_start = load.wait_for(200)
         worker("manage", "backup", str(backups))
-        at_end = load.accepted
+        at_end = load.wait_for(1)  # with the batch that was being accepted at the moment of the backup
         load.wait_for(100)
     finally:
         load.stopped.set()
