@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from benchmarks.clv_intervals import evaluate_horizons
 from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.order_files import COMPLETE_JOURNEY, ONLINE_RETAIL, parse_online_retail, read_complete_journey
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, fit_purchase_model
 from customers.lifecycle.scoring.clv.model_selection import (
     HeldOutResult,
@@ -76,7 +77,7 @@ def main() -> None:
         return
     warm_up()
     choice = select_purchase_model(
-        customer=customer, at=at, value=value, as_of=as_of, cutoff=cut, unit_days=arguments.unit_days
+        customer=customer, at=at, value=value, as_of=as_of, cutoff=cut, unit_days=arguments.unit_days, clock=UTC_CLOCK
     )
     groups = group_histories(histories=choice.calibration_histories, unit_days=arguments.unit_days)
     models = {name: describe_result(result, time_fit(name, groups)) for name, result in choice.results.items()}
@@ -226,7 +227,7 @@ def predict_baselines(
     """Predict held-out purchases of each customer: as in the last period of the same length, or at the rate x / T."""
     if choice.held_out_days < 1:
         return {}
-    owner, day, _ = list_purchase_days(customer=customer, at=at, as_of=choice.cutoff)
+    owner, day, _ = list_purchase_days(customer=customer, at=at, as_of=choice.cutoff, clock=UTC_CLOCK)
     late = owner[day >= choice.cutoff // DAY - choice.held_out_days]
     row = np.searchsorted(choice.calibration_histories.customer, late)
     return {

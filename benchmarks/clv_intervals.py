@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel, fit_purchase_model
 from customers.lifecycle.scoring.clv.interval_learning import learn_intervals
 from customers.lifecycle.scoring.clv.model_selection import compute_errors, select_purchase_model
@@ -50,15 +51,17 @@ def evaluate_horizon(
 ) -> dict[str, Any]:
     """Return coverage, interval score and errors of one horizon; {} without a model."""
     cutoff = as_of - days * DAY
-    name = select_purchase_model(customer=customer, at=at, value=value, as_of=cutoff).name
-    histories = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff)
+    name = select_purchase_model(customer=customer, at=at, value=value, as_of=cutoff, clock=UTC_CLOCK).name
+    histories = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff, clock=UTC_CLOCK)
     groups = group_histories(histories=histories)
     model = fit_purchase_model(name=name, groups=groups).model if name else None
     if model is None or name is None:
         return {}
-    later = summarize_purchases(customer=customer, at=at, value=value, as_of=as_of)
+    later = summarize_purchases(customer=customer, at=at, value=value, as_of=as_of, clock=UTC_CLOCK)
     actual = later.x[np.isin(later.customer, histories.customer, assume_unique=True)] - histories.x
-    learned = learn_intervals(customer=customer, at=at, value=value, as_of=cutoff, name=name).calibration
+    learned = learn_intervals(
+        customer=customer, at=at, value=value, as_of=cutoff, name=name, clock=UTC_CLOCK
+    ).calibration
     expected = model.expected_purchases(horizon=float(days), x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
     errors = compute_errors(expected, actual)
     figures = {

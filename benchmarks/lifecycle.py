@@ -33,6 +33,7 @@ import psycopg
 
 from benchmarks.clv import round_values
 from config.embedded.servers import EmbeddedServers
+from config.foundation.calendars.local_clock import UTC_CLOCK
 
 CUSTOMERS = 1_000_000
 COMPARED_CUSTOMERS = 100_000
@@ -316,7 +317,9 @@ def compare_with_lifetimes(arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = []
     for _round in range(3):
         started = time.perf_counter()
-        histories = summarize_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=as_of)
+        histories = summarize_purchases(
+            customer=orders.customer, at=orders.at, value=orders.value, as_of=as_of, clock=UTC_CLOCK
+        )
         groups = group_histories(histories=histories)
         fit = fit_purchase_model(name=MbgNbd.name, groups=groups)
         seconds.append(time.perf_counter() - started)

@@ -16,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from benchmarks.sequence_files import EXCLUDED_DEPARTMENTS
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines, collect_order_lines
 
 COMPLETE_JOURNEY, MADE = "completejourney", "made"
@@ -99,6 +100,7 @@ def build_order_lines(
         category=category,
         n_categories=n_categories,
         **{name: column.cast(pa.float64()).to_numpy() for name, column in more.items()},
+        clock=UTC_CLOCK,
     )
 
 
@@ -138,4 +140,5 @@ def make_orders(*, customers: int, seed: int) -> OrderLines:
         discount=draws.gamma(0.5, 4.0, len(row)),
         category=category,
         n_categories=12,
+        clock=UTC_CLOCK,
     )

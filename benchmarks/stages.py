@@ -29,6 +29,7 @@ from benchmarks.clv import read_cdnow, to_microseconds
 from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.order_files import COMPLETE_JOURNEY, MADE, ONLINE_RETAIL, parse_online_retail, read_orders
 from config.foundation.array_types import NEVER, Flags, Ints
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines, collect_order_lines
 from customers.lifecycle.scoring.stages.derivation import OrderHistories, StageHistories, StageThresholds, derive_stages
 from customers.lifecycle.scoring.stages.order_gaps import DAY
@@ -115,7 +116,7 @@ def read_lines(arguments: argparse.Namespace) -> OrderLines:
 
 def collect_lines(customer: "np.ndarray", at: Ints, value: "np.ndarray") -> OrderLines:
     ids, row = np.unique(customer, return_inverse=True)
-    return collect_order_lines(n_customers=len(ids), customer=row, at=at, value=value)
+    return collect_order_lines(n_customers=len(ids), customer=row, at=at, value=value, clock=UTC_CLOCK)
 
 
 def build_histories(lines: OrderLines) -> OrderHistories:
@@ -133,7 +134,9 @@ def build_histories(lines: OrderLines) -> OrderHistories:
     start = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     at = at[kept]
     n = len(counts)
-    return OrderHistories(np.arange(n), at[start[:-1]], np.full(n, NEVER), start, at, amount[kept], is_order[kept])
+    return OrderHistories(
+        np.arange(n), at[start[:-1]], np.full(n, NEVER), start, at, amount[kept], is_order[kept], clock=UTC_CLOCK
+    )
 
 
 def select_known(histories: OrderHistories, as_of: int) -> OrderHistories:
@@ -151,6 +154,7 @@ def select_known(histories: OrderHistories, as_of: int) -> OrderHistories:
         histories.at[kept],
         histories.amount[kept],
         histories.is_order[kept],
+        clock=UTC_CLOCK,
     )
 
 

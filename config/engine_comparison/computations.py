@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from config.engine_comparison.tables import ComparisonTables
+from config.foundation.calendars.local_clock import get_local_clock
 from customers.analytics.expressions.breakdowns import Breakdown
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, PropertyFilter
 from customers.analytics.expressions.periods import PeriodUnit
@@ -81,7 +82,7 @@ def _read_purchases(tables: ComparisonTables) -> ir.Table:
 # expressions of customers and of interactions
 EXPRESSIONS: dict[str, Callable[[ComparisonTables], ir.Table]] = {
     "purchase-histories": lambda tables: build_purchase_histories(
-        _read_documents(tables), as_of=tables.analytics.known_until, offset=3_600_000_000
+        _read_documents(tables), as_of=tables.analytics.known_until, clock=get_local_clock(tables.analytics.zone)
     ),
     "rfm": lambda tables: build_rfm(_read_documents(tables)),
     "lifecycle-features": lambda tables: build_features(

@@ -13,8 +13,10 @@ import numpy as np
 from catalog.models import Product
 from catalog.sold_out import is_sold_out
 from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.calendars.local_clock import SECOND, get_local_clock
 from customers.demand.forecasting.restocking import estimate_return_rates
 from customers.demand.forecasting.series import DAY, SeriesPanel, fill_closed_days, fill_stock_outs
+from customers.lifecycle.facts.histories import from_microseconds, to_microseconds
 from customers.warehouse.connection import Warehouse
 
 MAX_DAYS = 760  # two years, so that the same weeks of last year are known
@@ -67,40 +69,12 @@ class ShopSeries:
 
 
 def build_local_day(moment: ir.TimestampValue, zone: ZoneInfo, first: datetime, last: datetime) -> ir.DateValue:
-    """Return the day of a moment in a time zone as an expression that every engine understands.
-
-    The offset is constant between two changes of the clock, which are found here, to the second.
-    """
-    changes = list_clock_changes(zone, first, last)
-    offset: Any = ibis.literal(get_offset(zone, first))
-    for at in changes:  # the latest change before the moment decides
-        offset = ibis.ifelse(moment >= ibis.literal(at), get_offset(zone, at), offset)
+    """Return the day of a moment in a time zone as an expression that every engine understands."""
+    changes = get_local_clock(zone).list_changes(to_microseconds(first), to_microseconds(last))
+    offset: Any = ibis.literal(changes[0][1] // SECOND)
+    for at, later in changes[1:]:  # the latest change before the moment decides
+        offset = ibis.ifelse(moment >= ibis.literal(from_microseconds(at)), later // SECOND, offset)
     return (moment + offset.as_interval("s")).date()
-
-
-def get_offset(zone: ZoneInfo, at: datetime) -> int:
-    offset = at.astimezone(zone).utcoffset()
-    assert offset is not None
-    return int(offset.total_seconds())
-
-
-def list_clock_changes(zone: ZoneInfo, first: datetime, last: datetime) -> list[datetime]:
-    """Return the moments at which the zone's offset changes, ascending."""
-    changes = []
-    low, step = first, timedelta(days=1)
-    while low < last:
-        high = low + step
-        if get_offset(zone, low) != get_offset(zone, high):
-            start, end = low, high
-            while end - start > timedelta(seconds=1):
-                middle = start + (end - start) / 2
-                if get_offset(zone, middle) == get_offset(zone, start):
-                    start = middle
-                else:
-                    end = middle
-            changes.append(end.replace(microsecond=0))
-        low = high
-    return changes
 
 
 def build_daily_sales(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.clusters.scoring import FEATURES
 from customers.lifecycle.clv.scoring import FALLBACK_MODEL, compute_value_columns, summarize_purchase_model
 from customers.lifecycle.facts.counters import MAX_FAVORITES
@@ -81,6 +82,7 @@ def make_histories() -> OrderHistories:
         at=at,
         amount=np.where(is_order, amount, -amount // 4),
         is_order=is_order,
+        clock=UTC_CLOCK,
         category=np.where(is_order, rng.integers(len(CATEGORIES), size=len(at)), -1),
         categories=CATEGORIES,
     )
@@ -124,10 +126,16 @@ def compile_values(histories: OrderHistories) -> PurchaseModelFit:
     """Select and fit a purchase model, and predict the value of all customers."""
     customer, at, value = select_purchases(histories)
     moment = to_microseconds(AS_OF)
-    selection = select_purchase_model(customer=customer, at=at, value=value, as_of=moment)
+    selection = select_purchase_model(customer=customer, at=at, value=value, as_of=moment, clock=histories.clock)
     name = selection.name or FALLBACK_MODEL
     learned = learn_intervals(
-        customer=customer, at=at, value=value, as_of=moment, name=name, no_spend=np.array([], np.int64)
+        customer=customer,
+        at=at,
+        value=value,
+        as_of=moment,
+        clock=histories.clock,
+        name=name,
+        no_spend=np.array([], np.int64),
     )
     purchases = summarize_histories(histories, as_of=AS_OF)
     groups = group_histories(histories=purchases)
@@ -141,7 +149,7 @@ def compile_values(histories: OrderHistories) -> PurchaseModelFit:
         groups=groups,
         one_currency=np.ones(len(purchases), np.bool_),
     )
-    summarize_purchase_model(selection, fit, groups, customer=customer, at=at, as_of=moment)
+    summarize_purchase_model(selection, fit, groups, customer=customer, at=at, as_of=moment, clock=histories.clock)
     return fit
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from psycopg import sql
 
+from config.foundation.calendars.local_clock import LocalClock, get_local_clock
 from config.foundation.shop.models import SINGLETON_ID, ShopSettings, load_shop_settings
 from config.foundation.ttl_cache import TtlCache
 
@@ -88,6 +89,11 @@ def get_time_zone_name() -> str:
 
 def get_time_zone() -> ZoneInfo:
     return ZoneInfo(get_time_zone_name())
+
+
+def get_shop_clock() -> LocalClock:
+    """Return the clock whose midnights separate the days of the shop."""
+    return get_local_clock(get_time_zone())
 
 
 def get_time_zone_change() -> datetime | None:

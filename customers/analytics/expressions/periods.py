@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
-import numpy.typing as npt
+
+from config.foundation.calendars.local_clock import get_local_clock
 
 EPOCH = date(1970, 1, 1)
 SECOND = 1_000_000  # microseconds, like all times here
@@ -38,33 +38,9 @@ def find_offset_changes(zone: ZoneInfo, since: date, until: date) -> list[tuple[
 
     They begin a year before the days, because some questions compare with earlier periods.
     """
-    moment = datetime(since.year, since.month, since.day, tzinfo=UTC) - timedelta(days=YEAR_DAYS)
-    end = datetime(until.year, until.month, until.day, tzinfo=UTC) + timedelta(days=3)
-    changes = [(_count_microseconds(moment), _get_offset(moment, zone))]
-    while moment < end:
-        later = moment + timedelta(days=1)
-        if _get_offset(later, zone) != changes[-1][1]:
-            changes.append((_count_microseconds(_find_change(moment, later, zone)), _get_offset(later, zone)))
-        moment = later
-    return changes
-
-
-def _find_change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    before = _get_offset(low, zone)
-    while high - low > timedelta(seconds=1):
-        middle = low + timedelta(seconds=int((high - low).total_seconds()) // 2)
-        low, high = (middle, high) if _get_offset(middle, zone) == before else (low, middle)
-    return high
-
-
-def _get_offset(moment: datetime, zone: ZoneInfo) -> int:
-    offset = moment.astimezone(zone).utcoffset()
-    assert offset is not None
-    return int(offset.total_seconds()) * SECOND
-
-
-def _count_microseconds(moment: datetime) -> int:
-    return int(moment.timestamp()) * SECOND
+    low = datetime(since.year, since.month, since.day, tzinfo=UTC) - timedelta(days=YEAR_DAYS)
+    high = datetime(until.year, until.month, until.day, tzinfo=UTC) + timedelta(days=3)
+    return get_local_clock(zone).list_changes(*(int(moment.timestamp()) * SECOND for moment in (low, high)))
 
 
 def build_local(at: ir.IntegerValue, zone: ZoneInfo, since: date, until: date) -> ir.IntegerValue:
@@ -81,13 +57,6 @@ def build_local(at: ir.IntegerValue, zone: ZoneInfo, since: date, until: date) -
 def build_day(at: ir.IntegerValue, zone: ZoneInfo, since: date, until: date) -> ir.IntegerValue:
     """Return the number of the local day, counted from 1970-01-01."""
     return build_local(at, zone, since, until) // DAY
-
-
-def count_local_days(at: npt.NDArray[np.int64], zone: ZoneInfo, since: date, until: date) -> npt.NDArray[np.int64]:
-    """Return what `build_day` returns, for an array of microseconds since 1970."""
-    changes = np.array(find_offset_changes(zone, since, until))
-    position = np.maximum(np.searchsorted(changes[:, 0], at, side="right") - 1, 0)
-    return (at + changes[position, 1]) // DAY
 
 
 def build_period(day: ir.IntegerValue, interval: PeriodUnit) -> ir.IntegerValue:

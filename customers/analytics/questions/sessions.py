@@ -9,12 +9,12 @@ import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.calendars.local_clock import get_local_clock
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_match
 from customers.analytics.expressions.parameters import DateRange, require_between
 from customers.analytics.expressions.periods import (
     SECOND,
     PeriodUnit,
-    count_local_days,
     get_period_start,
     number_period,
 )
@@ -115,7 +115,7 @@ def read_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Ite
         starts = np.flatnonzero(mark_changes(session[is_visit]))
         count = np.diff(starts, append=len(visits.at))
         seconds = (visits.at[starts + count - 1] - visits.at[starts]) / SECOND
-        day = count_local_days(visits.at[starts] + low, tables.zone, parameters.since, parameters.until)
+        day = get_local_clock(tables.zone).count_days(visits.at[starts] + low)
         converted = np.zeros(len(starts), bool)
         converted[session[is_goal & (session >= 0)]] = True
         yield SessionArrays(visits.customer[starts], day, seconds, count, converted)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.scoring.backtest import backtest_counts
@@ -24,19 +25,21 @@ BACKTEST_AGES = (timedelta(days=28), timedelta(days=91), timedelta(days=364))
 MAX_RATIO_ERROR = 0.25  # an alert is raised when the interval of actual / expected orders is outside 1 ± this
 
 
-def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
+def backtest_purchase_models(
+    *, customer: Ints, at: Ints, value: Floats, as_of: datetime, clock: LocalClock
+) -> list[dict[str, Any]]:
     """Return predicted and actual orders since earlier refreshes.
 
     These are the latest refreshes older than 28 days, 91 days and a year.
-    customer, at, value: one entry per order, as for `summarize_purchases`. ratio: actual / expected, with low and high of its 95 %
+    customer, at, value, clock: one entry per order, as for `summarize_purchases`. ratio: actual / expected, with low and high of its 95 %
     interval. coverage: share of customers within the stated 80 % intervals, as corrected at that refresh.
     """
     backtests = []
     for score_model in select_models_to_backtest(as_of):
         then = score_model.run.as_of
         days = (to_microseconds(as_of) - to_microseconds(then)) / DAY
-        before = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(then))
-        since = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
+        before = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(then), clock=clock)
+        since = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of), clock=clock)
         known = np.isin(since.customer, before.customer, assume_unique=True)
         actual = since.x[known] - before.x
         groups = group_histories(histories=before)

@@ -15,6 +15,7 @@ from django.db import connection
 from psycopg import sql
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.clv.backtest import backtest_purchase_models
 from customers.lifecycle.facts.amounts import build_amount_currency
 from customers.lifecycle.facts.histories import select_purchases, summarize_histories, to_microseconds
@@ -64,12 +65,14 @@ def score_clv(
     timer: records the time of each step. purchases: those of all orders, if they are known already.
     """
     customer, at, value = select_purchases(histories)
-    moment = to_microseconds(as_of)
-    selection = select_purchase_model(customer=customer, at=at, value=value, as_of=moment)
+    moment, clock = to_microseconds(as_of), histories.clock
+    selection = select_purchase_model(customer=customer, at=at, value=value, as_of=moment, clock=clock)
     timer.record("choose")
     no_spend = find_multi_currency_customers(as_of)
     name = selection.name or FALLBACK_MODEL
-    learned = learn_intervals(customer=customer, at=at, value=value, as_of=moment, name=name, no_spend=no_spend)
+    learned = learn_intervals(
+        customer=customer, at=at, value=value, as_of=moment, clock=clock, name=name, no_spend=no_spend
+    )
     timer.record("intervals")
     purchases = purchases if purchases is not None else summarize_histories(histories, as_of=as_of)
     groups = group_histories(histories=purchases)
@@ -92,9 +95,11 @@ def score_clv(
             kind=ScoreModel.Kind.PURCHASE_MODEL,
             algorithm=fit.model.name if fit.model is not None else "",
             parameters=serialize_fit(fit) | {"intervals": serialize_calibration(learned.calibration)},
-            figures=summarize_purchase_model(selection, fit, groups, customer=customer, at=at, as_of=moment)
+            figures=summarize_purchase_model(
+                selection, fit, groups, customer=customer, at=at, as_of=moment, clock=clock
+            )
             | {"held_coverage": summarize_coverage(learned)}
-            | {"backtests": backtest_purchase_models(customer=customer, at=at, value=value, as_of=as_of)},
+            | {"backtests": backtest_purchase_models(customer=customer, at=at, value=value, as_of=as_of, clock=clock)},
             reason=fit.reason or "",
         ),
         ScoreModel(
@@ -170,7 +175,14 @@ def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] |
 
 
 def summarize_purchase_model(
-    selection: ModelSelection, fit: PurchaseModelFit, groups: HistoryGroups, *, customer: Ints, at: Ints, as_of: int
+    selection: ModelSelection,
+    fit: PurchaseModelFit,
+    groups: HistoryGroups,
+    *,
+    customer: Ints,
+    at: Ints,
+    as_of: int,
+    clock: LocalClock,
 ) -> dict[str, Any]:
     """Return the held-out accuracy of each purchase model, and charts of the selected one."""
     figures: dict[str, Any] = {
@@ -207,6 +219,7 @@ def summarize_purchase_model(
             at=at,
             cutoff=selection.cutoff,
             as_of=as_of,
+            clock=clock,
         )
     return figures | {
         name: {

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from config.foundation.array_types import Ints
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.facts.histories import sum_revenue, summarize_histories, to_microseconds
 from customers.lifecycle.facts.warehouse_facts import build_documents, build_purchase_histories, build_rfm
 from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories
@@ -40,7 +41,7 @@ def read_engine_figures(*, histories: OrderHistories, as_of: datetime, currency:
     engine = get_job_engine()
     if engine is None:
         return None
-    purchases, rfm = compute_figures(engine, as_of=as_of, currency=currency)
+    purchases, rfm = compute_figures(engine, as_of=as_of, currency=currency, clock=histories.clock)
     row, rfm = align_rows(rfm, histories)
     differs = find_differing(row, rfm, histories)
     is_own = differs | find_returning(histories)
@@ -69,14 +70,16 @@ PURCHASE_COLUMNS = ("customer_id", "x", "last_days", "age_days", "mean_value")
 RFM_COLUMNS = ("first_order", "last_order", "orders", "revenue")
 
 
-def compute_figures(engine: WarehouseEngine, *, as_of: datetime, currency: str) -> tuple[pa.Table, pa.Table]:
+def compute_figures(
+    engine: WarehouseEngine, *, as_of: datetime, currency: str, clock: LocalClock
+) -> tuple[pa.Table, pa.Table]:
     """Return the rows of `build_purchase_histories` and `build_rfm`. Errors: WarehouseEngineError."""
     moment = to_microseconds(as_of)
     with open_warehouse(engine) as files:
         current = CurrentWarehouse(files, position=read_position(as_of=as_of), exported=find_exported_position())
         documents = build_documents(current["orders"], engine, as_of=moment, currency=currency)
         with engine.materialize(files.backend, documents) as stored:
-            purchases = files.backend.to_pyarrow(build_purchase_histories(stored, as_of=moment))
+            purchases = files.backend.to_pyarrow(build_purchase_histories(stored, as_of=moment, clock=clock))
             rfm = files.backend.to_pyarrow(build_rfm(stored).drop("r", "f", "m"))
     return purchases, rfm
 
@@ -123,6 +126,7 @@ def select_customers(histories: OrderHistories, chosen: npt.NDArray[np.bool_]) -
         at=histories.at[facts],
         amount=histories.amount[facts],
         is_order=histories.is_order[facts],
+        clock=histories.clock,
         category=histories.category[facts] if histories.category is not None else None,
         categories=histories.categories,
     )

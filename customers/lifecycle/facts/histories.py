@@ -13,8 +13,9 @@ from psycopg import sql
 
 from catalog.models import Category
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
+from config.foundation.shop.profile import get_shop_clock
 from customers.lifecycle.facts.amounts import build_net_amount
-from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories, summarize_purchases
+from customers.lifecycle.scoring.clv.purchase_histories import DAY, PurchaseHistories, summarize_purchases
 from customers.lifecycle.scoring.clv.returns import assign_returns
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
@@ -72,11 +73,6 @@ def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def to_local_microseconds(moment: datetime) -> int:
-    """Return microseconds since 1970 on the clock of the moment's own time zone, whose midnights separate its days."""
-    return to_microseconds(moment.replace(tzinfo=UTC))
-
-
 def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> IntegerColumns:
     """Return id, known_at and identified_at of customers known before ``as_of``, by ID.
 
@@ -119,6 +115,7 @@ def read_histories(*, as_of: datetime, customer_ids: Sequence[int], with_categor
         at=facts["at"],
         amount=facts["amount"],
         is_order=facts["is_order"].astype(bool),
+        clock=get_shop_clock(),
         category=facts["category"],
         categories=names,
     )
@@ -162,9 +159,18 @@ def summarize_histories(histories: OrderHistories, *, as_of: datetime) -> Purcha
     """
     rows, at = select_orders(histories)
     purchases = summarize_purchases(
-        customer=histories.customer[rows], at=at, value=compute_net_amounts(histories), as_of=to_microseconds(as_of)
+        customer=histories.customer[rows],
+        at=at,
+        value=compute_net_amounts(histories),
+        as_of=to_microseconds(as_of),
+        clock=histories.clock,
     )
     return replace(purchases, mean_value=purchases.mean_value / 100)
+
+
+def count_local_days(histories: OrderHistories, moment: datetime) -> float:
+    """Return days since 1970 on the clock of the shop, with the fraction of the day."""
+    return float(histories.clock.to_local(np.array([to_microseconds(moment)]))[0] / DAY)
 
 
 def sum_revenue(histories: OrderHistories) -> npt.NDArray[np.int64]:

@@ -5,6 +5,7 @@ For some customers, `histories` and `counters` compute the same figures in SQL; 
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from psycopg import sql
 
 from catalog.models import Category, Product
 from config.foundation.array_types import Ints
+from config.foundation.calendars.local_clock import get_local_clock
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
 from config.foundation.shop.profile import read_time_zone_name
 from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
@@ -87,11 +89,12 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
     """Return the facts before ``as_of`` of all customers known before it and not erased."""
     customers = read_customers(as_of=as_of)
     ids = customers["id"]
+    zone = read_time_zone_name()
     parts = {
         "as_of": sql.Literal(as_of),
         "net": build_net_amount(),
         "currency": build_amount_currency(),
-        "zone": sql.Literal(read_time_zone_name()),
+        "zone": sql.Literal(zone),
     }
     columns = ["id", "customer_id", "at", "amount", "is_order", "is_priced", "total", "discount", "hour"]
     documents = read_integers(DOCUMENTS.format(**parts), columns, moments=["at"])
@@ -112,6 +115,7 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
         at=documents["at"],
         amount=documents["amount"],
         is_order=documents["is_order"].astype(bool),
+        clock=get_local_clock(ZoneInfo(zone)),
         category=np.append(np.searchsorted(tops, products.category_names), -1)[category] if tops else category,
         categories=tops,
     )

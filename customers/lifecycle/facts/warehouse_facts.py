@@ -5,7 +5,9 @@ They equal those of `lifecycle.scoring`, as a test checks: purchase histories, R
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 
+from config.foundation.calendars.local_clock import LocalClock
 from customers.warehouse.engines.base import WarehouseEngine
 
 DAY = 86_400_000_000  # microseconds
@@ -35,13 +37,15 @@ def build_documents(orders: ir.Table, engine: WarehouseEngine, *, as_of: int, cu
     return rows.filter(rows["at"] < as_of)
 
 
-def build_purchase_histories(documents: ir.Table, *, as_of: int, offset: int = 0) -> ir.Table:
+def build_purchase_histories(documents: ir.Table, *, as_of: int, clock: LocalClock) -> ir.Table:
     """Return customer_id, x, last_days, age_days and mean_value of everyone with an order, as `clv.summarize_purchases`.
 
-    offset: microseconds to add to a moment to get the local time of the shop.
+    clock: the shop's, whose midnights separate the days.
     """
     orders = documents.filter(documents.is_order == 1)
-    days = orders.group_by("customer_id", day=(orders["at"] + offset) // DAY).agg(value=orders.amount.sum())
+    days = orders.group_by("customer_id", day=build_local_day(orders["at"], clock, until=as_of)).agg(
+        value=orders.amount.sum()
+    )
     first = days.day.min().over(ibis.window(group_by=days.customer_id))
     days = days.mutate(first_day=first)
     rows = days.group_by("customer_id").agg(
@@ -54,9 +58,24 @@ def build_purchase_histories(documents: ir.Table, *, as_of: int, offset: int = 0
         "customer_id",
         "x",
         last_days=rows.last_day - rows.first_day,
-        age_days=(as_of - 1 + offset) // DAY - rows.first_day,
+        age_days=clock.get_day(as_of - 1) - rows.first_day,
         mean_value=rows.later.cast("float64") / ibis.greatest(rows.x, 1) / 100,
     )
+
+
+def build_local_day(at: ir.IntegerValue, clock: LocalClock, *, until: int) -> ir.IntegerValue:
+    """Return the days of moments before ``until``, as `LocalClock.count_days`."""
+    rows = range(max(int(np.searchsorted(clock.start, until)), 1))
+
+    def choose(rows: range) -> ir.IntegerValue:
+        """Return the local time; halving takes a few comparisons per row, instead of one for each change of the clock."""
+        if len(rows) == 1:
+            start, offset, floor = (int(values[rows[0]]) for values in (clock.start, clock.offset, clock.floor))
+            return ibis.greatest(at + offset, floor) if floor > start + offset else at + offset
+        middle = len(rows) // 2
+        return ibis.ifelse(at < int(clock.start[rows[middle]]), choose(rows[:middle]), choose(rows[middle:]))
+
+    return choose(rows) // DAY
 
 
 def build_rfm(documents: ir.Table) -> ir.Table:

@@ -8,7 +8,7 @@ import numpy as np
 from psycopg import sql
 
 from config.foundation.array_types import Ints
-from customers.lifecycle.facts.histories import select_orders, to_local_microseconds, to_microseconds
+from customers.lifecycle.facts.histories import count_local_days, select_orders
 from customers.lifecycle.models import LifecycleRun, NextOrderReason, ScoreModel
 from customers.lifecycle.refresh.score_columns import AS_DATE, ProfileScores
 from customers.lifecycle.scoring.next_order.forecast import REASONS, forecast_windows
@@ -38,7 +38,7 @@ class BuyerRhythms:
 def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun) -> ProfileScores:
     """Return the 50% interval of the next order's date for all customers who ordered.
 
-    This trains the rhythm. Days and dates are those of the time zone of as_of, which is the shop's.
+    This trains the rhythm. Days and dates are those of the shop.
     """
     buyers = measure_buyer_rhythms(histories, as_of)
     n_categories = len(histories.categories)
@@ -51,13 +51,15 @@ def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: Lif
         "follow": list(rhythm.follow),
     }
     score_model = ScoreModel(run=run, kind=ScoreModel.Kind.NEXT_ORDER, algorithm="log-normal", parameters=parameters)
-    return to_forecast_scores(buyers, buyers.main, rhythm, as_of, score_models=[score_model])
+    return to_forecast_scores(
+        buyers, buyers.main, rhythm, count_local_days(histories, as_of), score_models=[score_model]
+    )
 
 
 def reforecast_next_orders(*, histories: OrderHistories, as_of: datetime, parameters: dict[str, Any]) -> ProfileScores:
     """Forecast some customers with the rhythm that a refresh trained.
 
-    Unknown categories count as none. Days and dates are those of the time zone of as_of.
+    Unknown categories count as none. Days and dates are those of the shop.
     """
     buyers = measure_buyer_rhythms(histories, as_of)
     position_by_name = {name: position for position, name in enumerate(parameters["categories"])}
@@ -69,7 +71,7 @@ def reforecast_next_orders(*, histories: OrderHistories, as_of: datetime, parame
         parameters["between"],
         (parameters["follow"][0], parameters["follow"][1]),
     )
-    return to_forecast_scores(buyers, category_positions[buyers.main], rhythm, as_of)
+    return to_forecast_scores(buyers, category_positions[buyers.main], rhythm, count_local_days(histories, as_of))
 
 
 def measure_buyer_rhythms(histories: OrderHistories, as_of: datetime) -> BuyerRhythms:
@@ -82,11 +84,8 @@ def measure_buyer_rhythms(histories: OrderHistories, as_of: datetime) -> BuyerRh
     main = find_main_categories(
         customer=buyer_of_order, category=category, n_customers=len(buyers), n_categories=len(histories.categories)
     )
-    # The offset of as_of counts for all orders: the time since an order stays exact, and daylight saving time moves only orders within an
-    # hour of midnight to another day.
-    local_as_of = to_local_microseconds(as_of)
-    local_at = at + (local_as_of - to_microseconds(as_of))
-    rhythms = measure_rhythms(pair=buyer_of_order, at=local_at / DAY, as_of=local_as_of / DAY)
+    local_at = histories.clock.to_local(at)
+    rhythms = measure_rhythms(pair=buyer_of_order, at=local_at / DAY, as_of=count_local_days(histories, as_of))
     return BuyerRhythms(histories.customer[buyers], rhythms, main)
 
 
@@ -94,17 +93,15 @@ def to_forecast_scores(
     buyers: BuyerRhythms,
     main: Ints,
     rhythm: OrderRhythm,
-    as_of: datetime,
+    as_of: float,
     *,
     score_models: list[ScoreModel] | None = None,
 ) -> ProfileScores:
     """Forecast the next order of each buyer as profile columns.
 
-    main: main categories, as positions in the rhythm.
+    main: main categories, as positions in the rhythm. as_of: days since 1970 on the clock of the shop.
     """
-    forecasts = forecast_windows(
-        rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=to_local_microseconds(as_of) / DAY
-    )
+    forecasts = forecast_windows(rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=as_of)
     columns = dict(zip(DATE_COLUMNS, (forecasts.earliest, forecasts.likeliest, forecasts.latest), strict=True))
     formats = {**dict.fromkeys(DATE_COLUMNS, AS_DATE), "next_order_reason": AS_REASON}
     return ProfileScores(

@@ -17,6 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.shop.profile import get_shop_clock
 from customers.events.collector.devices import DeviceType, classify_device
 from customers.events.event_taxonomy import Meaning, lookup_meaning
 from customers.lifecycle.facts.histories import from_microseconds
@@ -116,10 +117,10 @@ def read_product_actions(*, purchases: PurchasedProducts, events: Sequence[Custo
 
 
 def find_newest_per_day(code: Ints, at: Ints) -> Ints:
-    """Return the positions, ascending, of the newest fact of each code on each day."""
+    """Return the positions, ascending, of the newest fact of each code on each day of the shop."""
     # np.unique returns the first position of each pair, which is the newest in this order.
     order = np.argsort(-at, kind="stable")
-    pairs = np.stack((code[order], at[order] // DAY))
+    pairs = np.stack((code[order], get_shop_clock().count_days(at[order])))
     return np.sort(order[np.unique(pairs, axis=1, return_index=True)[1]])
 
 

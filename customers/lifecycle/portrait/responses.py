@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from django.db.models import TextChoices
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from config.foundation.shop.profile import get_shop_clock
 from customers.events.event_taxonomy import Meaning, lookup_meaning
 from customers.identity.models import Customer
 from customers.lifecycle.facts.histories import from_microseconds
@@ -27,7 +29,6 @@ from customers.lifecycle.portrait.line import (
     make_line,
 )
 from customers.lifecycle.portrait.queries import CustomerEvent
-from customers.lifecycle.scoring.stages.order_gaps import DAY
 from customers.lifecycle.signals import channel_responses_requested
 
 
@@ -88,13 +89,14 @@ def make_response_lines(*, customer_id: int, events: Sequence[CustomerEvent], as
 def _count_event_responses(events: Sequence[CustomerEvent]) -> Iterator[ChannelResponses]:
     times_by_step: dict[tuple[str, str], list[int]] = {}
     campaign_days: set[int] = set()
-    for event in events:
+    days = get_shop_clock().count_days(np.array([event.at for event in events], np.int64)).tolist()
+    for event, day in zip(events, days, strict=True):
         meaning = lookup_meaning(event.name) if event.type == "track" else None
         if meaning in STEP_BY_MEANING:
             times_by_step.setdefault(STEP_BY_MEANING[meaning], []).append(event.at)
         # Every page view of a visit has the campaign, so each day counts once.
-        if event.of_campaign and event.at // DAY not in campaign_days:
-            campaign_days.add(event.at // DAY)
+        if event.of_campaign and day not in campaign_days:
+            campaign_days.add(day)
             times_by_step.setdefault((ResponseChannel.CAMPAIGNS, CLICKED), []).append(event.at)
     for (channel, step), at in times_by_step.items():
         yield ChannelResponses(channel, step, len(at), from_microseconds(max(at)))

@@ -52,6 +52,7 @@ def to_orders(histories: OrderHistories) -> OrderLines:
         at=histories.at,
         value=np.where(histories.is_order, np.maximum(paid, 0.0), np.abs(paid)),
         is_return=~histories.is_order,
+        clock=histories.clock,
         category=np.full(len(paid), UNKNOWN) if category is None else category,
         n_categories=len(histories.categories),
     )

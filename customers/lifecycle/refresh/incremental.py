@@ -9,9 +9,8 @@ from django.db.models import F, Q
 from psycopg import sql
 
 from config.foundation.database.temporary_tables import load_temporary_table
-from config.foundation.shop.profile import get_time_zone
 from customers.lifecycle.clv.scoring import compute_value_columns, find_multi_currency_customers
-from customers.lifecycle.facts.histories import read_histories, summarize_histories, to_local_microseconds
+from customers.lifecycle.facts.histories import count_local_days, read_histories, summarize_histories
 from customers.lifecycle.models import CustomerProfile, ScoreModel
 from customers.lifecycle.next_order.forecast import reforecast_next_orders
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
@@ -25,7 +24,6 @@ from customers.lifecycle.scoring.clv.models.gamma_gamma import deserialize_spend
 from customers.lifecycle.scoring.clv.prediction.interval_calibration import deserialize_calibration
 from customers.lifecycle.scoring.clv.purchase_histories import group_histories
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
-from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 BATCH_SIZE = 50_000
 
@@ -56,17 +54,16 @@ def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
     if not customer_ids or not {ScoreModel.Kind.PURCHASE_MODEL, ScoreModel.Kind.NEXT_ORDER} <= set(score_models):
         return 0
     histories = read_histories(as_of=as_of, customer_ids=customer_ids)
-    local_as_of = as_of.astimezone(get_time_zone())
     parts = [
         rescore_clv(histories=histories, as_of=as_of, score_models=score_models),
         reforecast_next_orders(
-            histories=histories, as_of=local_as_of, parameters=score_models[ScoreModel.Kind.NEXT_ORDER].parameters
+            histories=histories, as_of=as_of, parameters=score_models[ScoreModel.Kind.NEXT_ORDER].parameters
         ),
     ]
     # Refreshes of earlier versions trained no propensities.
     if {*PROPENSITY_KINDS, ScoreModel.Kind.NEXT_CATEGORY} <= set(score_models):
         parts.append(rescore_propensities(histories=histories, as_of=as_of, score_models=score_models))
-    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=to_local_microseconds(local_as_of) / DAY))
+    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=count_local_days(histories, as_of)))
     load_temporary_table("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
     columns = zip(scores.columns, scores.build_expressions(), strict=True)
     values = sql.SQL(", ").join(

@@ -14,13 +14,12 @@ from django.db.models import Count
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import fail_interrupted_runs
 from config.foundation.progress import Progress, ignore_progress
-from config.foundation.shop.profile import get_time_zone
 from customers.lifecycle.clusters.scoring import score_clusters
 from customers.lifecycle.clv.scoring import score_clv
 from customers.lifecycle.facts.amounts import choose_amount_currency
 from customers.lifecycle.facts.counters import compute_counters
 from customers.lifecycle.facts.engine_figures import read_engine_figures
-from customers.lifecycle.facts.histories import read_histories, to_local_microseconds, to_microseconds
+from customers.lifecycle.facts.histories import count_local_days, read_histories, to_microseconds
 from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
 from customers.lifecycle.next_order.forecast import forecast_next_orders
@@ -36,7 +35,6 @@ from customers.lifecycle.refresh.withholding import withhold_scores
 from customers.lifecycle.refresh.writer import write_profiles, write_stages, write_transitions
 from customers.lifecycle.rfm.scoring import score_rfm
 from customers.lifecycle.scoring.stages.derivation import OrderHistories, derive_stages
-from customers.lifecycle.scoring.stages.order_gaps import DAY
 from customers.lifecycle.stages.freshness import find_missing_data_since, find_time_limit
 from customers.lifecycle.stages.rules import (
     get_active_rules,
@@ -163,8 +161,7 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     parts.append(score_clusters(histories=histories, as_of=as_of, run=run))
     timer.record("clusters")
     progress(4, N_STEPS)
-    local_now = to_local_microseconds(as_of.astimezone(get_time_zone()))
-    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=local_now / DAY))
+    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=count_local_days(histories, as_of)))
     removed_ids = lock_profile_writes(histories.customer.tolist())
     write_profiles(
         histories=histories, stage_histories=stage_histories, scores=scores, as_of=as_of, removed_ids=removed_ids
@@ -214,8 +211,7 @@ def _score_orders(
         timer=timer,
         purchases=figures.purchases if figures is not None else None,
     )
-    local_as_of = as_of.astimezone(get_time_zone())
-    parts = [rfm, value, forecast_next_orders(histories=histories, as_of=local_as_of, run=run)]
+    parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
     timer.record("next_orders")
     purchase_model = next(
         score_model for score_model in value.score_models if score_model.kind == ScoreModel.Kind.PURCHASE_MODEL

@@ -157,6 +157,7 @@ def measure_gap_distribution(histories: OrderHistories) -> dict[str, Any]:
     distribution = fit_gap_distribution(
         customer=rows,
         at=at,
+        clock=histories.clock,
         category=None if histories.category is None else histories.category[histories.is_order],
         categories=histories.categories,
     )
@@ -184,7 +185,9 @@ def fit_purchase_parameters(histories: OrderHistories, as_of: datetime) -> dict[
     Unlike BG/NBD, it lets one-time buyers become inactive.
     """
     customer, at, value = select_purchases(histories)
-    purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
+    purchases = summarize_purchases(
+        customer=customer, at=at, value=value, as_of=to_microseconds(as_of), clock=histories.clock
+    )
     fit = fit_purchase_model(name=MbgNbd.name, groups=group_histories(histories=purchases))
     if fit.model is None:
         return {}

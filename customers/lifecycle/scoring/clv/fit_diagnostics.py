@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel
-from customers.lifecycle.scoring.clv.purchase_histories import DAY, HistoryGroups, list_purchase_days
+from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups, list_purchase_days
 
 MAX_REPEATS = 7
 WEEK_DAYS = 7
@@ -51,7 +52,7 @@ def compare_repeats(*, model: PurchaseModel, groups: HistoryGroups, max_repeats:
 
 
 def compare_weeks(
-    *, model: PurchaseModel, unit_days: float, customer: Ints, at: Ints, cutoff: int, as_of: int, offset: int = 0
+    *, model: PurchaseModel, unit_days: float, customer: Ints, at: Ints, cutoff: int, as_of: int, clock: LocalClock
 ) -> FitComparison:
     """Compare cumulative repeat purchases by week.
 
@@ -59,17 +60,18 @@ def compare_weeks(
     Weeks count from the first day until as_of. Expected: Σ over first days of their customers times E[X(t)] of a new customer. The
     weeks after `cutoff` are a forecast if the model was fitted to earlier orders only.
     """
-    owner, day, first = list_purchase_days(customer=customer, at=at, as_of=as_of, offset=offset)
+    owner, day, first = list_purchase_days(customer=customer, at=at, as_of=as_of, clock=clock)
     starts = np.flatnonzero(first)
     first_day_of = day[starts]
     begins = np.repeat(first_day_of, np.diff(np.r_[starts, len(owner)]))
-    known = begins < (cutoff - 1 + offset) // DAY + 1
+    last_known = clock.get_day(cutoff - 1)
+    known = begins <= last_known
     repeats = day[known & ~first]
-    first_day_of = first_day_of[first_day_of < (cutoff - 1 + offset) // DAY + 1]
+    first_day_of = first_day_of[first_day_of <= last_known]
     if not len(first_day_of):
         return FitComparison(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64))
     origin = int(first_day_of.min())
-    last = int((as_of - 1 + offset) // DAY)
+    last = clock.get_day(as_of - 1)
     weeks = np.arange(1, (last - origin + 1) // WEEK_DAYS + 1)
     ends = origin + WEEK_DAYS * weeks - 1  # the last day of each week
     first_days, customers_by_day = np.unique(first_day_of, return_counts=True)

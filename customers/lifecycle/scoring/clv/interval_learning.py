@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel, fit_purchase_model
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 from customers.lifecycle.scoring.clv.prediction.interval_calibration import (
@@ -30,7 +31,6 @@ from customers.lifecycle.scoring.clv.prediction.intervals import (
     transform_spend,
 )
 from customers.lifecycle.scoring.clv.purchase_histories import (
-    DAY,
     HistoryGroups,
     PurchaseHistories,
     group_histories,
@@ -77,6 +77,7 @@ class LearnedIntervals:
 class PastPrediction:
     """The predictions at one cut and the actual values after it, of n customers.
 
+    until: the moment at which the outcome was known.
     customer: rows of the sample, shape (n,). rate: yearly purchase rates, shape (n,). Transforms are computed once per drift.
     """
 
@@ -84,6 +85,7 @@ class PastPrediction:
         self,
         *,
         cutoff: int,
+        until: int,
         horizon_days: int,
         model: PurchaseModel,
         spend: GammaGamma | None,
@@ -93,7 +95,7 @@ class PastPrediction:
         spent: Floats,
         has_spend: Flags,
     ) -> None:
-        self.cutoff, self.horizon_days = cutoff, horizon_days
+        self.cutoff, self.until, self.horizon_days = cutoff, until, horizon_days
         self.customer = histories.customer
         self.rate = measure_yearly_rate(r=model.r, alpha=model.alpha, groups=groups)[groups.row]
         self._model, self._spend, self._groups = model, spend, groups
@@ -104,11 +106,6 @@ class PastPrediction:
             has_spend,
         )
         self._transforms: dict[tuple[Quantity, float], ProbabilityTransform | None] = {}
-
-    @property
-    def until(self) -> int:
-        """Return the moment at which the outcome was known."""
-        return self.cutoff + self.horizon_days * DAY
 
     def transform(self, quantity: Quantity, drift_days: float) -> ProbabilityTransform | None:
         """Return the transform of the actual values; None for spend without a spend model."""
@@ -159,13 +156,14 @@ def learn_intervals(
     at: Ints,
     value: Floats | Ints,
     as_of: int,
+    clock: LocalClock,
     name: str | None,
     no_spend: Ints | None = None,
     unit_days: float = 1.0,
 ) -> LearnedIntervals:
     """Learn the correction for the model `name` from the orders before `as_of`, and its coverage.
 
-    customer, at, value: as for `summarize_purchases`. no_spend: IDs of customers whose amounts cannot be compared. With more than
+    customer, at, value, clock: as for `summarize_purchases`. no_spend: IDs of customers whose amounts cannot be compared. With more than
     5,000 customers, a sample of them is used, so the time needed does not grow with the shop.
     """
     if name is None:
@@ -178,9 +176,9 @@ def learn_intervals(
 
     def predict(moment: int) -> list[PastPrediction]:
         """Return the predictions at all cuts whose outcome was known at a moment."""
-        cuts = list_cuts(first=int(at.min()), as_of=moment)
+        cuts = list_cuts(first=int(at.min()), as_of=moment, clock=clock)
         predictions = (
-            _predict_past(customer, at, value, cutoff, days, name, excluded, unit_days) for cutoff, days in cuts
+            _predict_past(customer, at, value, cutoff, days, clock, name, excluded, unit_days) for cutoff, days in cuts
         )
         return [prediction for prediction in predictions if prediction is not None]
 
@@ -198,15 +196,15 @@ def sample_customers(customer: Ints, at: Ints, value: Floats) -> tuple[Ints, Int
     return customer[rows], at[rows], value[rows]
 
 
-def list_cuts(*, first: int, as_of: int) -> list[tuple[int, int]]:
-    """Return the cuts as pairs of moment and horizon in days, at midnight.
+def list_cuts(*, first: int, as_of: int, clock: LocalClock) -> list[tuple[int, int]]:
+    """Return the cuts as pairs of moment and horizon in days, at midnight on the clock.
 
     The horizons of one length follow one another and end before as_of. Before each cut there are at least half as many days of orders
     as after it.
     """
-    end, start = (as_of - 1) // DAY + 1, first // DAY
+    end, start = clock.get_day(as_of - 1) + 1, clock.get_day(first)
     return [
-        ((end - (cut + 1) * days) * DAY, days)
+        (clock.get_day_start(end - (cut + 1) * days), days)
         for days in HORIZONS_DAYS
         for cut in range(CUTS_PER_HORIZON)
         if end - (cut + 1) * days - start >= days / 2
@@ -383,22 +381,31 @@ def _measure_coverage(
 
 
 def _predict_past(
-    customer: Ints, at: Ints, value: Floats, cutoff: int, days: int, name: str, no_spend: Ints, unit_days: float
+    customer: Ints,
+    at: Ints,
+    value: Floats,
+    cutoff: int,
+    days: int,
+    clock: LocalClock,
+    name: str,
+    no_spend: Ints,
+    unit_days: float,
 ) -> PastPrediction | None:
     """Fit the models before a cut, and collect what happened in the days after it; None without a model."""
-    histories = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff)
+    histories = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff, clock=clock)
     groups = group_histories(histories=histories, unit_days=unit_days)
     model = fit_purchase_model(name=name, groups=groups).model
     if model is None:
         return None
-    end = cutoff + days * DAY
-    later = summarize_purchases(customer=customer, at=at, value=value, as_of=end)
+    end = clock.get_day_start(clock.get_day(cutoff) + days)
+    later = summarize_purchases(customer=customer, at=at, value=value, as_of=end, clock=clock)
     is_known = np.isin(later.customer, histories.customer, assume_unique=True)
     after = (at >= cutoff) & (at < end) & np.isin(customer, histories.customer)
     has_spend = ~np.isin(histories.customer, no_spend)
     spent = np.bincount(np.searchsorted(histories.customer, customer[after]), value[after], minlength=len(histories))
     return PastPrediction(
         cutoff=cutoff,
+        until=end,
         horizon_days=days,
         model=model,
         spend=fit_gamma_gamma(x=histories.x[has_spend], mean_value=histories.mean_value[has_spend]).model,

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, PurchaseModel, PurchaseModelFit, fit_purchase_model
 from customers.lifecycle.scoring.clv.prediction.interval_calibration import LEVEL
 from customers.lifecycle.scoring.clv.prediction.intervals import transform_purchases
 from customers.lifecycle.scoring.clv.purchase_histories import (
-    DAY,
     HistoryGroups,
     PurchaseHistories,
     group_histories,
@@ -83,14 +83,14 @@ def select_purchase_model(
     at: Ints,
     value: Floats | Ints,
     as_of: int,
+    clock: LocalClock,
     cutoff: int | None = None,
-    offset: int = 0,
     unit_days: float = 1.0,
     names: Sequence[str] = tuple(PURCHASE_MODELS),
 ) -> ModelSelection:
     """Fit the models before a cutoff and select the one with the largest held-out likelihood.
 
-    customer, at, value, offset: as for `summarize_purchases`. cutoff: moment, moved to the midnight before it; by default two
+    customer, at, value, clock: as for `summarize_purchases`. cutoff: moment, moved to the midnight before it; by default two
     thirds of the way.
 
     The held-out log-likelihood is Σ ln L(history at as_of) − ln L(history at cutoff) over the customers known at the cutoff, both
@@ -98,14 +98,14 @@ def select_purchase_model(
     in between.
     """
     cutoff = find_default_cutoff(at=at, as_of=as_of) if cutoff is None else cutoff
-    cutoff = (cutoff + offset) // DAY * DAY - offset
-    calibration = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff, offset=offset)
-    later_histories = summarize_purchases(customer=customer, at=at, value=value, as_of=as_of, offset=offset)
+    cutoff = clock.get_day_start(clock.get_day(cutoff))
+    calibration = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff, clock=clock)
+    later_histories = summarize_purchases(customer=customer, at=at, value=value, as_of=as_of, clock=clock)
     later_histories = later_histories.select(
         np.isin(later_histories.customer, calibration.customer, assume_unique=True)
     )
     actual = later_histories.x - calibration.x
-    days = int((as_of - 1 + offset) // DAY - (cutoff - 1 + offset) // DAY)
+    days = clock.get_day(as_of - 1) - clock.get_day(cutoff - 1)
     if days < 1:
         return ModelSelection(None, dict.fromkeys(names, NOTHING_HELD_OUT), {}, cutoff, 0, calibration, actual)
     groups = group_histories(histories=calibration, unit_days=unit_days)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 
 DAY = 86_400_000_000  # microseconds
 
@@ -69,13 +70,13 @@ class HistoryGroups:
 
 
 def summarize_purchases(
-    *, customer: Ints, at: Ints, value: Floats | Ints, as_of: int, offset: int = 0
+    *, customer: Ints, at: Ints, value: Floats | Ints, as_of: int, clock: LocalClock
 ) -> PurchaseHistories:
     """Summarize the histories of all customers with an order before `as_of`.
 
     Later orders are ignored.
     customer, at, value: shape (m,), one entry per order in any order: customer id, moment (microseconds since 1970, may be
-    negative), net value. offset: microseconds to add to a moment to get the shop's local time, whose midnights separate the days.
+    negative), net value. clock: the shop's, whose midnights separate the days.
 
     The orders of one day are one purchase, and the last observed day is that of the microsecond before as_of. mean_value is the sum
     of the values of later days / x; days of zero or negative value count like any other. Source: Fader & Hardie, "Creating an RFM
@@ -88,7 +89,7 @@ def summarize_purchases(
         )
     if not np.isfinite(value[at < as_of]).all():
         raise ValueError("value must be finite for every order")
-    customer, day, value = _sort_orders(customer, at, value.astype(np.float64), as_of, offset)
+    customer, day, value = _sort_orders(customer, at, value.astype(np.float64), as_of, clock)
     new_customer, starts = _find_starts(customer, day)
     first = np.flatnonzero(new_customer[starts])
     if not len(first):
@@ -103,29 +104,29 @@ def summarize_purchases(
         customer=customer[starts[first]],
         x=x,
         last_days=day[starts[last]] - first_day,
-        age_days=(as_of - 1 + offset) // DAY - first_day,
+        age_days=clock.get_day(as_of - 1) - first_day,
         mean_value=np.add.reduceat(value_of, first) / np.maximum(x, 1),
     )
 
 
 def list_purchase_days(
-    *, customer: Ints, at: Ints, as_of: int, offset: int = 0
+    *, customer: Ints, at: Ints, as_of: int, clock: LocalClock
 ) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
     """Return customer, day since 1970 and whether it is the first, of each purchase.
 
     Only purchases before as_of count; they are sorted.
     """
-    customer, day, _ = _sort_orders(customer, at, np.zeros(len(at)), as_of, offset)
+    customer, day, _ = _sort_orders(customer, at, np.zeros(len(at)), as_of, clock)
     new_customer, starts = _find_starts(customer, day)
     return customer[starts], day[starts], new_customer[starts]
 
 
-def _sort_orders(customer: Ints, at: Ints, value: Floats, as_of: int, offset: int) -> tuple[Ints, Ints, Floats]:
+def _sort_orders(customer: Ints, at: Ints, value: Floats, as_of: int, clock: LocalClock) -> tuple[Ints, Ints, Floats]:
     """Return customer, day and value of each order before as_of, by customer and day."""
     known = at < as_of
     if not known.all():
         customer, at, value = customer[known], at[known], value[known]
-    day = (at + offset) // DAY
+    day = clock.count_days(at)
     if not _is_sorted(customer, day):
         order = np.lexsort((day, customer))
         customer, day, value = customer[order], day[order], value[order]

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import NEVER
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.scoring.stages.gap_distribution import GapDistribution
 from customers.lifecycle.scoring.stages.gap_kernels import ALIVE_FIELDS, GAP_FIELDS
 from customers.lifecycle.scoring.stages.kernels import THRESHOLD_FIELDS, derive_stage_histories
@@ -119,6 +120,7 @@ class OrderHistories:
     customer, known_at, identified_at: shape (n,), ids and moments in microseconds (``NEVER`` for not identified).
     start: shape (n + 1,); customer i has the facts start[i] to start[i + 1], sorted by moment.
     at, amount, is_order: shape (facts,), moment, net revenue in minor units, whether it is an order that counts.
+    clock: the shop's, whose midnights separate the days.
     category: shape (facts,), the index in ``categories`` of the main category of an order, -1 where unknown; None: no categories.
     """
 
@@ -129,6 +131,7 @@ class OrderHistories:
     at: npt.NDArray[np.int64]
     amount: npt.NDArray[np.int64]
     is_order: npt.NDArray[np.bool_]
+    clock: LocalClock
     category: npt.NDArray[np.int64] | None = None
     categories: Sequence[str] = ()
 
@@ -178,6 +181,7 @@ def derive_stages(
         [list_category_means(version.gap_rule, histories.categories) for _begin, version in in_force], np.float64
     )
     category = np.full(len(histories.at), -1, np.int64) if histories.category is None else histories.category
+    day = histories.clock.find_day_starts(histories.at)
     identified_at = np.where(histories.identified_at < as_of, histories.identified_at, NEVER)
     parts = [
         derive_stage_histories(
@@ -185,6 +189,7 @@ def derive_stages(
             identified_at[low:high],
             histories.start[low : high + 1],
             histories.at,
+            day,
             histories.amount,
             histories.is_order,
             epochs,

@@ -10,6 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from config.foundation.array_types import AnyInts, Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 from customers.lifecycle.scoring.stages.gap_kernels import standardize_gaps
 from customers.lifecycle.scoring.stages.order_gaps import DAY, DEFAULT_QUANTILES, MIN_GAPS, find_main_categories
 
@@ -50,11 +51,12 @@ DEFAULT_DISTRIBUTION = GapDistribution(
 
 
 def fit_gap_distribution(
-    *, customer: Ints, at: Ints, category: Ints | None = None, categories: Sequence[str] = ()
+    *, customer: Ints, at: Ints, clock: LocalClock, category: Ints | None = None, categories: Sequence[str] = ()
 ) -> GapDistribution:
     """Fit the distribution to completed gaps; the orders of one day are one visit.
 
     customer, at, category: shape (n,), one entry per order, sorted by customer and moment (microseconds); category −1 for none.
+    clock: the shop's, whose midnights separate the days.
     The means are of gaps, not of customers: the few orders of occasional customers say little of how soon they would return, and
     the median of all gaps separates the stages better in shops where most customers order once. within is pooled over the
     customers with two or more gaps, between is the variance of the customers' means less that of their estimates (analysis of
@@ -62,7 +64,7 @@ def fit_gap_distribution(
     that end; whether the current gap will end is what the stage expresses.
     """
     starts_day = np.ones(len(at), np.bool_)
-    day = at // DAY
+    day = clock.count_days(at)
     starts_day[1:] = (customer[1:] != customer[:-1]) | (day[1:] != day[:-1])
     row, day = customer[starts_day], day[starts_day]
     if len(row) < 2:

@@ -152,12 +152,21 @@ def compute_guard(recency: float, age: float, repeats: int, days: float, alive: 
 
 
 @compiled
+def count_days_between(first: int, last: int) -> int:
+    """Return the number of days between the moments at which two days begin; daylight saving time makes days an hour shorter or longer."""
+    return (last - first + DAY // 2) // DAY
+
+
+@compiled
 def is_guarded(first: int, last: int, repeats: int, now: int, alive: Floats, rule: Floats) -> bool:
-    """Return whether the purchase model is sure that the customer is active and orders again soon."""
+    """Return whether the purchase model is sure that the customer is active and orders again soon.
+
+    first, last: the moments at which the days of the first and the last order begin.
+    """
     if alive[R] <= 0.0 or (repeats == 0 and alive[SHIFT] > 0.0):
         return False
-    recency = float(last // DAY - first // DAY)
-    p_alive, churn = compute_guard(recency, (now - first // DAY * DAY) / DAY, repeats, rule[GUARD_DAYS], alive)
+    recency = float(count_days_between(first, last))
+    p_alive, churn = compute_guard(recency, (now - first) / DAY, repeats, rule[GUARD_DAYS], alive)
     return bool(p_alive >= rule[GUARD_ALIVE] and churn <= rule[GUARD_CHURN])
 
 
@@ -165,6 +174,7 @@ def is_guarded(first: int, last: int, repeats: int, now: int, alive: Floats, rul
 def find_guard_end(first: int, last: int, repeats: int, now: int, alive: Floats, rule: Floats) -> int:
     """Return the moment from which the guard no longer holds without another order; ``now`` if it does not hold then.
 
+    first, last: as for `is_guarded`.
     Both probabilities only get worse with time, so the moment is found by bisection, in whole hours from ``now``.
     """
     if not is_guarded(first, last, repeats, now, alive, rule):

@@ -54,7 +54,7 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
         return None
     row = np.array(to_gap_row(rule))
     at = histories.at[counted]
-    days = np.unique(at // DAY)
+    days = np.unique(histories.clock.count_days(at))
     logs = np.log(np.diff(days))
     weights = MEMORY ** np.arange(len(logs))[::-1]
     gaps, weight, log_sum = len(logs), float(weights.sum()), float((weights * logs).sum())
@@ -68,11 +68,11 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
     p_alive = churn = None
     guarded = False
     if thresholds.alive is not None:
-        first = int(days[0]) * DAY
+        first, last = (histories.clock.get_day_start(int(day)) for day in (days[0], days[-1]))
         p_alive, churn = compute_guard(float(days[-1] - days[0]), (as_of - first) / DAY, gaps, rule.guard_days, alive)
         limits = np.zeros(BY_GAPS_AT + 1, np.int64)
         find_time_limits(int(at[-1]), gaps, weight, log_sum, prior_mean, row, limits)
-        guarded = as_of >= limits[DORMANT_AT] and is_guarded(first, int(at[-1]), gaps, as_of, alive, row)
+        guarded = as_of >= limits[DORMANT_AT] and is_guarded(first, last, gaps, as_of, alive, row)
     return GapSummary(
         exp(mean),
         since,

@@ -18,6 +18,7 @@ from customers.lifecycle.scoring.stages.gap_kernels import (
     A,
     B,
     R,
+    count_days_between,
     find_guard_end,
     find_time_limits,
 )
@@ -84,15 +85,16 @@ def _find_churn_time(first: int, last: int, repeats: int, alive: Floats) -> int:
 
     It is the age T that solves 1 / (1 + a / (b + x − shift) · ((α + T) / (α + t_x))^(r + x)) = p, with shift 1 for BG/NBD
     and 0 for MBG/NBD.
+    first, last: the moments at which the days of the first and the last order begin.
     """
     if alive[ODDS] <= 0.0 or (repeats == 0 and alive[SHIFT] > 0.0):
         return NEVER
-    recency = float(last // DAY - first // DAY)
+    recency = float(count_days_between(first, last))
     base = alive[ODDS] * (alive[B] + repeats - alive[SHIFT]) / alive[A]
     # The logarithm of α + T, capped so that exp() does not overflow for customers with very long gaps.
     log_age = np.log(max(base, 1.0)) / (alive[R] + repeats) + np.log(alive[ALPHA] + recency)
     age = np.exp(min(log_age, np.log(MAX_DAYS))) - alive[ALPHA]
-    churn_time: int = first // DAY * DAY + int(age * DAY)
+    churn_time: int = first + int(age * DAY)
     return max(churn_time, last)
 
 
@@ -175,26 +177,26 @@ def _find_quantiles(
 
 @compiled
 def _find_quantile_limits(
-    last: int, rhythm: tuple[int, int, float, float], q75: int, q90: int, rule: Ints, alive: Floats, limits: Ints
+    last: int, rhythm: tuple[int, int, int, float, float], q75: int, q90: int, rule: Ints, alive: Floats, limits: Ints
 ) -> None:
     """Write the limits by the 75 % and 90 % gap and P(alive)."""
     limits[AT_RISK_AT] = last + q75
     limits[DORMANT_AT] = last + q90 + 1 if q75 < q90 else last + q75
     limits[BY_GAPS_AT] = last + q90 * rule[CHURNED_PERMILLE] // 1000 + 1
     # A low P(alive) may end the dormant stage early, but never before the 90 % gap has passed.
-    churn_time = _find_churn_time(rhythm[0], last, rhythm[1], alive)
+    churn_time = _find_churn_time(rhythm[0], rhythm[1], rhythm[2], alive)
     limits[CHURNED_AT] = min(limits[BY_GAPS_AT], max(churn_time, last + q90) + 1)
 
 
 @compiled
 def _find_rare_gap_limits(
-    last: int, rhythm: tuple[int, int, float, float], prior_mean: float, rule: Floats, alive: Floats, limits: Ints
+    last: int, rhythm: tuple[int, int, int, float, float], prior_mean: float, rule: Floats, alive: Floats, limits: Ints
 ) -> None:
     """Write the limits by the probability of a longer gap; the guard postpones dormant and churned."""
-    first, repeats, weight, log_sum = rhythm
+    first_day, last_day, repeats, weight, log_sum = rhythm
     find_time_limits(last, repeats, weight, log_sum, prior_mean, rule, limits)
     limits[BY_GAPS_AT] = limits[DORMANT_AT]
-    limits[DORMANT_AT] = find_guard_end(first, last, repeats, limits[DORMANT_AT], alive, rule)
+    limits[DORMANT_AT] = find_guard_end(first_day, last_day, repeats, limits[DORMANT_AT], alive, rule)
     limits[CHURNED_AT] = max(limits[CHURNED_AT], limits[DORMANT_AT])
 
 
@@ -218,15 +220,18 @@ def _add_gap(gaps: Ints, gap_count: int, orders: int, last: int, at: int) -> int
 
 
 @compiled
-def _count_day(orders: int, last: int, at: int, rhythm: tuple[int, int, float, float]) -> tuple[int, int, float, float]:
-    """Return the rhythm with an order: the first one, the number of later days with one, weight and weighted logarithms of the gaps."""
-    first, repeats, weight, log_sum = rhythm
+def _count_day(orders: int, day: int, rhythm: tuple[int, int, int, float, float]) -> tuple[int, int, int, float, float]:
+    """Return the rhythm with an order on a day, which is the moment at which the day begins.
+
+    It consists of the first and the last day, the number of days after the first one, and weight and weighted logarithms of the gaps.
+    """
+    first, last, repeats, weight, log_sum = rhythm
     if orders == 0:
-        return at, repeats, weight, log_sum
-    days = at // DAY - last // DAY
+        return day, day, repeats, weight, log_sum
+    days = count_days_between(last, day)
     if days == 0:
         return rhythm
-    return first, repeats + 1, MEMORY * weight + 1.0, MEMORY * log_sum + np.log(float(days))
+    return first, day, repeats + 1, MEMORY * weight + 1.0, MEMORY * log_sum + np.log(float(days))
 
 
 @compiled
@@ -266,7 +271,7 @@ def _find_next_moment(
 
 @compiled
 def _derive_customer(
-    row: int, known_at: int, identified_at: int, fact: int, stop: int, at: Ints, amount: Ints,
+    row: int, known_at: int, identified_at: int, fact: int, stop: int, at: Ints, day: Ints, amount: Ints,
     is_order: npt.NDArray[np.bool_], epochs: Ints, rules: Ints, alive: Floats, gap_rules: Floats, category: Ints,
     category_gaps: Ints, category_means: Floats, as_of: int, time_limit: int, gaps: Ints, category_orders: Ints, limits: Ints,
     rows: Ints, froms: Ints, tos: Ints, ats: Ints, reasons: Ints, versions: Ints, k: int,
@@ -279,7 +284,7 @@ def _derive_customer(
     now, epoch = known_at, 0
     stage, since, identified = -1, now, False
     orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
-    rhythm, main = (0, 0, 0.0, 0.0), -1
+    rhythm, main = (0, 0, 0, 0.0, 0.0), -1
     year_fact, year_revenue = fact, 0  # the first fact of the 12 months up to the latest one, and their revenue
     category_orders[:] = 0
     cause = BY_RECORD
@@ -297,7 +302,7 @@ def _derive_customer(
             year_fact, year_revenue = _leave_year(at, amount, fact, year_fact, year_revenue)
             if is_order[fact]:
                 gap_count = _add_gap(gaps, gap_count, orders, last, at[fact])
-                rhythm = _count_day(orders, last, at[fact], rhythm)
+                rhythm = _count_day(orders, day[fact], rhythm)
                 if stage in (DORMANT, CHURNED):
                     returned = at[fact]
                 orders += 1
@@ -338,6 +343,7 @@ def derive_stage_histories(
     identified_at: Ints,
     start: Ints,
     at: Ints,
+    day: Ints,
     amount: Ints,
     is_order: npt.NDArray[np.bool_],
     epochs: Ints,
@@ -352,6 +358,7 @@ def derive_stage_histories(
 ) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
     """Return stage, since and next change of each customer.
 
+    day: the moments at which the days of the facts begin.
     Then row, from, to, at, reason and version of each change.
     """
     n = len(known_at)
@@ -372,7 +379,7 @@ def derive_stage_histories(
         while stop > fact and at[stop - 1] >= as_of:
             stop -= 1
         stages[i], sinces[i], next_changes[i], k = _derive_customer(
-            i, known_at[i], identified_at[i], fact, stop, at, amount, is_order, epochs, rules, alive, gap_rules, category,
+            i, known_at[i], identified_at[i], fact, stop, at, day, amount, is_order, epochs, rules, alive, gap_rules, category,
             category_gaps, category_means, as_of, time_limit, gaps, category_orders, limits,
             rows, froms, tos, ats, reasons, versions, k,
         )  # fmt: skip

@@ -1,6 +1,8 @@
 """The probability active over time: each point uses only the orders before it."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -49,6 +51,22 @@ def test_the_last_point_equals_the_formula_and_time_without_orders_lowers_it(
     assert history.at[-1] == NOON
     assert len(history.at) == 91
     assert len(history.ordered) == 4
+
+
+def test_days_are_those_of_the_shop(purchase_model: None, settings: Any) -> None:
+    """Two orders of an afternoon in California are one day with an order, which begins at its midnight, also in summer time."""
+    settings.TIME_ZONE = "America/Los_Angeles"
+    zone = ZoneInfo("America/Los_Angeles")
+    bob, tea = make_customer("bob"), make_product("tea")
+    for hour in (15, 17):
+        make_order(bob, placed_at=datetime(2025, 2, 3, hour, tzinfo=zone), products=[tea])
+    as_of = datetime(2025, 4, 4, 0, 30, tzinfo=zone)
+    history = compute_active_history(customer_id=bob.pk, as_of=as_of, score_models=load_latest_score_models())
+    assert history is not None
+    assert [at.astimezone(zone) for at in history.ordered] == [datetime(2025, 2, 3, tzinfo=zone)]
+    assert history.p_alive == [1.0] * 61  # a customer without a repeat is active for certain in this model
+    days = [at.astimezone(zone).date() for at in history.at]
+    assert days == [date(2025, 2, 3) + timedelta(days=number) for number in range(61)]
 
 
 def test_each_point_uses_only_the_orders_before_it(purchase_model: None, anna: Customer) -> None:

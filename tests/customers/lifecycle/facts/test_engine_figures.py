@@ -81,3 +81,13 @@ def test_figures_are_those_of_the_refresh() -> None:
     histories, figures = read_both()
     assert figures.differing == 1  # who has no orders left is not known before the end
     compare(histories, figures)
+
+
+@pytest.mark.usefixtures("shop")
+def test_days_are_those_of_the_shop_on_the_engine_too(settings: Any) -> None:
+    """Orders at noon and midnight of UTC are at four in the morning and in the afternoon of one day in California."""
+    in_utc = read_both()[1].purchases
+    settings.TIME_ZONE = "America/Los_Angeles"
+    histories, figures = read_both()
+    compare(histories, figures)
+    assert figures.purchases.last_days.tolist() != in_utc.last_days.tolist()

@@ -1,15 +1,20 @@
 """Figures of customers from the warehouse are those of the refresh."""
 
+from zoneinfo import ZoneInfo
+
 import ibis
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from config.foundation.calendars.local_clock import build_clock, get_local_clock
 from customers.lifecycle.facts.warehouse_facts import DAY, build_features, build_purchase_histories, build_rfm
 from customers.lifecycle.scoring.clv.purchase_histories import summarize_purchases
 from customers.lifecycle.scoring.rfm.rfm_scores import measure_rfm
 from customers.warehouse.engines.duckdb import DuckDBEngine
 
 AS_OF = 100 * DAY
+CLOCK = build_clock(np.zeros(1, np.int64), np.array([DAY // 4]))
 
 
 def make_documents() -> pa.Table:
@@ -26,6 +31,22 @@ def make_documents() -> pa.Table:
     ).sort_by([("customer_id", "ascending"), ("at", "ascending"), ("id", "ascending")])
 
 
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Australia/Sydney", "Asia/Shanghai", "America/St_Johns"])
+def test_purchase_histories_follow_the_clock_of_the_shop(zone: str) -> None:
+    """Orders of every second hour from 1998 to 2013, when Newfoundland set its clocks back across midnight."""
+    clock = get_local_clock(ZoneInfo(zone))
+    at = np.arange(10_400, 16_000, 1 / 12)
+    at = (at * 12).astype(np.int64) * (DAY // 12) + DAY // 48
+    customer = np.arange(len(at)) // 24
+    as_of = int(at[-1]) + DAY // 2
+    documents = pa.table({"customer_id": customer, "id": customer, "at": at, "amount": at % 90, "is_order": at * 0 + 1})
+    expected = summarize_purchases(customer=customer, at=at, value=at % 90, as_of=as_of, clock=clock)
+    rows = build_purchase_histories(ibis.memtable(documents), as_of=as_of, clock=clock).order_by("customer_id")
+    table = rows.to_pyarrow()
+    for name in ("x", "last_days", "age_days"):
+        assert table[name].to_pylist() == getattr(expected, name).tolist(), name
+
+
 def test_purchase_histories_and_rfm_are_those_of_the_scoring() -> None:
     documents = make_documents()
     table = ibis.memtable(documents)
@@ -36,9 +57,9 @@ def test_purchase_histories_and_rfm_are_those_of_the_scoring() -> None:
         at=columns["at"][is_order],
         value=columns["amount"][is_order] / 100,
         as_of=AS_OF,
-        offset=DAY // 4,
+        clock=CLOCK,
     )
-    rows = build_purchase_histories(table, as_of=AS_OF, offset=DAY // 4).order_by("customer_id").to_pyarrow()
+    rows = build_purchase_histories(table, as_of=AS_OF, clock=CLOCK).order_by("customer_id").to_pyarrow()
     assert rows["customer_id"].to_pylist() == expected.customer.tolist()
     assert rows["x"].to_pylist() == expected.x.tolist()
     assert rows["last_days"].to_pylist() == expected.last_days.tolist()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.fernet import Fernet
@@ -100,6 +101,25 @@ def test_repeated_views_of_a_product_count_once_per_day(anna: Customer, tea: Pro
     lines = get_lines(anna)
     assert lines["categories"].facts == 3
     assert get_shares(lines["categories"])["Kitchen"] == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_once_per_day_means_a_day_of_the_shop(anna: Customer, tea: Product, settings: Any) -> None:
+    """In Shanghai, 7:50 and 8:10 are of different days of UTC, and 23:50 and 0:10 of the same one."""
+    settings.TIME_ZONE = "Asia/Shanghai"
+    campaign = {"campaign": {"name": "autumn", "medium": "email"}, "device": {"type": "ios"}}
+    monday = datetime(2025, 6, 9, tzinfo=ZoneInfo("Asia/Shanghai"))
+    for hour, minute in ((7, 50), (8, 10)):
+        at = monday + timedelta(hours=hour, minutes=minute)
+        make_event(at=at, user_id="anna", product_ids=["tea"], context=campaign)
+    lines = get_lines(anna)
+    assert lines["categories"].facts == lines["devices"].facts == lines["weekdays"].facts == 1
+    assert lines["responses.campaigns"].value["clicked"] == 1
+    for minutes in (23 * 60 + 50, 24 * 60 + 10):
+        at = monday + timedelta(minutes=minutes)
+        make_event(at=at, user_id="anna", product_ids=["tea"], context=campaign)
+    lines = get_lines(anna)
+    assert lines["categories"].facts == lines["devices"].facts == lines["weekdays"].facts == 2
+    assert lines["responses.campaigns"].value["clicked"] == 2
 
 
 def test_an_order_event_is_not_counted_in_addition_to_the_order(anna: Customer, tea: Product) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.database.index_rebuild import rebuild_keys
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from customers.identity.models import Customer, Identifier
-from customers.lifecycle.facts.histories import read_histories, to_microseconds
+from customers.lifecycle.facts.histories import read_histories, summarize_histories, to_microseconds
 from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.portrait.customer_profile import build_customer_profile, list_stage_changes
+from customers.lifecycle.portrait.gap_summaries import summarize_customer_gaps
 from customers.lifecycle.refresh.nightly import (
     REFRESH_LOCK,
     refresh_due_stages,
@@ -199,6 +201,28 @@ def test_the_next_order_is_dated_in_the_time_zone_of_the_shop(settings: Any) -> 
     CustomerProfile.objects.update(valued_at=None, next_order_likely=None)
     assert refresh_outdated_scores(as_of=night - ahead) == 1
     assert CustomerProfile.objects.values_list(*names).get(customer=anna) == dates
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Australia/Sydney", "Asia/Shanghai"])
+def test_orders_of_one_day_of_the_shop_are_one_purchase_for_models_and_stages(settings: Any, zone: str) -> None:
+    """By the days of UTC, two orders of one day would be a repeat in each of these zones, and orders around midnight would be none."""
+    settings.TIME_ZONE = zone
+    hours = {"America/Los_Angeles": (15, 17), "Australia/Sydney": (9, 12), "Asia/Shanghai": (7, 9)}[zone]
+    for number in range(40):
+        twice, night = make_known_customer(f"twice-{number}"), make_known_customer(f"night-{number}")
+        for customer, times in ((twice, [(5, hour) for hour in hours]), (night, [(5, 23), (6, 0)])):
+            for date, hour in times:
+                make_order(customer, placed_at=datetime(2025, 2, date, hour, 30, tzinfo=ZoneInfo(zone)))
+    run = refresh()
+    assert run.rules is not None
+    ids = list(Customer.objects.order_by("id").values_list("id", flat=True))
+    for histories in (read_order_facts(as_of=AS_OF).histories, read_histories(as_of=AS_OF, customer_ids=ids)):
+        assert summarize_histories(histories, as_of=AS_OF).x.tolist() == [0, 1] * 40
+    # 40 gaps of one day and ten of the 30 days that are assumed before there are orders
+    assert run.rules.gap_distribution["mean"] == pytest.approx(10 * np.log(30) / 50)
+    gaps = summarize_customer_gaps(customer_ids=ids, as_of=AS_OF)
+    assert [gaps[customer_id].own_gaps for customer_id in ids] == [0, 1] * 40
 
 
 @pytest.mark.django_db

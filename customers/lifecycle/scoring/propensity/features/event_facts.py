@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.calendars.local_clock import LocalClock
 
 type Matrix = npt.NDArray[np.float32]
 
@@ -24,6 +25,7 @@ class OrderLines:
     Customer i has the lines start[i] to start[i + 1], by moment.
     Lines of one customer and one moment are one order; return lines are not orders.
     start: (n + 1,). at: (m,), microseconds. value: (m,), 0 or more, the amount paid, or refunded for a return. is_return: (m,).
+    clock: the shop's, whose midnights separate the days.
     units, discount: (m,) or None where unknown; discount is the reduction of the price.
     category: (m,), below n_categories, `UNKNOWN` for a line without one; or None.
     """
@@ -32,6 +34,7 @@ class OrderLines:
     at: Ints
     value: Floats
     is_return: Flags
+    clock: LocalClock
     units: Floats | None = None
     discount: Floats | None = None
     category: Ints | None = None
@@ -61,6 +64,7 @@ class OrderLines:
             self.at[selected],
             self.value[selected],
             self.is_return[selected],
+            self.clock,
             n_categories=self.n_categories,
             **columns,
         )
@@ -87,6 +91,7 @@ def collect_order_lines(
     customer: npt.NDArray[np.integer],
     at: Ints,
     value: npt.NDArray[Any],
+    clock: LocalClock,
     is_return: Flags | None = None,
     units: npt.NDArray[Any] | None = None,
     discount: npt.NDArray[Any] | None = None,
@@ -121,6 +126,7 @@ def collect_order_lines(
         at=sort_column(at, np.int64),
         value=np.abs(paid),
         is_return=returned,
+        clock=clock,
         units=None if units is None else np.abs(sort_column(units, np.float64)),
         discount=None if discount is None else np.maximum(sort_column(discount, np.float64), 0.0),
         category=None if category is None else sort_column(category, np.int64),

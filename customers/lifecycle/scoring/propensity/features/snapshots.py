@@ -118,4 +118,5 @@ def summarize_purchases_before(orders: OrderLines, as_of: int) -> PurchaseHistor
         at=orders.at[is_order],
         value=orders.value[is_order],
         as_of=as_of,
+        clock=orders.clock,
     )

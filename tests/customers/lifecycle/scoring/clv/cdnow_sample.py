@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv.purchase_histories import (
     HistoryGroups,
     PurchaseHistories,
@@ -37,7 +38,7 @@ def orders() -> Orders:
 
 def histories(as_of: int = CUT) -> PurchaseHistories:
     customer, at, value = orders()
-    return summarize_purchases(customer=customer, at=at, value=value, as_of=as_of)
+    return summarize_purchases(customer=customer, at=at, value=value, as_of=as_of, clock=UTC_CLOCK)
 
 
 def groups(as_of: int = CUT) -> HistoryGroups:

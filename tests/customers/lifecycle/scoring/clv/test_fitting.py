@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv import fitting
 from customers.lifecycle.scoring.clv.fitting import (
     PURCHASE_MODELS,
@@ -34,7 +35,9 @@ def simulate_groups(model: PurchaseModel, customers: int, seed: int = 1, unit_da
     orders = simulate_orders(
         model=model, spend=SPEND, customers=customers, start=0, joining_days=90, days=364, seed=seed, unit_days=7.0
     )
-    histories = summarize_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=364 * DAY)
+    histories = summarize_purchases(
+        customer=orders.customer, at=orders.at, value=orders.value, as_of=364 * DAY, clock=UTC_CLOCK
+    )
     return group_histories(histories=histories, unit_days=unit_days)
 
 

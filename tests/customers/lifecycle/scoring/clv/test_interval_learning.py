@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
 from customers.lifecycle.scoring.clv.interval_learning import (
     MIN_CUSTOMERS,
@@ -44,14 +45,15 @@ def simulate_shop(*, weekly_drift: float, customers: int = 900, seed: int = 3) -
 @cache
 def learn(*, weekly_drift: float) -> LearnedIntervals:
     customer, at, value = simulate_shop(weekly_drift=weekly_drift)
-    return learn_intervals(customer=customer, at=at, value=value, as_of=CUT * DAY, name="mbg_nbd")
+    return learn_intervals(customer=customer, at=at, value=value, as_of=CUT * DAY, name="mbg_nbd", clock=UTC_CLOCK)
 
 
 def measure_coverage(*, weekly_drift: float) -> tuple[float, float]:
     """Return the coverage of the 182 days after the cut, uncorrected and corrected."""
     customer, at, value = simulate_shop(weekly_drift=weekly_drift)
     before, later = (
-        summarize_purchases(customer=customer, at=at, value=value, as_of=day * DAY) for day in (CUT, CUT + HORIZON)
+        summarize_purchases(customer=customer, at=at, value=value, as_of=day * DAY, clock=UTC_CLOCK)
+        for day in (CUT, CUT + HORIZON)
     )
     groups = group_histories(histories=before)
     model = fit_purchase_model(name="mbg_nbd", groups=groups).model
@@ -107,7 +109,9 @@ def test_held_coverage_is_that_of_orders_that_the_correction_did_not_know() -> N
 def test_orders_after_the_moment_change_nothing() -> None:
     customer, at, value = simulate_shop(weekly_drift=0.15)
     known = at < CUT * DAY
-    again = learn_intervals(customer=customer[known], at=at[known], value=value[known], as_of=CUT * DAY, name="mbg_nbd")
+    again = learn_intervals(
+        customer=customer[known], at=at[known], value=value[known], as_of=CUT * DAY, name="mbg_nbd", clock=UTC_CLOCK
+    )
     expected = learn(weekly_drift=0.15)
     assert again.held == expected.held
     for quantity, table in expected.calibration.tables.items():
@@ -120,21 +124,23 @@ def test_orders_after_the_moment_change_nothing() -> None:
 def test_a_shop_that_is_too_small_or_too_young_is_not_corrected(customers: int, name: str | None, days: int) -> None:
     customer, at, value = simulate_shop(weekly_drift=0.15)
     rows = customer < customers
-    learned = learn_intervals(customer=customer[rows], at=at[rows], value=value[rows], as_of=days * DAY, name=name)
+    learned = learn_intervals(
+        customer=customer[rows], at=at[rows], value=value[rows], as_of=days * DAY, name=name, clock=UTC_CLOCK
+    )
     assert learned.calibration == UNCORRECTED
 
 
 def test_customers_whose_amounts_cannot_be_compared_count_for_purchases_only() -> None:
     customer, at, value = simulate_shop(weekly_drift=0.0)
     learned = learn_intervals(
-        customer=customer, at=at, value=value, as_of=120 * DAY, name="mbg_nbd", no_spend=np.arange(800)
+        customer=customer, at=at, value=value, as_of=120 * DAY, name="mbg_nbd", no_spend=np.arange(800), clock=UTC_CLOCK
     )
     assert {coverage.quantity: coverage.customers for coverage in learned.held} == {"purchases": 900, "spend": 100}
     assert set(learned.calibration.tables) == {"purchases"}
 
 
 def test_cuts_follow_one_another_and_have_half_as_much_history_as_horizon() -> None:
-    cuts = list_cuts(first=0, as_of=200 * DAY + 1)
+    cuts = list_cuts(first=0, as_of=200 * DAY + 1, clock=UTC_CLOCK)
     assert [(cutoff // DAY, days) for cutoff, days in cuts] == [
         (173, 28),
         (145, 28),
@@ -144,7 +150,7 @@ def test_cuts_follow_one_another_and_have_half_as_much_history_as_horizon() -> N
         (33, 56),
         (89, 112),
     ]
-    assert list_cuts(first=0, as_of=41 * DAY) == []
+    assert list_cuts(first=0, as_of=41 * DAY, clock=UTC_CLOCK) == []
 
 
 def test_the_nominal_level_is_the_one_that_contained_80_percent() -> None:

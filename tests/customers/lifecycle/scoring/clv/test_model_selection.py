@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv.fit_diagnostics import compare_by_frequency, compare_repeats, compare_weeks
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel
 from customers.lifecycle.scoring.clv.model_selection import find_default_cutoff, select_purchase_model
@@ -27,7 +28,13 @@ def simulate_shop(truth: PurchaseModel, customers: int = 8_000) -> SimulatedOrde
 def test_cdnow_is_predicted_within_5_percent_and_with_a_correlation_above_0_62() -> None:
     customer, at, value = cdnow_sample.orders()
     selection = select_purchase_model(
-        customer=customer, at=at, value=value, as_of=cdnow_sample.END, cutoff=cdnow_sample.CUT, unit_days=7.0
+        customer=customer,
+        at=at,
+        value=value,
+        as_of=cdnow_sample.END,
+        cutoff=cdnow_sample.CUT,
+        unit_days=7.0,
+        clock=UTC_CLOCK,
     )
     assert selection.held_out_days == 273
     assert selection.reasons == {}
@@ -39,7 +46,13 @@ def test_cdnow_is_predicted_within_5_percent_and_with_a_correlation_above_0_62()
         model = result.fit.model
         assert model is not None
         weeks = compare_weeks(
-            model=model, unit_days=7.0, customer=customer, at=at, cutoff=cdnow_sample.CUT, as_of=cdnow_sample.END
+            model=model,
+            unit_days=7.0,
+            customer=customer,
+            at=at,
+            cutoff=cdnow_sample.CUT,
+            as_of=cdnow_sample.END,
+            clock=UTC_CLOCK,
         )
         ratios[name] = float(weeks.expected[-1] / weeks.actual[-1])
     assert ratios["bg_nbd"] == pytest.approx(1.0, abs=0.05)
@@ -51,7 +64,7 @@ def test_cdnow_is_predicted_within_5_percent_and_with_a_correlation_above_0_62()
 def test_the_model_that_generated_the_orders_is_selected(truth: PurchaseModel) -> None:
     orders = simulate_shop(truth)
     selection = select_purchase_model(
-        customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY, cutoff=300 * DAY
+        customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY, cutoff=300 * DAY, clock=UTC_CLOCK
     )
     assert selection.name == truth.name
     result = selection.results[truth.name]
@@ -68,6 +81,7 @@ def test_orders_at_or_after_as_of_change_nothing() -> None:
             value=orders.value[rows],
             as_of=400 * DAY,
             cutoff=300 * DAY,
+            clock=UTC_CLOCK,
         )
         for rows in (np.ones(len(orders.at), np.bool_), orders.at < 400 * DAY)
     ]
@@ -79,7 +93,9 @@ def test_orders_at_or_after_as_of_change_nothing() -> None:
 
 def test_a_cutoff_is_moved_to_midnight_and_defaults_to_two_thirds() -> None:
     orders = simulate_shop(TRUTHS[0], 600)
-    selection = select_purchase_model(customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY)
+    selection = select_purchase_model(
+        customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY, clock=UTC_CLOCK
+    )
     assert selection.cutoff % DAY == 0
     assert find_default_cutoff(at=orders.at, as_of=600 * DAY) // DAY * DAY == selection.cutoff == 400 * DAY
     assert selection.held_out_days == 200
@@ -103,6 +119,7 @@ def test_an_impossible_selection_has_a_reason(customers: int, cutoff_day: int, r
         value=orders.value[rows],
         as_of=600 * DAY,
         cutoff=cutoff_day * DAY,
+        clock=UTC_CLOCK,
     )
     assert selection.name is None
     assert selection.reasons == dict.fromkeys(["bg_nbd", "mbg_nbd", "pareto_nbd"], reason)
@@ -112,7 +129,13 @@ def test_an_impossible_selection_has_a_reason(customers: int, cutoff_day: int, r
 def test_expected_repeats_match_customers_simulated_by_the_model(truth: PurchaseModel) -> None:
     orders = simulate_shop(truth, 20_000)
     selection = select_purchase_model(
-        customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY, cutoff=300 * DAY, names=[]
+        customer=orders.customer,
+        at=orders.at,
+        value=orders.value,
+        as_of=600 * DAY,
+        cutoff=300 * DAY,
+        names=[],
+        clock=UTC_CLOCK,
     )
     groups = group_histories(histories=selection.calibration_histories)
     repeats = compare_repeats(model=truth, groups=groups)
@@ -121,7 +144,13 @@ def test_expected_repeats_match_customers_simulated_by_the_model(truth: Purchase
     assert repeats.actual.sum() == 20_000
     assert repeats.expected == pytest.approx(repeats.actual, abs=4 * np.sqrt(20_000 * 0.25), rel=0.04)
     weeks = compare_weeks(
-        model=truth, unit_days=1.0, customer=orders.customer, at=orders.at, cutoff=300 * DAY, as_of=600 * DAY
+        model=truth,
+        unit_days=1.0,
+        customer=orders.customer,
+        at=orders.at,
+        cutoff=300 * DAY,
+        as_of=600 * DAY,
+        clock=UTC_CLOCK,
     )
     assert weeks.position.tolist() == list(range(1, 86))
     assert weeks.customers[-1] == 20_000
@@ -145,5 +174,7 @@ def test_means_by_frequency_match_those_computed_by_hand() -> None:
 
 def test_no_customers_have_no_weeks() -> None:
     empty = np.empty(0, np.int64)
-    comparison = compare_weeks(model=TRUTHS[0], unit_days=1.0, customer=empty, at=empty, cutoff=0, as_of=DAY)
+    comparison = compare_weeks(
+        model=TRUTHS[0], unit_days=1.0, customer=empty, at=empty, cutoff=0, as_of=DAY, clock=UTC_CLOCK
+    )
     assert len(comparison.position) == 0

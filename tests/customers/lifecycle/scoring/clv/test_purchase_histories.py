@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.foundation.calendars.local_clock import UTC_CLOCK, LocalClock, build_clock
 from customers.lifecycle.scoring.clv.purchase_histories import (
     DAY,
     PurchaseHistories,
@@ -14,9 +15,10 @@ from customers.lifecycle.scoring.clv.purchase_histories import (
 )
 
 HOUR = DAY // 24
+EIGHT_HOURS_BEHIND = build_clock(np.zeros(1, np.int64), np.array([-8 * HOUR]))
 
 
-def summarize(orders: list[tuple[int, float, float]], as_of: float, offset: int = 0) -> PurchaseHistories:
+def summarize(orders: list[tuple[int, float, float]], as_of: float, clock: LocalClock = UTC_CLOCK) -> PurchaseHistories:
     """Summarize orders given as (customer, day, value)."""
     customer, day, value = (np.array(column) for column in zip(*orders, strict=True)) if orders else [np.empty(0)] * 3
     return summarize_purchases(
@@ -24,7 +26,7 @@ def summarize(orders: list[tuple[int, float, float]], as_of: float, offset: int 
         at=(day * DAY).astype(np.int64),
         value=value.astype(np.float64),
         as_of=round(as_of * DAY),
-        offset=offset,
+        clock=clock,
     )
 
 
@@ -51,7 +53,7 @@ def test_orders_at_or_after_as_of_change_nothing() -> None:
 def test_days_before_1970_and_the_shops_own_midnight_count() -> None:
     orders = [(1, -400.25, 5.0), (1, -399.9, 7.0)]  # 18:00, then 02:24 on the day after
     assert to_lists(summarize(orders, as_of=-390.0)) == [[1], [1], [1], [10], [7.0]]
-    assert to_lists(summarize(orders, as_of=-390.0, offset=-8 * HOUR)) == [[1], [0], [0], [10], [0.0]]
+    assert to_lists(summarize(orders, as_of=-390.0, clock=EIGHT_HOURS_BEHIND)) == [[1], [0], [0], [10], [0.0]]
 
 
 def test_a_time_within_a_day_includes_that_day() -> None:
@@ -75,9 +77,9 @@ def test_a_mean_is_exact_beside_a_huge_first_purchase() -> None:
 def test_invalid_arrays_are_rejected() -> None:
     single = np.array([1])
     with pytest.raises(ValueError, match="one entry per order"):
-        summarize_purchases(customer=single, at=np.array([1, 2]), value=single, as_of=5)
+        summarize_purchases(customer=single, at=np.array([1, 2]), value=single, as_of=5, clock=UTC_CLOCK)
     with pytest.raises(ValueError, match="finite"):
-        summarize_purchases(customer=single, at=single, value=np.array([np.nan]), as_of=5)
+        summarize_purchases(customer=single, at=single, value=np.array([np.nan]), as_of=5, clock=UTC_CLOCK)
     with pytest.raises(ValueError, match="unit_days"):
         group_histories(histories=summarize([], as_of=3), unit_days=0.0)
 
@@ -123,7 +125,7 @@ def test_histories_match_a_count_one_by_one(orders: list[tuple[int, int]], as_of
         assert groups.age[row] * unit == pytest.approx(age)
     owner, _, first_of = list_purchase_days(
         customer=np.array([c for c, _ in orders], np.int64), at=np.array([d for _, d in orders], np.int64) * DAY // 2,
-        as_of=as_of * DAY // 2,
+        as_of=as_of * DAY // 2, clock=UTC_CLOCK,
     )  # fmt: skip
     assert len(owner) == histories.x.sum() + len(histories)
     assert owner[first_of].tolist() == histories.customer.tolist()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.facts.histories import from_microseconds, select_purchases, summarize_histories
 from customers.lifecycle.portrait.queries import count_returned_orders
 from customers.lifecycle.scoring.clv.returns import assign_returns
@@ -72,7 +73,14 @@ def make_histories(*, with_documents: bool) -> OrderHistories:
     starts = np.array(start)
     first = np.array(at)[starts[:-1]]
     return OrderHistories(
-        np.arange(40), first, first, starts, np.array(at), np.array(amount), np.array(is_order, np.bool_)
+        np.arange(40),
+        first,
+        first,
+        starts,
+        np.array(at),
+        np.array(amount),
+        np.array(is_order, np.bool_),
+        clock=UTC_CLOCK,
     )
 
 

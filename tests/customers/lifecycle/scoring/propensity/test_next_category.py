@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines, collect_order_lines
 from customers.lifecycle.scoring.propensity.next_category import (
     NextCategoryModel,
@@ -16,7 +17,7 @@ def make_orders(rows: list[tuple[int, float, int]], n_customers: int, n_categori
     customer, day, category = (np.array(column) for column in zip(*rows, strict=True))
     return collect_order_lines(
         n_customers=n_customers, customer=customer, at=(day * DAY).astype(np.int64), value=np.ones(len(rows)),
-        category=category, n_categories=n_categories,
+        category=category, n_categories=n_categories, clock=UTC_CLOCK,
     )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def test_orders_after_as_of_change_nothing():
     is_before = orders.at < 100 * DAY
     earlier_orders = collect_order_lines(
         n_customers=300, customer=orders.get_line_customers()[is_before], at=orders.at[is_before], value=orders.value[is_before],
-        category=orders.category[is_before], n_categories=6,
+        category=orders.category[is_before], n_categories=6, clock=UTC_CLOCK,
     )  # fmt: skip
     first, second = (
         fit_next_category(orders=lines, cutoff=80 * DAY, as_of=100 * DAY, seed=1) for lines in (orders, earlier_orders)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines, collect_order_lines
 from customers.lifecycle.scoring.propensity.features.features import measure_features
 from customers.lifecycle.scoring.propensity.features.labels import (
@@ -28,7 +29,11 @@ def make_orders(n: int = 600, days: int = 300, seed: int = 1) -> OrderLines:
     at = draws.uniform(0, 30, n)[:, None] + np.cumsum(gaps, axis=1)
     row, _ = np.nonzero(is_within := at < np.minimum(leaves, days)[:, None])
     return collect_order_lines(
-        n_customers=n, customer=row, at=(at[is_within] * DAY).astype(np.int64), value=draws.gamma(2, 10, len(row))
+        n_customers=n,
+        customer=row,
+        at=(at[is_within] * DAY).astype(np.int64),
+        value=draws.gamma(2, 10, len(row)),
+        clock=UTC_CLOCK,
     )
 
 
@@ -63,6 +68,7 @@ def test_facts_after_as_of_are_not_used_for_training():
         customer=orders.get_line_customers()[is_before],
         at=orders.at[is_before],
         value=orders.value[is_before],
+        clock=UTC_CLOCK,
     )
     first, second = (train_target(orders=lines, target=TARGET, as_of=as_of, seed=1) for lines in (orders, earlier))
     matrix = measure_features(orders=earlier, as_of=as_of).matrix

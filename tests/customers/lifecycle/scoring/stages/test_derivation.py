@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.foundation.array_types import NEVER
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.models import Stage, StageTransition
 from customers.lifecycle.scoring.stages.derivation import (
     REASONS,
@@ -69,6 +70,7 @@ def derive(
             is_order=np.array([fact[2] for fact in facts], bool),
             category=np.array([(categories or {}).get(fact[0] / DAY, -1) for fact in facts], np.int64),
             categories=("tea", "shoes"),
+            clock=UTC_CLOCK,
         ),
         versions=versions or [RULES],
         as_of=days(as_of),
@@ -277,6 +279,7 @@ def test_customers_do_not_affect_each_other(monkeypatch: pytest.MonkeyPatch) -> 
             at=at,
             amount=np.full(len(at), 100),
             is_order=np.ones(len(at), bool),
+            clock=UTC_CLOCK,
         ),
         versions=[RULES],
         as_of=days(100),
@@ -328,7 +331,9 @@ def test_no_customers_have_no_changes() -> None:
 
 def _make_no_histories() -> OrderHistories:
     nothing = np.empty(0, np.int64)
-    return OrderHistories(nothing, nothing, nothing, np.zeros(1, np.int64), nothing, nothing, nothing.astype(bool))
+    return OrderHistories(
+        nothing, nothing, nothing, np.zeros(1, np.int64), nothing, nothing, nothing.astype(bool), clock=UTC_CLOCK
+    )
 
 
 # CDNOW's BG/NBD (Fader, Hardie & Lee 2005), weeks to days

@@ -5,6 +5,7 @@ from math import log
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.stages.gap_distribution import (
     CATEGORY_PRIOR_GAPS,
     DEFAULT_DISTRIBUTION,
@@ -25,13 +26,13 @@ def to_arrays(orders: dict[int, list[float]]) -> dict[str, np.ndarray]:
 
 
 def test_a_shop_without_gaps_has_the_default_rhythm() -> None:
-    assert fit_gap_distribution(**to_arrays({})) == DEFAULT_DISTRIBUTION
-    assert fit_gap_distribution(**to_arrays({1: [0], 2: [5], 3: [7.1, 7.9]})) == DEFAULT_DISTRIBUTION
+    assert fit_gap_distribution(**to_arrays({}), clock=UTC_CLOCK) == DEFAULT_DISTRIBUTION
+    assert fit_gap_distribution(**to_arrays({1: [0], 2: [5], 3: [7.1, 7.9]}), clock=UTC_CLOCK) == DEFAULT_DISTRIBUTION
 
 
 def test_two_customers_by_hand() -> None:
     # gaps of 4 and 16 days, and one of 9; the second order of a day is no visit of its own
-    found = fit_gap_distribution(**to_arrays({1: [0, 4, 4.5, 20], 2: [0, 9]}))
+    found = fit_gap_distribution(**to_arrays({1: [0, 4, 4.5, 20], 2: [0, 9]}), clock=UTC_CLOCK)
     logs = [log(4), log(16), log(9)]
     mean = (sum(logs) + PRIOR_CASES * DEFAULT_DISTRIBUTION.mean) / (3 + PRIOR_CASES)
     scatter = (log(4) - log(8)) ** 2 + (log(16) - log(8)) ** 2
@@ -50,7 +51,7 @@ def test_the_variances_of_a_simulated_shop_are_found() -> None:
     for number in range(600):
         own = draws.normal(log(40), 0.6)
         orders[number] = [0.0, *np.cumsum(np.round(np.exp(draws.normal(own, 0.5, 12))) + 1).tolist()]
-    found = fit_gap_distribution(**to_arrays(orders))
+    found = fit_gap_distribution(**to_arrays(orders), clock=UTC_CLOCK)
     assert found.mean == pytest.approx(log(41), abs=0.08)
     assert found.within == pytest.approx(0.25, abs=0.03)
     assert found.between == pytest.approx(0.36, abs=0.06)
@@ -63,7 +64,7 @@ def test_heavy_tails_give_a_larger_variance() -> None:
     for number in range(400):
         logs = draws.normal(log(30), 0.3, 20) + np.where(draws.random(20) < 0.05, 1.5, 0.0)
         orders[number] = [0.0, *np.cumsum(np.round(np.exp(logs)) + 1).tolist()]
-    found = fit_gap_distribution(**to_arrays(orders))
+    found = fit_gap_distribution(**to_arrays(orders), clock=UTC_CLOCK)
     assert found.tail_variance > 1.2 * found.within
 
 
@@ -71,12 +72,12 @@ def test_categories_are_shrunk_to_the_shop_and_do_not_count_as_differences_betwe
     orders = {number: [0, 10, 20, 30] for number in range(40)} | {number: [0, 90, 180, 270] for number in range(40, 80)}
     arrays = to_arrays(orders)
     category = (arrays["customer"] >= 40).astype(np.int64)
-    found = fit_gap_distribution(**arrays, category=category, categories=("tea", "shoes", "hats"))
+    found = fit_gap_distribution(**arrays, category=category, categories=("tea", "shoes", "hats"), clock=UTC_CLOCK)
     assert sorted(found.category_means) == ["shoes", "tea"]
     expected = (120 * log(10) + CATEGORY_PRIOR_GAPS * found.mean) / (120 + CATEGORY_PRIOR_GAPS)
     assert found.category_means["tea"] == pytest.approx(expected)
     assert found.between < 0.1
-    assert fit_gap_distribution(**arrays).between > 0.8
+    assert fit_gap_distribution(**arrays, clock=UTC_CLOCK).between > 0.8
 
 
 def test_the_order_gap_of_the_shop_is_its_longest_usual_silence() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from config.foundation.array_types import NEVER
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.stages.derivation import (
     REASONS,
     AliveRule,
@@ -64,6 +65,7 @@ def make_histories(orders: list[float], *, amounts: list[int] | None = None, cat
         is_order=np.ones(len(at), np.bool_),
         category=np.full(len(at), category),
         categories=("tea",),
+        clock=UTC_CLOCK,
     )
 
 

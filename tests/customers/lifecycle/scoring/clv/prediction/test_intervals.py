@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel, fit_purchase_model
 from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
@@ -45,9 +46,11 @@ def simulate_known_futures(name: str) -> tuple[PurchaseHistories, HistoryGroups,
         model=TRUTHS[name], spend=SPEND, customers=20_000, start=-200 * DAY, joining_days=350, days=CUT + YEAR, seed=11
     )
     cutoff = (CUT - 200) * DAY
-    histories = summarize_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=cutoff)
+    histories = summarize_purchases(
+        customer=orders.customer, at=orders.at, value=orders.value, as_of=cutoff, clock=UTC_CLOCK
+    )
     later_histories = summarize_purchases(
-        customer=orders.customer, at=orders.at, value=orders.value, as_of=cutoff + YEAR * DAY
+        customer=orders.customer, at=orders.at, value=orders.value, as_of=cutoff + YEAR * DAY, clock=UTC_CLOCK
     )
     later = orders.at >= cutoff
     spent = np.bincount(orders.customer[later], orders.value[later], minlength=20_000)

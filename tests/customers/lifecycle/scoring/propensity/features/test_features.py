@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.propensity.features.event_facts import (
     DAY,
     OrderLines,
@@ -23,6 +24,7 @@ def make_orders(rows: list[tuple], n_customers: int = 2, **details: object) -> O
         value=np.array(value, float),
         is_return=np.array(returned),
         **details,
+        clock=UTC_CLOCK,
     )
 
 
@@ -149,23 +151,25 @@ def test_facts_at_or_after_as_of_change_nothing(seed):
         session=earlier["units"],
     )  # fmt: skip
     all_features = measure_features(
-        orders=collect_order_lines(n_customers=30, n_categories=5, **facts), as_of=as_of, visits=visits
+        orders=collect_order_lines(n_customers=30, n_categories=5, **facts, clock=UTC_CLOCK), as_of=as_of, visits=visits
     )
     earlier_features = measure_features(
-        orders=collect_order_lines(n_customers=30, n_categories=5, **earlier), as_of=as_of, visits=earlier_visits
+        orders=collect_order_lines(n_customers=30, n_categories=5, **earlier, clock=UTC_CLOCK),
+        as_of=as_of,
+        visits=earlier_visits,
     )
     assert np.array_equal(all_features.matrix, earlier_features.matrix)
     assert np.isfinite(all_features.matrix).all()
     order = np.random.default_rng(seed).permutation(len(facts["at"]))
     shuffled_facts = {name: column[order] for name, column in facts.items()}
     shuffled_features = measure_features(
-        orders=collect_order_lines(n_customers=30, n_categories=5, **shuffled_facts), as_of=as_of
+        orders=collect_order_lines(n_customers=30, n_categories=5, **shuffled_facts, clock=UTC_CLOCK), as_of=as_of
     )
     assert np.allclose(shuffled_features.matrix, all_features.matrix[:, : shuffled_features.matrix.shape[1]], rtol=1e-5)
 
 
 def test_selected_rows_equal_those_of_all_customers():
-    orders = collect_order_lines(n_customers=30, n_categories=5, **make_shop(1))
+    orders = collect_order_lines(n_customers=30, n_categories=5, **make_shop(1), clock=UTC_CLOCK)
     rows = np.array([7, 3, 29])
     columns = {"p_alive": np.linspace(0, 1, 30)}
     features = measure_features(orders=orders, as_of=300 * DAY, rows=rows, columns=columns)
@@ -184,7 +188,7 @@ def test_empty_shops_single_days_and_unpaid_orders_give_finite_numbers():
 
 
 def test_every_column_has_a_family():
-    orders = collect_order_lines(n_customers=30, n_categories=5, **make_shop(1))
+    orders = collect_order_lines(n_customers=30, n_categories=5, **make_shop(1), clock=UTC_CLOCK)
     names = measure_features(orders=orders, as_of=DAY).names
     assert {name for members in FAMILIES.values() for name in members} == set(names)
     families, family_index = group_by_family((*names, "events_7", "purchase_probability"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, collect_order_lines
 from customers.lifecycle.scoring.propensity.features.labels import (
     PropensityTarget,
@@ -21,7 +22,7 @@ def make_orders(rows, n_customers=4):
     customer, day, value = zip(*rows, strict=True)
     return collect_order_lines(
         n_customers=n_customers, customer=np.array(customer), at=(np.array(day) * DAY).astype(np.int64),
-        value=np.array(value, float),
+        value=np.array(value, float), clock=UTC_CLOCK,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from config.foundation.calendars.local_clock import UTC_CLOCK
 from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
 from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
 from customers.lifecycle.scoring.clv.purchase_histories import group_histories
@@ -36,6 +37,7 @@ def make_orders(n_customers: int = 200, *, until: int = 300, start: int = 0) -> 
         value=draws.uniform(1, 50, len(customer)),
         category=draws.integers(0, 3, len(customer)),
         n_categories=3,
+        clock=UTC_CLOCK,
     )
 
 
@@ -49,6 +51,7 @@ def select_before(orders: OrderLines, cutoff: int) -> OrderLines:
         value=orders.value[is_before],
         category=orders.category[is_before],
         n_categories=orders.n_categories,
+        clock=UTC_CLOCK,
     )
 
 
@@ -124,7 +127,7 @@ def test_a_customer_with_100_000_orders_before_1970_has_finite_scores():
     n_orders = 100_000
     at = np.concatenate([-np.arange(n_orders)[::-1] * DAY // 100, make_orders(start=-300).at])
     customer = np.concatenate([np.full(n_orders, 200), make_orders(start=-300).get_line_customers()])
-    orders = collect_order_lines(n_customers=201, customer=customer, at=at, value=np.ones(len(at)))
+    orders = collect_order_lines(n_customers=201, customer=customer, at=at, value=np.ones(len(at)), clock=UTC_CLOCK)
     snapshot = CustomerSnapshot(
         orders=orders,
         as_of=DAY,
