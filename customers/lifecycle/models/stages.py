@@ -48,6 +48,8 @@ class StageRules(models.Model):
     measured_at = models.DateTimeField(
         _("measured as of"), null=True, blank=True, help_text=_("Empty when a user entered the values.")
     )
+    # Versions of earlier releases counted the days of UTC; they have "".
+    time_zone = models.CharField(max_length=64, blank=True, db_default="", default="", editable=False)
     # Versions of earlier releases have no gap distribution, so their rows keep the method that they were written for.
     method = models.CharField(
         _("method"),

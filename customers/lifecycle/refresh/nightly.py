@@ -41,7 +41,7 @@ from customers.lifecycle.stages.rules import (
     list_threshold_versions,
     measure_rules,
     measure_shop_gaps,
-    should_replace_quantiles,
+    should_measure_again,
 )
 from customers.lifecycle.stages.sync import sync_stage_history
 from customers.warehouse.snapshot import read_snapshot
@@ -56,7 +56,8 @@ def refresh_profiles(
     """Compute counters, scores, stages and stage histories of all customers.
 
     Only facts before ``as_of`` count.
-    The first refresh measures the stage rules, later ones only with ``measure`` or where an earlier release measured them.
+    The first refresh measures the stage rules, later ones only with ``measure``, or if they were measured by an earlier release or by the
+    days of another time zone.
     Progress is counted in steps.
 
     Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError; WarehouseEngineError.
@@ -224,7 +225,7 @@ def _score_orders(
 
 def _select_rules(histories: OrderHistories, as_of: datetime, *, measure: bool) -> StageRules:
     current = get_active_rules()
-    if current is None or measure or should_replace_quantiles(current):
+    if current is None or measure or should_measure_again(current):
         return measure_rules(histories=histories, as_of=as_of)[0]
     return current
 

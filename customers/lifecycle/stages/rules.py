@@ -10,6 +10,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
+from config.foundation.shop.profile import get_time_zone_name
 from customers.lifecycle.facts.histories import select_orders, select_purchases, to_microseconds
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
@@ -28,7 +29,7 @@ YEAR = 365 * DAY
 MIN_GUARD_DAYS, MAX_GUARD_DAYS = 7.0, 365.0  # the limits of the churn horizon, see `labels.derive_churn_target`
 MIN_BUYERS_FOR_QUANTILE = 5  # with fewer there is no top fifth
 
-MEASURED_FIELDS = ("purchase_model", "category_gaps", "gap_distribution")
+MEASURED_FIELDS = ("purchase_model", "category_gaps", "gap_distribution", "time_zone")
 LEVELS = ("at_risk", "dormant", "churned")
 CARRIED_OVER_FIELDS = (
     *(f"{level}_{part}" for level in LEVELS for part in ("alarms", "share", "days")),
@@ -130,6 +131,7 @@ def measure_values(
     return {
         "method": StageRules.Method.FALSE_ALARMS,
         "gap_distribution": measure_gap_distribution(histories),
+        "time_zone": get_time_zone_name(),
         "order_gap_days": measure_order_gap(at=histories.at[histories.is_order]),
         "second_gap_days": quantiles.second_gap_days,
         "median_gap_days": quantiles.median_gap_days,
@@ -146,9 +148,10 @@ def measure_shop_gaps(histories: OrderHistories) -> GapQuantiles:
     return measure_gaps(customer=rows, at=at)
 
 
-def should_replace_quantiles(rules: StageRules) -> bool:
-    """Return whether the rules were measured by an earlier release, with quantiles, and nobody has edited them since."""
-    return rules.method == StageRules.Method.QUANTILES and rules.measured_at is not None
+def should_measure_again(rules: StageRules) -> bool:
+    """Return whether nobody has edited the rules since they were measured with quantiles or by the days of another time zone."""
+    by_other_days = (rules.time_zone or "UTC") != get_time_zone_name()
+    return rules.measured_at is not None and (rules.method == StageRules.Method.QUANTILES or by_other_days)
 
 
 def measure_gap_distribution(histories: OrderHistories) -> dict[str, Any]:

@@ -57,6 +57,24 @@ def test_measured_rules_of_an_earlier_release_are_replaced_and_keep_their_past()
     assert refresh(NOON + timedelta(days=1)).rules == new
 
 
+def test_measured_rules_are_replaced_if_their_days_are_not_those_of_the_shop(settings: Any) -> None:
+    """Rules of earlier releases counted the days of UTC; a change of the time zone changes the days, too."""
+    ann = make_customer("ann")
+    for ago in (100, 90, 80, 20):
+        make_order(ann, placed_at=days_ago(ago))
+    rules = activate_rules(**QUANTILES, method=StageRules.Method.FALSE_ALARMS, measured_at=days_ago(50), loyal_orders=7)
+    assert refresh().rules == rules
+    settings.TIME_ZONE = "America/Los_Angeles"
+    new = refresh(NOON + timedelta(days=1)).rules
+    assert new is not None
+    assert (new.version, new.time_zone, new.loyal_orders) == (2, "America/Los_Angeles", 7)
+    assert new.effective_from == NOON + timedelta(days=1)
+    assert refresh(NOON + timedelta(days=2)).rules == new
+    StageRules.objects.update(measured_at=None)
+    settings.TIME_ZONE = "Asia/Shanghai"
+    assert refresh(NOON + timedelta(days=3)).rules == new
+
+
 def test_edited_rules_of_an_earlier_release_stay_until_they_are_measured() -> None:
     rules = activate_rules(**QUANTILES)
     assert refresh().rules == rules
