@@ -181,7 +181,9 @@ def _personalize(context: RecommendationContext, candidates: Candidates, *, shar
     scores = candidates.scores if factors is None else candidates.scores / factors
     scores = (1.0 - share) * scores / scores.max()
     scores[:PERSONALIZED_DEPTH] += share * personal / largest
-    candidates.scores = (scores if factors is None else scores * factors).astype(np.float32)
+    if factors is not None:
+        scores *= factors
+    candidates.scores = scores.astype(np.float32)
     candidates.reorder(np.argsort(-scores[:PERSONALIZED_DEPTH], kind="stable"), PERSONALIZED_DEPTH)
     return candidates
 

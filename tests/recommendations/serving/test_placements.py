@@ -129,14 +129,19 @@ def test_similar_products_move_towards_the_taste_of_the_visitor(loader: StateLoa
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_rules_apply_to_the_taste_of_the_visitor_too(loader: StateLoader, share: float) -> None:
     PlacementSettings.objects.filter(placement="similar").update(personal_share=share, updated_at=LATER)
-    first = list_ids(get_response(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14))[0]
-    rule = Rule.objects.create(name="Bury", action="bury", factor=0.01, product_ids=[first])
-    buried = list_ids(get_response(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14))
-    assert buried[-1] == first
-    rule.delete()
-    last = buried[-2]
-    Rule.objects.create(name="Boost", action="boost", factor=100, product_ids=[last])
-    assert list_ids(get_response(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14))[0] == last
+
+    def get_scores() -> dict[str, float]:
+        response = get_response(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14)
+        return {item.product_id: item.score for item in response.items}
+
+    before = get_scores()
+    first, second = list(before)[:2]
+    Rule.objects.create(name="Bury", action="bury", factor=0.01, product_ids=[first])
+    Rule.objects.create(name="Boost", action="boost", factor=50, product_ids=[second])
+    after = get_scores()
+    assert next(iter(after)) == second
+    assert list(after.values()) == sorted(after.values(), reverse=True)
+    assert after == pytest.approx(before | {first: 0.01 * before[first], second: 50 * before[second]}, rel=1e-4)
 
 
 def test_buy_again_shows_purchased_products_that_are_due(loader: StateLoader) -> None:
@@ -157,10 +162,10 @@ def test_new_products_are_ordered_by_publication_and_need_no_model(loader: State
     response = get_response(loader, "new")
     assert list_ids(response) == ["of-today", "tea-3"]
     assert list_codes(response) == {"new"}
-    Product.objects.filter(product_id="tea-3").update(published_at=NOON - timedelta(days=800))
-    older = get_response(loader, "new")
-    assert [(item.product_id, item.reason and item.reason.code) for item in older.items] == [
-        ("of-today", "new"),
+    later = get_response(loader, "new", now=NOON + timedelta(days=30, hours=12))
+    assert [(item.product_id, item.reason and item.reason.code) for item in later.items] == [
+        ("of-tomorrow", "new"),
+        ("of-today", "in_the_shop"),
         ("tea-3", "popular"),
     ]
     assert "of-tomorrow" in list_ids(get_response(loader, "new", now=NOON + timedelta(days=2)))
