@@ -201,7 +201,7 @@ def end_flow(*, flow: Flow, now: datetime, removes_people: bool) -> int:
         canceled = 0
         if removes_people:
             counts = end_stays_of(flow_id=flow.pk, now=now)
-            canceled = cancel_messages(flow)
+            canceled = cancel_messages(flow, now=now)
             add_counts(counts)
         else:
             release_messages(flow)

@@ -20,6 +20,7 @@ UPDATE sending_delivery d SET {changes}
 FROM flows_flowsteprun r
 WHERE r.version_id = ANY(%s::bigint[]) AND r.step_key = ANY(%s::text[])
   AND d.origin_kind = 'flow' AND d.origin_id = r.id AND d.status = 'pending' AND {condition}
+RETURNING d.id
 """
 HOLD = CHANGE_QUEUED.format(changes="is_paused = true", condition="NOT d.is_paused")
 RELEASE = CHANGE_QUEUED.format(changes="is_paused = false", condition="d.is_paused")
@@ -56,17 +57,19 @@ def cancel_for_stopped(stopped: Sequence[StoppedPerson], *, now: datetime) -> in
 
 def hold_messages(flow: Flow) -> int:
     """Hold the queued messages of a flow until it goes on; return their number."""
-    return change_queued(HOLD, flow)
+    return len(change_queued(HOLD, flow))
 
 
 def release_messages(flow: Flow) -> int:
     """Let the held messages of a flow be sent; return their number."""
-    return change_queued(RELEASE, flow)
+    return len(change_queued(RELEASE, flow))
 
 
-def cancel_messages(flow: Flow) -> int:
+def cancel_messages(flow: Flow, *, now: datetime) -> int:
     """Cancel the queued messages of a flow, held ones too; return their number."""
-    return change_queued(CANCEL, flow)
+    ids = change_queued(CANCEL, flow)
+    announce([(delivery_id, "canceled") for delivery_id in ids], at=now)
+    return len(ids)
 
 
 def hold_returned_messages() -> None:
@@ -75,13 +78,14 @@ def hold_returned_messages() -> None:
         hold_messages(flow)
 
 
-def change_queued(statement: str, flow: Flow) -> int:
+def change_queued(statement: str, flow: Flow) -> list[int]:
+    """Change the queued messages of a flow; return their IDs."""
     versions, keys = list_message_steps(flow)
     if not keys:
-        return 0
+        return []
     with connection.cursor() as cursor:
         cursor.execute(statement, [format_bigint_list(versions), list(keys)])
-        return int(cursor.rowcount)
+        return [delivery_id for (delivery_id,) in cursor.fetchall()]
 
 
 def list_message_steps(flow: Flow) -> tuple[Sequence[int], Sequence[str]]:

@@ -124,13 +124,17 @@ class CouponPool(models.Model):
 
 
 class CouponCode(models.Model):
-    """A code of a pool, the customer and delivery that claimed it, and the order that redeemed it."""
+    """A code of a pool, the customer and delivery that claimed it, and the order that redeemed it.
+
+    ``is_returnable``: the code becomes free again if its message is not sent, because no server has got the message yet.
+    """
 
     pool = models.ForeignKey(CouponPool, models.CASCADE, related_name="codes", verbose_name=_("coupon pool"))
     code = models.CharField(pgettext_lazy("coupon", "code"), max_length=100)
     customer_id = models.BigIntegerField(_("customer"), null=True, blank=True, db_index=True)
     delivery_id = models.BigIntegerField(_("delivery"), null=True, blank=True)
     claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
+    is_returnable = models.BooleanField(_("returnable"), default=False, db_default=False, editable=False)
     redeemed_at = models.DateTimeField(_("redeemed at"), null=True, blank=True)
     order_number = models.BigIntegerField(_("order number"), null=True, blank=True)
 

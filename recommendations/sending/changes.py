@@ -1,13 +1,20 @@
-"""Announces to higher-level packages which messages were sent, skipped or failed, in the transaction of the change."""
+"""Announces which messages were sent, skipped or failed, in the transaction of the change, and releases codes of unsent ones."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from django.db import transaction
+from django.db import connection, transaction
+
+from recommendations.messaging.coupons.releases import release_codes
 
 FINAL_STATUSES = ("sent", "skipped", "failed", "uncertain", "canceled")
+UNSENT_STATUSES = ("skipped", "failed", "canceled")
+# The page of a delivery must not show codes that other customers get.
+CLEAR_COUPONS = """
+UPDATE sending_delivery SET choices = choices - 'coupons' WHERE id = ANY(%s::bigint[]) AND choices ? 'coupons'
+"""
 
 
 class ChangeListener(Protocol):
@@ -28,13 +35,21 @@ def register_listener(listener: ChangeListener) -> None:
 
 
 def begin_announcing() -> AbstractContextManager[None]:
-    """Return a transaction for a change and its announcement; without listeners, a context manager that does nothing."""
-    return transaction.atomic() if any(listener.is_listening() for listener in _listeners) else nullcontext()
+    """Return a transaction for a change and its announcement."""
+    return transaction.atomic()
 
 
 def announce(changes: Sequence[tuple[int, str]], *, at: datetime) -> None:
-    """Pass the deliveries that reached a final status to the listeners."""
+    """Pass the deliveries that reached a final status to the listeners, and release the coupon codes of those that were not sent."""
     final = [change for change in changes if change[1] in FINAL_STATUSES]
+    release_coupons([delivery_id for delivery_id, status in final if status in UNSENT_STATUSES])
     for listener in _listeners:
         if final and listener.is_listening():
             listener.receive(final, at=at)
+
+
+def release_coupons(delivery_ids: Sequence[int]) -> None:
+    """Make the coupon codes of deliveries that will not be sent free again."""
+    if released := release_codes(delivery_ids):
+        with connection.cursor() as cursor:
+            cursor.execute(CLEAR_COUPONS, [list(released)])

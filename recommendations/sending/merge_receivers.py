@@ -1,11 +1,13 @@
 """Keeps deliveries with their customer when customers are merged or split, and forgets what is personal when one is erased."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
+from recommendations.sending.changes import announce
 from recommendations.sending.models import Delivery, OutboxMessage, PushSubscription
 from recommendations.sending.tracking.reactions import recount_moved
 
@@ -38,6 +40,7 @@ SELECT id, customer_id, kept, winner, winner_customer FROM ranked WHERE position
 """
 SKIP_PENDING = """
 UPDATE sending_delivery SET status = 'skipped', skip_reason = 'merged' WHERE id = ANY(%s) AND status = 'pending'
+RETURNING id
 """
 SET_CUSTOMERS = """
 UPDATE sending_delivery d SET customer_id = row.customer_id
@@ -51,7 +54,7 @@ RETURNING pair.merged, d.id
 """
 
 
-def move_deliveries(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRows:
+def move_deliveries(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kwargs: Any) -> MovedRows:
     """Move the deliveries of merged customers; of two deliveries of one origin, only one is sent.
 
     The other one keeps or gets the ID of the merged customer, by which a revert finds it.
@@ -62,6 +65,7 @@ def move_deliveries(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> Move
         cursor.execute(RANK_DOUBLES, columns)
         losers = cursor.fetchall()
         cursor.execute(SKIP_PENDING, [[row[0] for row in losers]])
+        skipped = [(delivery_id, "skipped") for (delivery_id,) in cursor.fetchall()]
         replaced = [
             (loser, winner_customer) for loser, owner, kept, _winner, winner_customer in losers if owner == kept
         ]
@@ -78,6 +82,7 @@ def move_deliveries(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> Move
     kept_by_merged = {merged: kept for kept, merged in pairs}
     owners = {delivery_id: [kept_by_merged[merged]] for merged, delivery_id in moved_deliveries}
     recount_moved({**owners, **{row[0]: [row[2]] for row in losers}})
+    announce(skipped, at=at)
     return moved
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from recommendations.messaging.coupons.releases import keep_codes
 from recommendations.sending.bounces.refusals import record_refused_recipients
 from recommendations.sending.changes import announce, begin_announcing
 from recommendations.sending.checks.candidates import DueDelivery
@@ -81,6 +82,7 @@ def write_choices(choices: Mapping[int, Mapping[str, Any]]) -> None:
 def write_results(results: Sequence[SendResult], *, now: datetime) -> int:
     """Record results of claimed deliveries; return how many were recorded. A result that is recorded already changes nothing."""
     with transaction.atomic():
+        keep_codes([result.delivery_id for result in results if result.outcome != "unreachable"])
         written = write_rows([plan_row(result, now=now) for result in results], now=now)
         refused = {
             result.delivery_id: f"{result.code} {result.text}"

@@ -63,13 +63,13 @@ def choose(
         for customer_id, choice in choices.items()
         if customer_id in deliveries and not choice.skip_reason
     }
-    for pool in compiled.coupon_pools:
-        codes = claim_codes(pool_key=pool, deliveries=claimants, now=now)
-        for delivery_id, customer_id in claimants.items():
-            if code := codes.get(delivery_id):
-                choices[customer_id].coupons[pool] = code
-            else:
-                choices[customer_id].skip_reason = COUPONS_USED_UP
+    codes = claim_codes(pool_keys=compiled.coupon_pools, deliveries=claimants, now=now)
+    for delivery_id, customer_id in claimants.items():
+        coupons = codes.get(delivery_id, {})
+        if len(coupons) == len(compiled.coupon_pools):
+            choices[customer_id].coupons = coupons
+        else:
+            choices[customer_id].skip_reason = COUPONS_USED_UP
     return choices
 
 

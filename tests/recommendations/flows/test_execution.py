@@ -29,6 +29,9 @@ from recommendations.flows.publishing import (
     save_draft,
 )
 from recommendations.flows.queued_messages import hold_returned_messages
+from recommendations.messaging.coupons.claims import claim_codes
+from recommendations.messaging.coupons.pools import add_codes
+from recommendations.messaging.models import CouponCode, CouponPool
 from recommendations.sending.models import Delivery, OutboxMessage
 from recommendations.sending.sender import send_due
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
@@ -327,6 +330,7 @@ def test_a_pause_holds_queued_messages_and_the_end_of_the_flow_cancels_them() ->
         signal(make_customer().pk)
     run(NOON)
     sent = Delivery.objects.filter(origin_id__in=FlowStepRun.objects.filter(version__flow=flow).values("pk"))
+    others = Delivery.objects.exclude(pk__in=sent.values("pk"))
     Delivery.objects.filter(pk=sent.earliest("pk").pk).update(status="sending")
     assert pause_flow(flow=flow) == 2
     assert sorted(sent.values_list("status", "is_paused")) == [("pending", True), ("pending", True), ("sending", False)]
@@ -336,7 +340,12 @@ def test_a_pause_holds_queued_messages_and_the_end_of_the_flow_cancels_them() ->
     assert resume_flow(flow=flow, now=NOON) == 3
     assert set(Delivery.objects.values_list("status", "is_paused")) == {("pending", False)}
     pause_flow(flow=flow)
+    add_codes(pool=CouponPool.objects.create(key="welcome", name="Welcome"), codes=["A-1", "A-2"])
+    claims = {delivery.pk: delivery.customer_id for delivery in (sent.earliest("pk"), others.earliest("pk"))}
+    claim_codes(pool_keys=["welcome"], deliveries=claims, now=NOON)
     assert end_flow(flow=flow, now=NOON, removes_people=True) == 3
+    claimed = CouponCode.objects.filter(claimed_at__isnull=False)
+    assert claimed.get().delivery_id == others.earliest("pk").pk, "the code of the canceled message is free again"
     assert set(sent.values_list("status", "skip_reason")) == {("canceled", "canceled")}
     assert Delivery.objects.filter(status="pending", is_paused=False).count() == 3  # those of the other flow
     pause_flow(flow=other)

@@ -131,14 +131,14 @@ def test_a_delivery_keeps_its_code_and_a_used_up_pool_stops_messages() -> None:
 @pytest.mark.django_db
 def test_codes_of_an_expired_pool_are_not_given() -> None:
     make_pool("A-1", expires_at=NOON)
-    assert claim_codes(pool_key="welcome", deliveries={1: 1}, now=NOON) == {}
+    assert claim_codes(pool_keys=["welcome"], deliveries={1: 1}, now=NOON) == {}
 
 
 @pytest.mark.django_db
 def test_a_customer_gets_no_more_codes_than_the_pool_allows_and_an_order_redeems_one() -> None:
     pool = make_pool("A-1", "A-2", "A-3", "A-4", per_customer=2)
-    assert len(claim_codes(pool_key="welcome", deliveries={1: 7, 2: 7, 3: 7}, now=NOON)) == 2
-    assert len(claim_codes(pool_key="welcome", deliveries={4: 7, 5: 8}, now=NOON)) == 1
+    assert len(claim_codes(pool_keys=["welcome"], deliveries={1: 7, 2: 7, 3: 7}, now=NOON)) == 2
+    assert len(claim_codes(pool_keys=["welcome"], deliveries={4: 7, 5: 8}, now=NOON)) == 1
     before, after = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
     make_order(None, placed_at=before, coupon="A-1")
     make_order(None, placed_at=after, coupon="A-2", status="cancelled")
@@ -156,8 +156,8 @@ def test_an_order_redeems_the_oldest_of_several_codes_with_its_text() -> None:
     make_pool("TEA")
     other = CouponPool.objects.create(key="autumn", name="Autumn")
     add_codes(pool=other, codes=["TEA"])
-    claim_codes(pool_key="welcome", deliveries={1: 7}, now=NOON)
-    claim_codes(pool_key="autumn", deliveries={2: 8}, now=NOON - timedelta(hours=1))
+    claim_codes(pool_keys=["welcome"], deliveries={1: 7}, now=NOON)
+    claim_codes(pool_keys=["autumn"], deliveries={2: 8}, now=NOON - timedelta(hours=1))
     first = make_order(None, placed_at=NOON + timedelta(hours=1), coupon="TEA")
     assert [match_redemptions(now=datetime.now(UTC)) for _attempt in range(2)] == [1, 0]
     assert CouponCode.objects.get(redeemed_at__isnull=False).pool_id == other.pk
@@ -172,14 +172,14 @@ def test_an_order_redeems_the_oldest_of_several_codes_with_its_text() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_give_every_code_to_one_delivery() -> None:
     make_pool(*(f"C-{number}" for number in range(60)))
-    results: list[dict[int, str]] = []
+    results: list[dict[int, dict[str, str]]] = []
 
     def claim(worker: int) -> None:
         try:
             for chunk in range(4):
                 start = worker * 100 + chunk * 5
                 results.append(
-                    claim_codes(pool_key="welcome", deliveries={start + each: each for each in range(5)}, now=NOON)
+                    claim_codes(pool_keys=["welcome"], deliveries={start + each: each for each in range(5)}, now=NOON)
                 )
         finally:
             connection.close()
@@ -189,7 +189,7 @@ def test_workers_at_once_give_every_code_to_one_delivery() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    given = [code for result in results for code in result.values()]
+    given = [codes["welcome"] for result in results for codes in result.values()]
     assert len(given) == len(set(given)) == 60
     assert CouponCode.objects.filter(claimed_at__isnull=True).count() == 0
     pool = CouponPool.objects.get()

@@ -291,7 +291,7 @@ def test_coupon_codes_are_imported_once_and_generated(marketer: Client) -> None:
         refused = marketer.post(url, {"action": "import", "file": SimpleUploadedFile("codes.csv", content)})
         assert refused.status_code == 400
     assert "used up" not in marketer.get(reverse("message_templates:coupons")).text
-    claim_codes(pool_key="welcome", deliveries=dict.fromkeys(range(1, 8), 1), now=NOON)
+    claim_codes(pool_keys=["welcome"], deliveries=dict.fromkeys(range(1, 8), 1), now=NOON)
     with CaptureQueriesContext(connection) as queries:
         assert "used up" in marketer.get(reverse("message_templates:coupons")).text
     assert not [query for query in queries if "couponcode" in query["sql"]], "no page counts the codes"
@@ -311,7 +311,7 @@ def test_a_pool_is_deleted_unless_customers_or_messages_need_it(
     other = make_template(key="code", subject="Your code: {{ coupon.welcome }}")
     assert f"The pool is used by {other.name}." in marketer.post(url, {"action": "delete"}, follow=True).text
     other.delete()
-    claim_codes(pool_key="welcome", deliveries={1: 1}, now=NOON)
+    claim_codes(pool_keys=["welcome"], deliveries={1: 1}, now=NOON)
     assert "Delete this pool" not in marketer.get(url).text
     page = marketer.post(url, {"action": "delete"}, follow=True).text
     assert "Codes of this pool were handed out, so it cannot be deleted." in page

@@ -1,0 +1,87 @@
+"""Claims of several pools, merges, and orders that are canceled or arrive late."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from recommendations.messaging.coupons.claims import CLAIM_SQL, claim_codes
+from recommendations.messaging.coupons.pools import add_codes
+from recommendations.messaging.coupons.redemptions import match_redemptions
+from recommendations.messaging.coupons.releases import keep_codes, release_codes
+from recommendations.messaging.models import CouponCode, CouponPool
+from recommendations.messaging.rendering import Recipient, choose, get_compiled
+from tests.makers import NOON, make_order
+from tests.recommendations.messaging.makers import get_version, make_source, make_template
+
+pytestmark = pytest.mark.django_db
+
+
+def make_pool(key: str, *codes: str, **fields: Any) -> CouponPool:
+    pool = CouponPool.objects.create(key=key, name=key.title(), **fields)
+    add_codes(pool=pool, codes=codes)
+    return pool
+
+
+def read_claims(key: str) -> dict[str, int | None]:
+    """Return the customer of each code of a pool; check that the pool's count is right."""
+    codes = CouponCode.objects.filter(pool__key=key)
+    assert CouponPool.objects.get(key=key).claimed_count == codes.filter(claimed_at__isnull=False).count()
+    return dict(codes.order_by("id").values_list("code", "customer_id"))
+
+
+def test_free_codes_are_found_without_reading_those_that_were_handed_out() -> None:
+    make_pool("spring", *(f"S-{number}" for number in range(3_000)))
+    make_pool("welcome", *(f"W-{number}" for number in range(3_000)))
+    with connection.cursor() as cursor:
+        for key in ("spring", "welcome"):
+            deliveries = {number + 10_000 * len(key): number for number in range(2_000)}
+            claim_codes(pool_keys=[key], deliveries=deliveries, now=NOON)
+        cursor.execute("ANALYZE messaging_couponcode, messaging_couponpool")
+        parameters: dict[str, Any] = {"pools": ["welcome"], "deliveries": [1, 2], "customers": [1, 2], "now": NOON}
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF) {CLAIM_SQL}", parameters)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "messaging_code_free" in plan
+    assert CouponCode.objects.get(delivery_id=1).code == "W-2000"
+
+
+def test_an_empty_pool_uses_up_no_codes_of_the_other_pools_of_a_message() -> None:
+    make_pool("autumn", "A-1", "A-2", "A-3")
+    make_pool("welcome", "W-1")
+    source = make_source('<mj-coupon pool="autumn"/><mj-coupon pool="welcome"/>')
+    compiled = get_compiled(get_version(make_template(source)).pk)
+    recipients = {number: Recipient(number) for number in (1, 2, 3)}
+    chosen = choose(compiled, recipients, now=NOON, deliveries={1: 11, 2: 12, 3: 13})
+    assert chosen[1].coupons == {"autumn": "A-1", "welcome": "W-1"}
+    assert [chosen[number].skip_reason for number in (1, 2, 3)] == ["", "coupons_used_up", "coupons_used_up"]
+    assert read_claims("autumn") == {"A-1": 1, "A-2": None, "A-3": None}
+    assert read_claims("welcome") == {"W-1": 1}
+
+
+def test_a_customer_at_the_limit_of_one_pool_takes_no_code_that_others_need() -> None:
+    make_pool("autumn", "A-1")
+    make_pool("welcome", "W-1", "W-2", "W-3", per_customer=1)
+    claim_codes(pool_keys=["welcome"], deliveries={1: 1}, now=NOON)
+    claimed = claim_codes(pool_keys=["autumn", "welcome"], deliveries={2: 1, 3: 2}, now=NOON)
+    assert claimed == {3: {"autumn": "A-1", "welcome": "W-2"}}
+
+
+@pytest.mark.parametrize("other", ["expired", "unknown"])
+def test_a_pool_that_cannot_give_codes_stops_the_claims_of_the_others(other: str) -> None:
+    make_pool("autumn", "A-1")
+    make_pool("expired", "E-1", expires_at=NOON)
+    assert claim_codes(pool_keys=["autumn", other], deliveries={1: 1}, now=NOON) == {}
+    assert read_claims("autumn") == {"A-1": None}
+
+
+def test_released_codes_are_given_to_others_unless_somebody_may_have_seen_them() -> None:
+    make_pool("welcome", "W-1", "W-2", "W-3")
+    claim_codes(pool_keys=["welcome"], deliveries={1: 1, 2: 2, 3: 3}, now=NOON)
+    keep_codes([2])
+    make_order(None, placed_at=NOON + timedelta(hours=1), coupon="W-3")
+    match_redemptions(now=datetime.now(UTC))
+    assert release_codes([1, 2, 3, 4]) == {1}
+    assert read_claims("welcome") == {"W-1": None, "W-2": 2, "W-3": 3}
+    assert claim_codes(pool_keys=["welcome"], deliveries={5: 5, 6: 6}, now=NOON) == {5: {"welcome": "W-1"}}
+    assert read_claims("welcome") == {"W-1": 5, "W-2": 2, "W-3": 3}
