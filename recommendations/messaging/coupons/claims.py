@@ -7,6 +7,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
+# The customer of a delivery changes if customers are merged while it is being sent.
+UPDATE_CUSTOMERS = """
+UPDATE messaging_couponcode c SET customer_id = given.customer_id
+FROM unnest(%(deliveries)s::bigint[], %(customers)s::bigint[]) AS given (delivery_id, customer_id)
+WHERE c.delivery_id = given.delivery_id AND c.customer_id IS DISTINCT FROM given.customer_id
+"""
 # Claims of one pool wait for each other: two at once would count the same codes of a customer, and take the same free ones.
 # All statements lock codes before pools, and pools by their IDs, so that none of them wait for each other in a circle.
 LOCK_POOLS = "SELECT id FROM messaging_couponpool WHERE key = ANY(%(pools)s::text[]) ORDER BY id FOR NO KEY UPDATE"
@@ -76,6 +82,7 @@ def claim_codes(*, pool_keys: Sequence[str], deliveries: Mapping[int, int], now:
     }
     codes: dict[int, dict[str, str]] = defaultdict(dict)
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(UPDATE_CUSTOMERS, parameters)
         cursor.execute(LOCK_POOLS, parameters)
         cursor.execute(CLAIM_SQL, parameters)
         cursor.execute(READ_SQL, parameters)

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from customers.identity.merging.merge import merge_customers
+from customers.identity.merging.revert import revert_merge
 from recommendations.messaging.coupons.claims import CLAIM_SQL, claim_codes
 from recommendations.messaging.coupons.pools import add_codes
 from recommendations.messaging.coupons.redemptions import match_redemptions
 from recommendations.messaging.coupons.releases import keep_codes, release_codes
 from recommendations.messaging.models import CouponCode, CouponPool
 from recommendations.messaging.rendering import Recipient, choose, get_compiled
-from tests.makers import NOON, make_order
+from tests.makers import NOON, make_customer, make_order
 from tests.recommendations.messaging.makers import get_version, make_source, make_template
 
 pytestmark = pytest.mark.django_db
@@ -85,3 +87,24 @@ def test_released_codes_are_given_to_others_unless_somebody_may_have_seen_them()
     assert read_claims("welcome") == {"W-1": None, "W-2": 2, "W-3": 3}
     assert claim_codes(pool_keys=["welcome"], deliveries={5: 5, 6: 6}, now=NOON) == {5: {"welcome": "W-1"}}
     assert read_claims("welcome") == {"W-1": 5, "W-2": 2, "W-3": 3}
+
+
+def test_a_merge_keeps_the_limit_per_customer_and_a_revert_returns_the_codes() -> None:
+    kept, merged = make_customer("kept"), make_customer("merged")
+    make_pool("welcome", "W-1", "W-2", "W-3", per_customer=1)
+    claim_codes(pool_keys=["welcome"], deliveries={1: merged.pk}, now=NOON)
+    [merge_id] = merge_customers(pairs=[(kept.pk, merged.pk)], at=NOON, causes=["test"])
+    assert read_claims("welcome")["W-1"] == kept.pk
+    assert claim_codes(pool_keys=["welcome"], deliveries={2: kept.pk}, now=NOON) == {}
+    revert_merge(merge_id=merge_id, at=NOON, by="test")
+    assert read_claims("welcome")["W-1"] == merged.pk
+    assert claim_codes(pool_keys=["welcome"], deliveries={3: kept.pk}, now=NOON) == {3: {"welcome": "W-2"}}
+    assert claim_codes(pool_keys=["welcome"], deliveries={4: merged.pk}, now=NOON) == {}
+
+
+def test_a_code_that_was_claimed_during_a_merge_follows_its_delivery_to_the_kept_customer() -> None:
+    make_pool("welcome", "W-1", "W-2", per_customer=1)
+    claim_codes(pool_keys=["welcome"], deliveries={1: 8}, now=NOON)
+    assert claim_codes(pool_keys=["welcome"], deliveries={1: 7}, now=NOON) == {1: {"welcome": "W-1"}}
+    assert read_claims("welcome") == {"W-1": 7, "W-2": None}
+    assert claim_codes(pool_keys=["welcome"], deliveries={2: 7}, now=NOON) == {}
