@@ -154,7 +154,24 @@ class CouponCode(models.Model):
         indexes = [
             models.Index(fields=["pool", "id"], name="messaging_code_free", condition=Q(claimed_at__isnull=True)),
             models.Index(fields=["code"], name="messaging_code_by_text"),
+            models.Index(
+                fields=["order_number"], name="messaging_code_redeemed", condition=Q(order_number__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"#{self.pk}"  # the code is a voucher
+
+
+class RedemptionProgress(models.Model):
+    """One row: when orders were last matched with coupon codes, so that no order is missed after a pause."""
+
+    matched_until = models.DateTimeField(_("matched until"))
+
+    class Meta:
+        verbose_name = _("progress of matching redemptions")
+        verbose_name_plural = _("progress of matching redemptions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.matched_until)

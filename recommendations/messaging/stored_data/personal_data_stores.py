@@ -25,3 +25,7 @@ register_impersonal(
     table("messaging.CouponPool"),
     reason="Templates as staff wrote them.",
 )
+register_impersonal(
+    table("messaging.RedemptionProgress"),
+    reason="When orders were last matched with coupon codes.",
+)

@@ -8,6 +8,7 @@ from django.db import connection
 
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
+from customers.orders.models import Order
 from recommendations.messaging.coupons.claims import CLAIM_SQL, claim_codes
 from recommendations.messaging.coupons.pools import add_codes
 from recommendations.messaging.coupons.redemptions import match_redemptions
@@ -108,3 +109,50 @@ def test_a_code_that_was_claimed_during_a_merge_follows_its_delivery_to_the_kept
     assert claim_codes(pool_keys=["welcome"], deliveries={1: 7}, now=NOON) == {1: {"welcome": "W-1"}}
     assert read_claims("welcome") == {"W-1": 7, "W-2": None}
     assert claim_codes(pool_keys=["welcome"], deliveries={2: 7}, now=NOON) == {}
+
+
+@pytest.mark.parametrize("change", ["canceled", "removed", "other code"])
+def test_a_code_of_an_order_that_no_longer_counts_is_redeemed_by_the_next_order(change: str) -> None:
+    pool = make_pool("welcome", "W-1", "W-2")
+    claim_codes(pool_keys=["welcome"], deliveries={1: 7}, now=NOON)
+    first = make_order(None, placed_at=NOON + timedelta(hours=1), coupon="W-1")
+    later = datetime.now(UTC)
+    assert match_redemptions(now=later) == 1
+    second = make_order(None, placed_at=NOON + timedelta(hours=2), coupon="W-1")
+    assert match_redemptions(now=later + timedelta(days=30)) == 0, "the code is redeemed"
+    if change == "canceled":
+        Order.objects.filter(pk=first.pk).update(status="cancelled")
+    elif change == "removed":
+        first.delete()
+    else:
+        Order.objects.filter(pk=first.pk).update(coupon="W-2")
+    assert match_redemptions(now=later + timedelta(days=60)) == 1, "an order that arrived long ago is found"
+    assert CouponCode.objects.get(code="W-1").order_number == second.pk
+    second.delete()
+    assert match_redemptions(now=later + timedelta(days=60)) == 0
+    code = CouponCode.objects.get(code="W-1")
+    assert (code.redeemed_at, code.order_number, code.customer_id) == (None, None, 7)
+    pool.refresh_from_db()
+    assert (pool.claimed_count, pool.redeemed_count) == (1, 0)
+
+
+def test_orders_that_arrived_while_the_job_was_stopped_are_matched() -> None:
+    pool = make_pool("welcome", "W-1", "W-2")
+    claim_codes(pool_keys=["welcome"], deliveries={1: 7, 2: 8}, now=NOON)
+    make_order(None, placed_at=NOON + timedelta(hours=1), coupon="W-1")
+    arrived = datetime.now(UTC)
+    assert match_redemptions(now=arrived + timedelta(days=30)) == 1, "the first run"
+    match_redemptions(now=arrived - timedelta(hours=1))
+    make_order(None, placed_at=NOON + timedelta(hours=2), coupon="W-2")
+    assert match_redemptions(now=arrived + timedelta(days=30)) == 1
+    pool.refresh_from_db()
+    assert pool.redeemed_count == 2
+
+
+def test_orders_with_the_same_text_are_matched_by_one_call() -> None:
+    make_pool("autumn", "TEA")
+    make_pool("welcome", "TEA")
+    claim_codes(pool_keys=["autumn", "welcome"], deliveries={1: 7}, now=NOON)
+    make_order(None, placed_at=NOON + timedelta(hours=1), coupon="TEA")
+    make_order(None, placed_at=NOON + timedelta(hours=2), coupon="TEA")
+    assert match_redemptions(now=datetime.now(UTC)) == 2
