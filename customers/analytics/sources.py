@@ -78,7 +78,7 @@ def open_analytics_tables(*, as_of: datetime, engine: WarehouseEngine | None = N
             currency=currency,
             read_labels=read_labels,
             read_members=partial(read_members, as_of=as_of),
-            read_costs=read_costs,
+            read_costs=partial(read_costs, currency=currency),
             read_feedback=read_feedback,
         )
 
@@ -132,9 +132,12 @@ def copy_table(query: str, schema: pa.Schema) -> ir.Table:
     )
 
 
-def read_costs() -> ir.Table:
-    """Return product_id and cost of the products that have one; the warehouse does not contain costs."""
-    rows = Product.objects.filter(cost__isnull=False).values_list("product_id", "cost")
+def read_costs(*, currency: str) -> ir.Table:
+    """Return product_id and cost of the products that have one in this currency; the warehouse does not contain costs.
+
+    A product without a currency has no price: its cost is in that of the shop.
+    """
+    rows = Product.objects.filter(cost__isnull=False, currency__in=("", currency)).values_list("product_id", "cost")
     known = {product_id: float(cost) for product_id, cost in rows if cost is not None}
     return ibis.memtable(
         pa.table(

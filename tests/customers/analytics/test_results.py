@@ -176,6 +176,26 @@ def test_amounts_are_in_the_currency_in_which_the_pages_state_them(settings: Any
     assert (get_amount_currency(), result.total.units, result.total.revenue) == ("EUR", 1, 12)
 
 
+def test_the_margin_leaves_out_products_whose_cost_is_in_another_currency(settings: Any) -> None:
+    settings.SHOP_CURRENCY = "USD"
+    foreign = make_product("foreign", price=10_000, cost=6_000, currency="JPY")
+    local = make_product("local", price=100, cost=60, currency="USD")
+    unpriced = make_product("unpriced", price=None, cost=5, currency="")
+    order = make_order(make_customer(), placed_at=NOW, products=[foreign, local, unpriced], currency="USD")
+    order.lines.filter(product=foreign).update(total=70)
+    order.lines.filter(product=unpriced).update(total=20)
+    export_warehouse(started_at=NOW)
+    days = {name: value for name, value in make_parameters().items() if name != "steps"}
+    compute_pending(read_state(question="products", parameters=days))
+    result = read_state(question="products", parameters=days).result
+    assert {row.name: (row.revenue, row.margin) for row in result.rows} == {
+        "foreign": (70, None),
+        "local": (100, 40),
+        "unpriced": (20, 15),
+    }
+    assert (result.total.revenue, result.total.covered_revenue, result.total.margin) == (190, 120, 55)
+
+
 def test_orders_count_as_events() -> None:
     order = make_order(make_customer(), placed_at=NOW)
     parameters = {
