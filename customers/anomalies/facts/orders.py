@@ -12,7 +12,10 @@ NEW, RETURNING, GUEST = "new", "returning", "guest"
 
 
 def read_orders(tables: AnalyticsTables, days: FactDays) -> pa.Table:
-    """Return the measures of orders; those of guests count too. Orders in other currencies are counted without their amount."""
+    """Return the measures of orders; those of guests count too.
+
+    Orders in other currencies are counted without their amount, and are not among `priced_orders`, which averages are divided by.
+    """
     orders = tables.orders.filter(tables.orders.status != "cancelled")
     at = tables.engine.to_microseconds(orders.placed_at)
     first = find_first_orders(tables)
@@ -31,8 +34,8 @@ def read_orders(tables: AnalyticsTables, days: FactDays) -> pa.Table:
         coupon=rows.coupon.fill_null(NO_LABEL),
         customer=customer,
         revenue=amount,
-        sales=ibis.ifelse(is_sale, amount, 0.0),
         orders=is_sale.cast("float64"),
+        priced_orders=(is_sale & has_amount(rows, tables.currency)).cast("float64"),
         new_customers=is_first.fill_null(False).cast("float64"),
         returns=(rows.kind == "return").cast("float64"),
     )
@@ -54,7 +57,12 @@ def build_amount(orders: ir.Table, currency: str) -> ir.FloatingValue:
         (orders.kind == "return", -total.abs()), (orders.status == "refunded", 0.0), else_=total - refunded
     )
     amount = amount.fill_null(0.0)
-    return ibis.ifelse(orders.currency == currency, amount, 0.0) if currency else amount
+    return ibis.ifelse(has_amount(orders, currency), amount, 0.0)
+
+
+def has_amount(orders: ir.Table, currency: str) -> ir.BooleanValue:
+    """Return whether an order or return is in the currency of the amounts; all are without one."""
+    return orders.currency == currency if currency else ibis.literal(True)
 
 
 def add_up(rows: ir.Table, kind: FactKind) -> ir.Table:
@@ -82,7 +90,7 @@ def count_hours(tables: AnalyticsTables, rows: ir.Table, moment: ir.TimestampVal
 ORDERS = FactKind(
     key="orders",
     dimensions=("channel", "source", "coupon", "customer"),
-    measures=("revenue", "sales", "orders", "new_customers", "returns"),
+    measures=("revenue", "orders", "priced_orders", "new_customers", "returns"),
     feed="orders",
     read=read_orders,
 )

@@ -15,7 +15,9 @@ from customers.analytics.models import Annotation
 from customers.anomalies.backoffice.listing import show_anomalies, summarize_latest
 from customers.anomalies.backoffice.texts import AnomalyTexts, load_texts
 from customers.anomalies.facts.base import FactDays
+from customers.anomalies.facts.orders import ORDERS, read_orders
 from customers.anomalies.facts.visits import read_visits
+from customers.anomalies.metrics import find_metric
 from customers.anomalies.models import Anomaly, AnomalyRun, MetricDay
 from customers.anomalies.refresh import NO_DATA, find_anomalies
 from customers.orders.models import Order
@@ -164,6 +166,24 @@ def test_a_new_shop_has_an_empty_page(settings: Any, tmp_path: Any, admin_client
     assert find_anomalies(as_of=AS_OF).problem == NO_DATA
     assert AnomalyRun.objects.get().anomalies == 0
     assert "Every morning" in admin_client.get(reverse("anomalies:list")).text
+
+
+def test_the_average_order_value_is_net_revenue_by_orders_in_the_same_currency() -> None:
+    at = datetime(2026, 3, 2, 13, tzinfo=UTC)
+    orders = [
+        {"placed_at": at, "total": 100, "currency": "USD"},
+        {"placed_at": at, "total": 100, "currency": "USD", "refunded": 20},
+        {"placed_at": at, "total": 100, "currency": "EUR"},
+        {"placed_at": at, "total": 100, "currency": "EUR"},
+        {"placed_at": at, "total": 30, "currency": "USD", "kind": "return"},
+    ]
+    days = FactDays(date(2026, 3, 1), date(2026, 3, 10), date(2026, 3, 1))
+    rows = read_orders(make_tables(orders=orders, currency="USD"), days).to_pylist()
+    totals = {name: sum(row[name] for row in rows) for name in ORDERS.measures}
+    assert totals == {"revenue": 150, "orders": 4, "priced_orders": 2, "new_customers": 0, "returns": 1}
+    metric = find_metric("order_value")
+    assert metric is not None
+    assert totals[metric.numerator] / totals[metric.denominator] == 75
 
 
 def test_a_visitor_counts_once_a_day_with_what_happened_first() -> None:
