@@ -21,7 +21,7 @@ class AnalyticsResult(TimedRun):
     """The answer to a question with certain parameters on a certain version of the data; it contains no personal data.
 
     Attributes:
-        data_version: what the data contained, see `data_version.read_data_version`.
+        data_version: what the data contained, see `data_version.DataVersion`.
         as_of: facts up to this moment are included in the content. content: the result as JSON. Both are null until it is computed,
             and the old values are kept while the result is computed again.
     """

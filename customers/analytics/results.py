@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.job_runs import describe_error
 from config.foundation.processes.background_tasks import start_task
-from customers.analytics.data_version import read_data_version
+from customers.analytics.data_version import DataVersion, read_data_version
 from customers.analytics.expressions.parameters import dump_parameters, hash_parameters, parse_parameters
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.models import AnalyticsResult, ResultStatus
@@ -36,7 +36,7 @@ MIN_AGE = timedelta(minutes=2)
 MAX_DURATION = timedelta(minutes=15)
 KEPT = timedelta(days=30)
 CANCEL_CHECK_SECONDS = 0.2
-NOT_EXPORTED = "0."  # how the version of data begins that was never exported
+NOT_EXPORTED = "0."  # how versions of data begin that was never exported
 ACTIVE = (ResultStatus.QUEUED, ResultStatus.RUNNING)
 
 
@@ -87,8 +87,8 @@ def get_result(*, question: str, parameters: Any, now: datetime, is_forced: bool
     kind = get_question(question)
     if not isinstance(parameters, kind.parameters):
         parameters = parse_parameters(kind.parameters, parameters)
-    version, key = read_data_version(now=now), hash_parameters(parameters)
-    rows = _filter_results(version, question=question, parameters_hash=key)
+    version, key = read_data_version(question=kind, parameters=parameters, now=now), hash_parameters(parameters)
+    rows = _filter_shown(AnalyticsResult.objects.filter(question=question, parameters_hash=key), version)
     newest, last = _find_newest(rows), rows.defer("content").first()
     is_current = _is_current(newest, version)
     if last is None or _is_due(last, version=version, is_current=is_current, now=now, is_forced=is_forced):
@@ -102,13 +102,18 @@ def find_result(*, question: str, key: str, now: datetime) -> ResultState | None
     Args:
         key: the hash of the parameters, or its beginning.
     """
-    kind, version = get_question(question), read_data_version(now=now)
-    rows = _filter_results(version, question=question, parameters_hash__startswith=key)
-    last = rows.defer("content").first()
-    if last is None:
+    kind, rows = (
+        get_question(question),
+        AnalyticsResult.objects.filter(question=question, parameters_hash__startswith=key),
+    )
+    stored = rows.values_list("parameters", flat=True).first()
+    if stored is None:
         return None
-    parameters = parse_parameters(kind.parameters, last.parameters)
-    return _make_state(kind, parameters, _find_newest(rows), last, version)
+    parameters = parse_parameters(kind.parameters, stored)
+    version = read_data_version(question=kind, parameters=parameters, now=now)
+    rows = _filter_shown(rows, version)
+    last = rows.defer("content").first()
+    return _make_state(kind, parameters, _find_newest(rows), last, version) if last else None
 
 
 def count_pending(*, now: datetime) -> int:
@@ -116,22 +121,26 @@ def count_pending(*, now: datetime) -> int:
     return AnalyticsResult.objects.filter(status__in=ACTIVE, started_at__gt=now - MAX_DURATION).count()
 
 
-def _filter_results(version: str, **conditions: Any) -> QuerySet[AnalyticsResult]:
-    """Return results that may be shown; after the first export not those from before it, which lack all orders."""
-    rows = AnalyticsResult.objects.filter(**conditions)
-    return rows if version.startswith(NOT_EXPORTED) else rows.exclude(data_version__startswith=NOT_EXPORTED)
+def _filter_shown(rows: QuerySet[AnalyticsResult], version: DataVersion) -> QuerySet[AnalyticsResult]:
+    """Return results that may be shown, although they may be outdated.
+
+    Not those with amounts in another currency, because pages state all amounts in the current one, and after the first export not those
+    from before it, which lack all orders.
+    """
+    rows = rows.filter(data_version__endswith=version.currency_suffix)
+    return rows.exclude(data_version__startswith=NOT_EXPORTED) if version.export else rows
 
 
 def _find_newest(rows: QuerySet[AnalyticsResult]) -> AnalyticsResult | None:
     return rows.exclude(as_of=None).order_by("-as_of").first()
 
 
-def _is_current(newest: AnalyticsResult | None, version: str) -> bool:
-    return newest is not None and newest.data_version == version and newest.status == ResultStatus.DONE
+def _is_current(newest: AnalyticsResult | None, version: DataVersion) -> bool:
+    return newest is not None and newest.data_version == str(version) and newest.status == ResultStatus.DONE
 
 
 def _make_state(
-    kind: Question, parameters: Any, newest: AnalyticsResult | None, last: AnalyticsResult, version: str
+    kind: Question, parameters: Any, newest: AnalyticsResult | None, last: AnalyticsResult, version: DataVersion
 ) -> ResultState:
     return ResultState(
         question=kind,
@@ -146,22 +155,22 @@ def _make_state(
     )
 
 
-def _is_due(last: AnalyticsResult, *, version: str, is_current: bool, now: datetime, is_forced: bool) -> bool:
+def _is_due(last: AnalyticsResult, *, version: DataVersion, is_current: bool, now: datetime, is_forced: bool) -> bool:
     age = now - last.started_at
     if last.status in ACTIVE:
         return age > MAX_DURATION
     if is_forced:
         return True
-    if is_current or last.data_version == version:  # one that failed or was canceled is only repeated on demand
+    if is_current or last.data_version == str(version):  # one that failed or was canceled is only repeated on demand
         return False
     return age >= MIN_AGE
 
 
-def _start(question: str, parameters: Any, key: str, *, version: str, now: datetime) -> AnalyticsResult:
+def _start(question: str, parameters: Any, key: str, *, version: DataVersion, now: datetime) -> AnalyticsResult:
     row, _created = AnalyticsResult.objects.update_or_create(
         question=question,
         parameters_hash=key,
-        data_version=version,
+        data_version=str(version),
         defaults={
             "parameters": dump_parameters(parameters),
             "status": ResultStatus.QUEUED,
@@ -192,15 +201,14 @@ def compute_result(*, result_id: int, now: datetime) -> None:
     try:
         question = get_question(row.question)
         parameters = parse_parameters(question.parameters, row.parameters)
-        version = read_data_version(
-            now=now
-        )  # before reading, so that data added during the computation makes the result outdated
+        # before the data is read, so that data added during the computation makes the result outdated
+        version = read_data_version(question=question, parameters=parameters, now=now)
         result = answer(question, parameters, now=now, result_id=row.pk)
         row.content, row.status, row.as_of = msgspec.to_builtins(result), ResultStatus.DONE, now
         row.finished_at = _measure_end(now, started)
         # a result that cannot be stored is an error too, and changes nothing
         with transaction.atomic():
-            _replace_duplicate(row, version)
+            _replace_duplicate(row, str(version))
             row.save()
             _delete_outdated(row)
     except ResultCancelledError:

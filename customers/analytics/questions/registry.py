@@ -32,6 +32,7 @@ class Question:
     Attributes:
         parameters, result, selection: the dataclasses of what is asked, of the answer, and of one figure in it.
         run: answers it. people: returns the customer_id of those behind a figure.
+        reads_catalog: whether the answer depends on the costs or categories of products.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Question:
     selection: type[Any]
     run: Callable[[AnalyticsTables, Any], Any]
     people: Callable[[AnalyticsTables, Any, Any], ir.Table]
+    reads_catalog: bool = False
 
 
 QUESTIONS: dict[str, Question] = {
@@ -117,6 +119,7 @@ QUESTIONS: dict[str, Question] = {
             products.ProductSelection,
             products.run_products,
             products.select_product_people,
+            reads_catalog=True,
         ),
         Question(
             "affinity",
@@ -126,6 +129,7 @@ QUESTIONS: dict[str, Question] = {
             affinity.AffinitySelection,
             affinity.run_affinity,
             affinity.select_affinity_people,
+            reads_catalog=True,
         ),
         Question(
             "repeat",
@@ -135,6 +139,7 @@ QUESTIONS: dict[str, Question] = {
             repeat.FirstPurchaseSelection,
             repeat.run_repeat,
             repeat.select_repeat_people,
+            reads_catalog=True,
         ),
         *(
             Question(

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from customers.analytics.data_version import read_data_version
+from customers.analytics.data_version import DataVersion, read_data_version
+from customers.analytics.outcomes.parameters import OutcomeParameters
+from customers.analytics.questions.registry import get_question
 from customers.destinations.models import Destination, OutgoingRecord
 from customers.destinations.outbox import collecting, sending
 from customers.events.models import Source
@@ -106,15 +108,20 @@ def test_a_stream_at_rest_is_not_read_any_more(django_assert_num_queries: Any) -
         assert collecting.collect_stream(destination, "orders", at=NOON) == 0
 
 
+def read_version() -> DataVersion:
+    parameters = OutcomeParameters(since=NOON.date(), until=NOON.date())
+    return read_data_version(question=get_question("outcome-growth"), parameters=parameters, now=NOON)
+
+
 @pytest.mark.django_db
 def test_changes_of_the_orders_of_guests_outdate_stored_results_and_notify_nobody() -> None:
     source = make_source("shop-orders")
     upsert(source, make_item("o-1", ""), make_item("o-2", ""))
     make_destination("webhook", {"url": "https://partner.example"}, {}, streams=("order_changes",))
-    versions = [read_data_version(now=NOON)]
+    versions = [read_version()]
     upsert(source, make_item("o-1", "", status="cancelled"))
-    versions.append(read_data_version(now=NOON))
+    versions.append(read_version())
     cancel_orders(source=source, order_ids=["o-2"], at=NOON)
-    versions.append(read_data_version(now=NOON))
+    versions.append(read_version())
     assert len(set(versions)) == 3
     assert collecting.collect_records(at=NOON + MINUTE) == 0
