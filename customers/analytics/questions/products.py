@@ -1,7 +1,8 @@
 """Product performance: who views, adds, buys and returns each product or category, with revenue and margin.
 
 Viewed and added come from events, bought and returned from orders, so that purchases without an event count too. Rates are shares of
-people; the return rate is goods returned ÷ goods ordered. The margin needs the cost of a product in the catalog.
+the people who viewed; the return rate is goods returned ÷ goods ordered. The margin needs the cost of a product in the catalog, in the
+currency of the revenue.
 """
 
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class ProductPerformance:
     Attributes:
         viewed, added, bought, returned: people. units, returned_units: goods. revenue: of sales less returns.
         margin: revenue less cost; None if no cost is known. covered_revenue: the revenue of products with a cost.
+        add_rate, buy_rate: of those who viewed, the share who also added to the cart or bought.
     """
 
     name: str | None
@@ -118,23 +120,29 @@ def _build_lines(tables: AnalyticsTables, parameters: ProductParameters) -> ir.T
 def run_products(tables: AnalyticsTables, parameters: ProductParameters) -> ProductResult:
     """Count people, goods and money of each product or category."""
     with tables.materialize(build_product_people(tables, parameters)) as people:
-        total = _build_row(tables.fetch(_sum_rows(people, [], tables))[0] | {"name": None})
-        summed = _sum_rows(people, ["name"], tables)
+        total = _build_row(tables.fetch(_sum_rows(people, []))[0] | {"name": None})
+        summed = _sum_rows(people, ["name"])
         with tables.materialize(summed.mutate(margin=summed.covered_revenue - summed.cost)) as rows:
             count = tables.fetch(rows.agg(count=rows.count()))[0]["count"]
             top = tables.fetch(rows.order_by(ibis.desc(parameters.sort), "name").limit(parameters.limit))
     return ProductResult(as_of=tables.as_of, total_rows=count, rows=tuple(_build_row(row) for row in top), total=total)
 
 
-def _sum_rows(people: ir.Table, keys: list[str], tables: AnalyticsTables) -> ir.Table:
-    columns = {
-        stage: tables.engine.count_distinct(ibis.ifelse(people.stage == stage, people.customer_id, None))
-        for stage in STAGES
-    }
-    columns["units"] = ibis.ifelse(people.units > 0, people.units, 0.0).sum()
-    columns["returned_units"] = ibis.ifelse(people.units < 0, -people.units, 0.0).sum()
-    columns |= {name: people[name].sum() for name in ("revenue", "cost", "covered_revenue")}
-    grouped = people.group_by(*keys) if keys else people
+def _sum_rows(people: ir.Table, keys: list[str]) -> ir.Table:
+    """Return the people of each stage, the viewers who added and bought, and the sums of goods and money."""
+    persons = people.group_by(*keys, "customer_id").agg(
+        **{stage: (people.stage == stage).cast("int64").max() for stage in STAGES},
+        units=ibis.ifelse(people.units > 0, people.units, 0.0).sum(),
+        returned_units=ibis.ifelse(people.units < 0, -people.units, 0.0).sum(),
+        **{name: people[name].sum() for name in ("revenue", "cost", "covered_revenue")},
+    )
+    # guests are one group without a customer
+    is_known = persons.customer_id.notnull().cast("int64")
+    columns = {stage: (persons[stage] * is_known).sum() for stage in STAGES}
+    for stage in ("added", "bought"):
+        columns[f"viewers_{stage}"] = (persons[stage] * persons.viewed * is_known).sum()
+    columns |= {name: persons[name].sum() for name in ("units", "returned_units", "revenue", "cost", "covered_revenue")}
+    grouped = persons.group_by(*keys) if keys else persons
     return grouped.agg(**columns)
 
 
@@ -150,8 +158,8 @@ def _build_row(row: dict[str, Any]) -> ProductPerformance:
         revenue=row["revenue"] or 0.0,
         margin=margin,
         covered_revenue=covered,
-        add_rate=divide(row["added"], row["viewed"]),
-        buy_rate=divide(row["bought"], row["viewed"]),
+        add_rate=divide(row["viewers_added"] or 0, row["viewed"] or 0),
+        buy_rate=divide(row["viewers_bought"] or 0, row["viewed"] or 0),
         return_rate=divide(returned_units, units),
         margin_share=divide(margin, covered) if margin is not None else None,
     )

@@ -246,6 +246,35 @@ def test_products_are_viewed_added_bought_and_returned() -> None:
     assert fetch_ids(tables, select_product_people(tables, ProductParameters(**DAYS), lost)) == [2]
 
 
+def test_rates_of_products_are_shares_of_the_people_who_viewed_them() -> None:
+    day = datetime(2026, 3, 5, tzinfo=UTC)
+    tables = make_tables(
+        [
+            Happening(1, "Product Viewed", 1, product_ids=("tea",)),
+            Happening(1, "Product Viewed", 2, product_ids=("tea",)),
+            Happening(2, "Product Viewed", 2, product_ids=("tea",)),
+            Happening(1, "Product Viewed", 3, product_ids=("mug",)),
+            # 3 adds without a view
+            Happening(2, "Product Added", 4, product_ids=("tea",)),
+            Happening(3, "Product Added", 5, product_ids=("tea",)),
+        ],
+        lines=[
+            {
+                "product_id": "tea", "quantity": 1, "total": 10, "customer_id": customer, "placed_at": day, "order_pk": number,
+            }
+            # 1 bought twice after viewing, 3 to 6 and a guest in a store
+            for number, customer in enumerate((1, 1, 3, 4, 5, 6, None))
+        ],
+    )  # fmt: skip
+    result = run_products(tables, ProductParameters(**DAYS))
+    rows = {row.name: row for row in result.rows}
+    tea, mug = rows["tea"], rows["mug"]
+    assert (tea.viewed, tea.added, tea.bought, tea.units) == (2, 2, 5, 7)
+    assert (tea.add_rate, tea.buy_rate) == (0.5, 0.5)
+    assert (mug.viewed, mug.buy_rate) == (1, 0)
+    assert (result.total.viewed, result.total.bought, result.total.buy_rate) == (2, 5, 0.5)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -105,7 +105,7 @@ def build_products_chart(result: ProductResult, context: ResultContext) -> Chart
         _("Added to cart"),
         _("Bought"),
         _("Returned"),
-        _("Bought ÷ viewed"),
+        _("Viewers who bought"),
     ]
     columns += [_("Units"), _("Revenue"), _("Margin"), _("Return rate")]
     spec["table"] = build_chart_table(columns, [build_row(row, titles, context) for row in result.rows])
