@@ -23,6 +23,7 @@ from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.customer_upsert import hash_contact_fields
 from customers.identity.models import Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.personal_data.personal_traits import seal_personal
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import OrderEvent, OrderImport
@@ -337,7 +338,7 @@ def plant_reports() -> list[SavedReport]:
         question="trends",
         parameters=dump_parameters(parameters),
         parameters_hash=hash_parameters(parameters),
-        data_version="1",
+        data_version=f"1 {get_amount_currency()}",  # results in another currency are not shown
         status=ResultStatus.DONE,
         started_at=NOON,
         as_of=NOON,

@@ -8,6 +8,7 @@ from customers.analytics.models import AnalyticsResult, Dashboard, ResultStatus,
 from customers.analytics.questions.funnel import FunnelParameters
 from customers.analytics.rest.serializers import make_query_id
 from customers.feedback.models import Review
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.loyalty.models import LoyaltyMember, LoyaltyProgram, PointReservation
 from customers.loyalty.points.ledger import adjust_points
 from customers.policy.document.versions import publish_policy
@@ -91,7 +92,7 @@ def make_sample_objects() -> None:
         question="funnel",
         parameters=dump_parameters(FUNNEL),
         parameters_hash=hash_parameters(FUNNEL),
-        data_version="1",
+        data_version=f"1 {get_amount_currency()}",  # results in another currency are not shown
         status=ResultStatus.FAILED,
         started_at=NOON,
         error="The disk is full.",
