@@ -275,7 +275,7 @@ class Staging:
                 """
             )
             self.run(f"DELETE FROM orders WHERE {is_too_large}")
-        self.run("UPDATE orders SET refunded = abs(total) WHERE status = 'refunded' AND refunded = 0")
+        self.run("UPDATE orders SET refunded = total WHERE kind = 'sale' AND status = 'refunded' AND refunded = 0")
         self.run(
             """
             UPDATE orders SET status = CASE WHEN kind <> 'sale' OR refunded = 0 THEN 'placed'

@@ -731,6 +731,12 @@ def quote_cell(text: str) -> str:
 REFUND_HEADER = "order_id,customer_id,placed_at,product_id,quantity,unit_price"
 
 
+def test_a_refunded_return_has_no_refunded_amount_of_its_own(load: Load) -> None:
+    load(f"{REFUND_HEADER},status\nR1,ada,2026-05-01,tea,-2,10.00,refunded\n")
+    order = Order.objects.get()
+    assert (order.kind, order.status, order.total, order.refunded) == ("return", "refunded", Decimal(-20), 0)
+
+
 def test_a_file_without_the_refunded_amount_keeps_it(load: Load) -> None:
     load(f"{REFUND_HEADER},status,refunded\nA1,ada,2026-05-01,tea,2,10.00,partially_refunded,5.00\n")
     run = load(f"{REFUND_HEADER},status\nA1,ada,2026-05-01,tea,2,10.00,partially_refunded\n")
