@@ -5,12 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from catalog.models import Product
 from config.foundation.backoffice.date_range import DateChoice, DayRange
 from config.foundation.shop.profile import get_shop
 from config.foundation.slow_figures import get_figures
+from customers.lifecycle.facts.amounts import build_net_line, build_net_order
 from customers.orders.models import Order, OrderLine
 
 BEST_SELLERS = 8
@@ -68,7 +69,7 @@ def _count_sales(choice: DateChoice, shop: str) -> SalesComparison:
     for name, condition in conditions.items():
         sales = condition & Q(kind=Order.Kind.SALE)
         totals |= {
-            f"revenue_{name}": Sum(F("total") - F("refunded"), filter=condition),
+            f"revenue_{name}": Sum(build_net_order(), filter=condition),
             f"orders_{name}": Count("id", filter=sales),
             f"customers_{name}": Count("customer", filter=sales, distinct=True),
         }
@@ -107,7 +108,7 @@ def build_totals(row: dict[str, Any], name: str) -> SalesTotals:
 
 @dataclass(frozen=True, slots=True)
 class BestSeller:
-    """A product with its sales in the range and in the compared one."""
+    """A product with its orders and its revenue, net of returns and refunds, in the range and in the compared one."""
 
     pk: int
     product_id: str
@@ -128,9 +129,12 @@ def query_best_sellers(choice: DateChoice, *, currency: str, limit: int = BEST_S
 def _count_best_sellers(choice: DateChoice, currency: str, limit: int) -> list[BestSeller]:
     # The titles are read afterwards: grouping by them takes much longer than grouping by numbers.
     best = list(
-        query_lines(choice.range, currency)
+        query_lines(in_range(choice.range, "order__"), currency)
         .values("product_id")
-        .annotate(revenue=Sum("total"), orders=Count("order", distinct=True))
+        .annotate(
+            revenue=Sum(build_net_line()), orders=Count("order", filter=Q(order__kind=Order.Kind.SALE), distinct=True)
+        )
+        .filter(revenue__gt=0)
         .order_by("-revenue", "product_id")[: CANDIDATES * limit]
     )
     products = (
@@ -140,10 +144,10 @@ def _count_best_sellers(choice: DateChoice, currency: str, limit: int) -> list[B
     before: dict[int, Decimal] = {}
     if choice.compared and rows:
         before = dict(
-            query_lines(choice.compared, currency)
+            query_lines(in_range(choice.compared, "order__"), currency)
             .filter(product__in=[row["product_id"] for row in rows])
             .values_list("product_id")
-            .annotate(revenue=Sum("total"))
+            .annotate(revenue=Sum(build_net_line()))
             .order_by()
         )
     return [
@@ -162,10 +166,9 @@ def _count_best_sellers(choice: DateChoice, currency: str, limit: int) -> list[B
     ]
 
 
-def query_lines(days: DayRange, currency: str) -> QuerySet[OrderLine]:
-    return OrderLine.objects.filter(
-        in_range(days, "order__"), order__kind=Order.Kind.SALE, order__currency=currency
-    ).exclude(order__status=Order.Status.CANCELLED)
+def query_lines(days: Q, currency: str) -> QuerySet[OrderLine]:
+    """Return the lines of orders and returns that were not canceled. days: a condition of `in_range`."""
+    return OrderLine.objects.filter(days, order__currency=currency).exclude(order__status=Order.Status.CANCELLED)
 
 
 def find_latest_order(*, before: datetime) -> datetime | None:

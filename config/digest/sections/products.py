@@ -9,13 +9,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
-from config.backoffice.home.sales import in_range, query_best_sellers
+from config.backoffice.home.sales import in_range, query_best_sellers, query_lines
 from config.digest.sections.base import DigestRow, DigestSection, SectionContent
 from config.digest.weeks import DigestWeek
 from config.foundation.number_formats import format_change, format_whole_money
 from config.foundation.statistics import compute_change
-from customers.lifecycle.facts.amounts import get_amount_currency
-from customers.orders.models import Order, OrderLine
+from customers.lifecycle.facts.amounts import build_net_line, get_amount_currency
 
 SHOWN = 5
 
@@ -59,10 +58,11 @@ def build_fallen(week: DigestWeek) -> SectionContent | None:
 def count_changes(week: DigestWeek, currency: str) -> list[dict[str, Any]]:
     """Return the products with the lowest change in revenue between the two weeks."""
     now, before = in_range(week.days, "order__"), in_range(week.before, "order__")
-    lines = OrderLine.objects.filter(now | before, order__kind=Order.Kind.SALE, order__currency=currency)
-    lines = lines.exclude(order__status=Order.Status.CANCELLED)
-    sums = {name: Coalesce(Sum("total", filter=part), Decimal(0)) for name, part in (("now", now), ("before", before))}
-    rows: Any = lines.filter(Q(product__is_active=True)).values("product_id").annotate(**sums)
+    parts = (("now", now), ("before", before))
+    sums = {name: Coalesce(Sum(build_net_line(), filter=part), Decimal(0)) for name, part in parts}
+    rows: Any = (
+        query_lines(now | before, currency).filter(Q(product__is_active=True)).values("product_id").annotate(**sums)
+    )
     return list(rows.annotate(change=sums["now"] - sums["before"]).order_by("change", "product_id")[:SHOWN])
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 
 from config.foundation.array_types import Flags, Floats, Ints
 from config.foundation.shop.profile import get_time_zone_name
+from customers.lifecycle.facts.amounts import OWN_NET_AMOUNT
 from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.scoring.clv.returns import assign_returns
 from customers.lifecycle.scoring.stages.order_gaps import DAY
@@ -28,15 +29,13 @@ MIN_COMPARED_PRICES = 20
 
 EPOCH_MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint"
 
-# Of a document in its own currency, in minor units; returns have either sign.
-NET_AMOUNT = """
-    ((CASE WHEN kind = 'return' THEN -abs(total) WHEN status = 'refunded' THEN 0 ELSE total - refunded END) * 100)::bigint
-"""
+# Of a document in its own currency, in minor units.
+NET_AMOUNT = f"(({OWN_NET_AMOUNT}) * 100)::bigint"
 # Imports of dates without a time give orders at midnight, so the hour of an order at midnight is unknown.
 ORDERS = f"""
 WITH documents AS (
     SELECT id, kind, status, placed_at, discount, refunded, {NET_AMOUNT} AS amount, placed_at AT TIME ZONE %(zone)s AS shop_time
-    FROM orders_order
+    FROM orders_order o
     WHERE customer_id = %(customer)s AND status <> 'cancelled' AND placed_at < %(as_of)s
     ORDER BY placed_at DESC, id DESC LIMIT {MAX_ORDERS}
 )
@@ -116,7 +115,7 @@ SELECT COALESCE(d.customer_id::text, d.guest_email_hash), d.kind = 'sale',
        d.kind = 'sale' AND (d.discount > 0 OR l.discounted IS NOT NULL),
        d.kind = 'sale' AND (d.refunded > 0 OR d.status IN ('refunded', 'partly_refunded')), d.amount
 FROM (
-    SELECT id, customer_id, guest_email_hash, kind, status, discount, refunded, placed_at, {NET_AMOUNT} AS amount FROM orders_order
+    SELECT id, customer_id, guest_email_hash, kind, status, discount, refunded, placed_at, {NET_AMOUNT} AS amount FROM orders_order o
     WHERE status <> 'cancelled' AND placed_at < %(as_of)s AND customer_id IS DISTINCT FROM %(customer)s
     ORDER BY placed_at DESC LIMIT {MAX_OTHER_ORDERS}
 ) AS d

@@ -13,12 +13,11 @@ from psycopg import sql
 
 from config.foundation.array_types import Floats
 from config.foundation.shop.profile import get_time_zone_name
-from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
+from customers.lifecycle.facts.amounts import build_kept_share, build_net_amount
 from customers.segments.event_counts.meanings import BOUGHT
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.margins import (
     GOODS,
-    KEPT_SHARE,
     KNOWN_COSTS,
     MarginBasis,
     choose_margin_basis,
@@ -229,7 +228,7 @@ def build_member_part(members: Members) -> sql.Composable:
     return MEMBER.format(
         members=members.build_query(),
         amount=build_net_amount(),
-        kept=KEPT_SHARE.format(currency=build_amount_currency()),
+        kept=build_kept_share(),
     )
 
 

@@ -6,12 +6,6 @@ from psycopg import sql
 
 KNOWN_COSTS = 0.8  # of the sales: with less, an average cost says too little about the rest
 
-# The share of a document that still counts: nothing of a refunded sale, a part of a partly refunded one; a return counts negatively.
-KEPT_SHARE = sql.SQL(
-    "CASE WHEN o.currency <> {currency} OR (o.kind = 'sale' AND o.status = 'refunded') THEN 0 WHEN o.kind = 'return' THEN -1 "
-    "WHEN o.total = 0 THEN 1 ELSE (o.total - o.refunded) / o.total END"
-)
-
 # Per order: the costs of lines with a known cost, and what the lines without one were sold for. Costs are in the currency of the product.
 GOODS = sql.SQL("""
 goods AS (

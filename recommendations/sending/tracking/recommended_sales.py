@@ -7,9 +7,8 @@ from typing import Any
 from django.db import connection
 from psycopg import sql
 
-from customers.lifecycle.facts.amounts import build_amount_currency
+from customers.lifecycle.facts.amounts import build_kept_share
 from recommendations.measurement.attribution import RecommendedSales
-from recommendations.measurement.outcomes.margins import KEPT_SHARE
 
 # A row has the products that were chosen at sending, and those of the latest opening if they are chosen again then. Clicks are
 # recognized by utm_content, which names row and product as URLs write them: `written` encodes keys such as Chinese ones. An order line
@@ -60,7 +59,7 @@ def count_recommended_sales(
 
     deliveries: SQL that selects id, customer_id, sent_at and choices of deliveries; ``as_of`` and ``window`` are reserved parameters.
     """
-    statement = COUNT.format(deliveries=deliveries, kept=KEPT_SHARE.format(currency=build_amount_currency()))
+    statement = COUNT.format(deliveries=deliveries, kept=build_kept_share())
     values: dict[str, Any] = {**parameters, "window": window, "as_of": as_of}
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

@@ -28,7 +28,7 @@ from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
 from recommendations.serving.impressions.models import Impression
 from recommendations.training.models import EvaluationRun, ModelVersion
-from tests.makers import make_customer, make_order, make_profile, make_source
+from tests.makers import make_customer, make_order, make_product, make_profile, make_source
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -72,6 +72,20 @@ def test_sales_subtract_returns_and_exclude_cancelled_orders() -> None:
     assert query_sales(choose()).now == SalesTotals(Decimal(18), 1, 1)
 
 
+def test_a_refund_is_subtracted_once_from_sales() -> None:
+    ann = make_customer()
+    make_home_order(ann, days_ago=1, total="500")
+    refunds: tuple[dict[str, Any], ...] = (
+        {"total": "-100", "kind": Order.Kind.RETURN, "status": Order.Status.REFUNDED, "refunded": Decimal(100)},
+        {"total": "-100", "kind": Order.Kind.RETURN, "refunded": Decimal(30)},
+        {"total": "100", "status": Order.Status.REFUNDED, "refunded": Decimal(50)},
+        {"total": "100", "status": Order.Status.PARTLY_REFUNDED, "refunded": Decimal(40)},
+    )
+    for fields in refunds:
+        make_home_order(ann, days_ago=1, **fields)
+    assert query_sales(choose()).now == SalesTotals(Decimal(360), 3, 1)
+
+
 def test_orders_in_another_currency_are_counted_separately() -> None:
     ann = make_customer()
     make_home_order(ann, days_ago=1, total="30")
@@ -95,6 +109,23 @@ def test_the_best_sellers_are_the_products_with_the_highest_revenue() -> None:
         ("Jam", 1, Decimal(8), Decimal(0)),
     ]
     assert query_best_sellers(choose(), currency="USD") == []
+
+
+def test_the_revenue_of_best_sellers_is_net_of_returns_and_refunds() -> None:
+    tea, jam, pan = (make_product(name, price=Decimal(10)) for name in ("tea", "jam", "pan"))
+    ann = make_customer()
+    make_home_order(ann, days_ago=1, total="40", products=[tea], quantity=4)
+    make_home_order(ann, days_ago=1, total="-30", products=[tea], quantity=-3, kind=Order.Kind.RETURN)
+    make_home_order(ann, days_ago=2, total="50", products=[tea], quantity=5, status=Order.Status.REFUNDED)
+    # shipping of 10 is in the total: a quarter of the order was refunded
+    make_home_order(ann, days_ago=2, total="40", products=[jam], quantity=3, refunded=Decimal(10))
+    make_home_order(ann, days_ago=8, total="20", products=[jam], quantity=2, status=Order.Status.REFUNDED)
+    make_home_order(ann, days_ago=2, total="-10", products=[pan], quantity=-1, kind=Order.Kind.RETURN)
+    rows = query_best_sellers(choose(), currency="EUR")
+    assert [(row.product_id, row.orders, row.revenue, row.revenue_before) for row in rows] == [
+        ("jam", 1, Decimal("22.5"), Decimal(0)),
+        ("tea", 2, Decimal(10), Decimal(0)),
+    ]
 
 
 def test_the_flow_counts_customers_entries_and_exits_of_four_weeks() -> None:

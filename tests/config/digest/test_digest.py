@@ -9,7 +9,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from catalog.models import Product
 from config.digest.models import DigestDelivery, DigestStatus, DigestSubscription
+from config.digest.sections.products import count_changes
 from config.digest.sending import send_due_digests
 from config.digest.subscribing import make_unsubscribe_url
 from config.digest.weeks import find_last_week
@@ -57,6 +59,22 @@ def test_the_last_week_is_the_last_complete_one() -> None:
     assert [str(day) for day in (week.days.first, week.days.last)] == ["2026-11-16", "2026-11-22"]
     assert [str(day) for day in (week.before.first, week.year_before.first)] == ["2026-11-09", "2025-11-17"]
     assert find_last_week(as_of=MONDAY - timedelta(days=1)).days.last.isoformat() == "2026-11-15"
+
+
+@pytest.mark.django_db
+def test_the_largest_declines_are_net_of_returns_and_refunds() -> None:
+    ada, tea, pan, jam = make_customer("ada@shop.example"), *map(make_product, ("tea", "pan", "jam"))
+    sold: tuple[tuple[int, Product, dict[str, Any]], ...] = (
+        (10, tea, {}), (3, tea, {}), (3, tea, {"quantity": -1, "kind": "return"}),
+        (10, pan, {}), (3, pan, {"status": "refunded"}),
+        (10, jam, {"status": "refunded"}), (3, jam, {"refunded": Decimal(5), "status": "partly_refunded"}),
+    )  # fmt: skip
+    for days, product, fields in sold:
+        make_order(ada, products=[product], placed_at=MONDAY - timedelta(days=days), **fields)
+    changes = count_changes(find_last_week(as_of=MONDAY), "EUR")
+    assert [(row["product_id"], row["before"], row["now"]) for row in changes] == [
+        (tea.pk, 10, 0), (pan.pk, 10, 0), (jam.pk, 0, 5),
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("week")
