@@ -77,7 +77,7 @@ METRICS = (
         field="revenue",
         sort="revenue",
         label=gettext_lazy("Best sellers by revenue"),
-        description=gettext_lazy("Products or categories with the highest revenue, net of returns."),
+        description=gettext_lazy("Products or categories with the highest revenue, net of returns and refunds."),
         unit=Unit.MONEY,
         synonyms=make_synonyms(
             "best sellers,best-sellers,bestsellers,best selling products,top products,top sellers,top selling products,"

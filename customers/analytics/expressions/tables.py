@@ -15,6 +15,7 @@ from ibis.backends import BaseBackend
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_match, uses_orders
 from customers.analytics.expressions.parameters import DateRange
 from customers.analytics.expressions.periods import SECOND, to_instant
+from customers.lifecycle.facts.warehouse_amounts import add_net_lines, build_warehouse_amount
 from customers.warehouse.engines.base import WarehouseEngine
 from customers.warehouse.engines.duckdb import DuckDBEngine
 
@@ -186,12 +187,8 @@ class AnalyticsTables:
         """
         orders = self.orders
         rows = self._keep_currency(orders.filter(orders.status != "cancelled"))
-        total, refunded = rows.total.cast("float64"), ibis.coalesce(rows.refunded.cast("float64"), 0.0)
-        amount = ibis.cases(
-            (rows.kind == "return", -total.abs()), (rows.status == "refunded", 0.0), else_=total - refunded
-        )
         rows = rows.mutate(
-            amount=amount,
+            amount=build_warehouse_amount(rows),
             is_order=(rows.kind == "sale").cast("int64"),
             channel=rows.channel.nullif(""),
             moment=rows.placed_at,
@@ -207,21 +204,31 @@ class AnalyticsTables:
         return rows.filter(rows.currency == self.currency) if self.currency else rows
 
     def select_lines(self, days: DateRange) -> ir.Table:
-        """Return the lines of orders and returns that were not canceled, including those of guests."""
-        lines = self.order_lines
+        """Return the lines of orders and returns that were not canceled, including those of guests.
+
+        total is what the line adds to revenue, kept_quantity the goods of which it is the revenue. A refund leaves quantity as it is: it
+        says nothing of goods that came back.
+        """
+        bounds, lines = self.get_bounds(days), self.order_lines
         rows = self._keep_currency(lines.filter((lines.status != "cancelled") & lines.product_id.notnull()))
-        is_return, quantity, total = rows.kind == "return", rows.quantity.cast("float64"), rows.total.cast("float64")
-        rows = rows.mutate(
+        rows = self._limit(_set_moment(rows), bounds)
+        rows = add_net_lines(rows, self._limit(_set_moment(self.orders), bounds))
+        quantity = rows.quantity.cast("float64")
+        rows = rows.select(
+            "customer_id",
+            "product_id",
+            "category",
+            "kept_quantity",
             # shops send returns with either sign
-            quantity=ibis.ifelse(is_return, -quantity.abs(), quantity),
-            total=ibis.ifelse(is_return, -total.abs(), total),
-            moment=rows.placed_at,
-            occurred_at=rows.placed_at,
-        )
-        rows = self._limit(rows, self.get_bounds(days)).select(
-            "customer_id", "product_id", "category", "quantity", "total"
+            quantity=ibis.ifelse(rows.kind == "return", -quantity.abs(), quantity),
+            total=rows.kept_total,
         )
         return self.keep_segment(rows, days.segment)
+
+
+def _set_moment(rows: ir.Table) -> ir.Table:
+    """Return orders or their lines with the times by which they are limited to days."""
+    return rows.mutate(moment=rows.placed_at, occurred_at=rows.placed_at)
 
 
 def _to_moment(microseconds: int) -> datetime:

@@ -112,7 +112,8 @@ def _build_lines(tables: AnalyticsTables, parameters: ProductParameters) -> ir.T
         stage=ibis.cases((joined.quantity < 0, "returned"), (joined.quantity > 0, "bought"), else_="other"),
         units=units,
         revenue=revenue,
-        cost=ibis.coalesce(units * unit_cost, 0.0),
+        # of refunded orders neither revenue nor cost counts, as in the margin of campaign results
+        cost=ibis.coalesce(joined.kept_quantity * unit_cost, 0.0),
         covered_revenue=ibis.ifelse(unit_cost.notnull(), revenue, 0.0),
     )
 

@@ -6,10 +6,11 @@ from customers.analytics.expressions.periods import build_day
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.anomalies.facts.base import NO_LABEL, FactDays, FactKind
 from customers.anomalies.facts.orders import add_up
+from customers.lifecycle.facts.warehouse_amounts import add_net_lines
 
 
 def read_lines(tables: AnalyticsTables, days: FactDays) -> pa.Table:
-    """Return the revenue of the lines of orders and returns, without those in another currency."""
+    """Return the net revenue of the lines of orders and returns, without those in another currency."""
     lines = tables.order_lines
     rows = lines.filter((lines.status != "cancelled") & lines.product_id.notnull())
     if tables.currency:
@@ -17,14 +18,13 @@ def read_lines(tables: AnalyticsTables, days: FactDays) -> pa.Table:
     at = tables.engine.to_microseconds(rows.placed_at)
     rows = rows.mutate(at=at, day=build_day(at, tables.zone, days.detailed_since, days.until))
     low, high = tables.get_bounds(days.detailed)
-    rows = rows.filter((rows["at"] >= low) & (rows["at"] < high))
-    total = rows.total.cast("float64")
+    rows = add_net_lines(rows.filter((rows["at"] >= low) & (rows["at"] < high)), tables.orders)
     rows = rows.select(
         "day",
         product=rows.product_id,
         category=rows.category.fill_null(NO_LABEL),
         brand=rows.brand.fill_null(NO_LABEL),
-        revenue=(rows.kind == "return").ifelse(-total.abs(), total),
+        revenue=rows.kept_total,
     )
     return tables.backend.to_pyarrow(add_up(rows, LINES))
 

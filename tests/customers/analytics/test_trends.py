@@ -275,6 +275,27 @@ def test_rates_of_products_are_shares_of_the_people_who_viewed_them() -> None:
     assert (result.total.viewed, result.total.bought, result.total.buy_rate) == (2, 5, 0.5)
 
 
+def test_the_revenue_and_margin_of_products_leave_out_what_was_refunded() -> None:
+    day = datetime(2026, 3, 5, tzinfo=UTC)
+    orders: tuple[dict[str, Any], ...] = (
+        {"total": 110},
+        {"total": 110, "status": "refunded"},
+        {"total": 110, "status": "partly_refunded", "refunded": 44},
+        {"total": -100, "kind": "return", "status": "refunded", "refunded": 100},
+    )
+    lines = [
+        {"order_pk": number, "product_id": "tea", "quantity": 10, "total": 100, "customer_id": 1, "placed_at": day}
+        | {name: order[name] for name in ("kind", "status") if name in order}
+        for number, order in enumerate(orders, 1)
+    ]
+    tables = make_tables(
+        orders=[{"customer_id": 1, "placed_at": day, **order} for order in orders], lines=lines, costs={"tea": 4}
+    )
+    [tea] = run_products(tables, ProductParameters(**DAYS)).rows
+    assert (tea.units, tea.returned_units) == (30, 10), "a refund says nothing of goods that came back"
+    assert (tea.revenue, tea.covered_revenue, tea.margin) == pytest.approx((60, 60, 36))
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

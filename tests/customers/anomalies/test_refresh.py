@@ -15,6 +15,7 @@ from customers.analytics.models import Annotation
 from customers.anomalies.backoffice.listing import show_anomalies, summarize_latest
 from customers.anomalies.backoffice.texts import AnomalyTexts, load_texts
 from customers.anomalies.facts.base import FactDays
+from customers.anomalies.facts.order_lines import read_lines
 from customers.anomalies.facts.orders import ORDERS, read_orders
 from customers.anomalies.facts.visits import read_visits
 from customers.anomalies.metrics import find_metric
@@ -204,3 +205,22 @@ def test_a_visitor_counts_once_a_day_with_what_happened_first() -> None:
     first = (date(2026, 3, 2) - date(1970, 1, 1)).days
     assert totals == {first: [2, 1, 1], first + 1: [1, 0, 0]}
     assert {row["customer"] for row in rows} == {"new"}
+
+
+def test_the_revenue_of_products_that_explains_a_day_is_net_of_returns_and_refunds() -> None:
+    noon = datetime(2026, 3, 5, 12, tzinfo=UTC)
+    orders: tuple[dict[str, Any], ...] = (
+        {"total": 100},
+        {"total": 100, "status": "refunded"},
+        {"total": 200, "status": "partly_refunded", "refunded": 50},
+        {"total": 10, "kind": "return"},
+    )
+    lines = [
+        {"order_pk": number, "product_id": "tea", "quantity": 1, "placed_at": noon}
+        | {name: value for name, value in order.items() if name != "refunded"}
+        for number, order in enumerate(orders, 1)
+    ]
+    tables = make_tables(orders=[{"placed_at": noon, **order} for order in orders], lines=lines)
+    day = noon.date()
+    [row] = read_lines(tables, FactDays(since=day, until=day, detailed_since=day)).to_pylist()
+    assert (row["product"], row["revenue"]) == ("tea", 240)
