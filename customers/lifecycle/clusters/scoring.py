@@ -33,7 +33,8 @@ FEATURES = (
 )
 SELECT_COUNTERS = sql.SQL("""
     SELECT customer_id, orders::bigint AS orders, returns::bigint AS returns, (discounts * 100)::bigint AS discounts,
-           (COALESCE(average_order_value, 0) * 100)::bigint AS order_value, sessions::bigint AS sessions
+           (sales * 100)::bigint AS sales, (COALESCE(average_order_value, 0) * 100)::bigint AS order_value,
+           sessions::bigint AS sessions
     FROM lifecycle_counters WHERE orders > 0 ORDER BY customer_id
 """)
 
@@ -65,12 +66,12 @@ def build_features(
     A value is NaN where it is undefined, such as the gap with one order.
     customer, first, last: shape (n,), IDs and times of the first and last order. Errors: ValueError if the counters differ in customers.
     """
-    names = ["customer_id", "orders", "returns", "discounts", "order_value", "sessions"]
+    names = ["customer_id", "orders", "returns", "discounts", "sales", "order_value", "sessions"]
     counters = read_integers(SELECT_COUNTERS, names)
     if not np.array_equal(counters["customer_id"], customer):
         raise ValueError("The counters and the histories have different customers.")
     orders = counters["orders"]
-    undiscounted = counters["order_value"] * orders + counters["discounts"]
+    undiscounted = counters["sales"] + counters["discounts"]
     repeats = np.maximum(orders - 1, 1)
     columns = {
         "recency_days": (as_of - last) / DAY,

@@ -53,7 +53,6 @@ ORDER_COUNTERS = sql.SQL("""
                count(*) FILTER (WHERE o.kind = 'return') AS returns,
                sum({net}) AS revenue,
                count(*) FILTER (WHERE o.kind = 'sale' AND o.currency = {currency}) AS priced,
-               sum(o.total) FILTER (WHERE o.kind = 'sale' AND o.currency = {currency}) AS sales,
                sum(o.discount) FILTER (WHERE o.kind = 'sale' AND o.currency = {currency}) AS discounts
         FROM orders_order o
         WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
@@ -67,7 +66,7 @@ ORDER_COUNTERS = sql.SQL("""
     SELECT c.id AS customer_id, d.first_order_at, d.last_order_at, COALESCE(d.orders, 0) AS orders,
            COALESCE(d.returns, 0) AS returns, COALESCE(l.units, 0) AS units, COALESCE(d.revenue, 0) AS revenue,
            COALESCE(d.discounts, 0) + COALESCE(l.discounts, 0) AS discounts,
-           round(d.sales / NULLIF(d.priced, 0), 2) AS average_order_value,
+           round(d.revenue / NULLIF(d.priced, 0), 2) AS average_order_value,
            {average_gap} AS average_gap_days
     FROM identity_customer c
     LEFT JOIN documents d ON d.customer_id = c.id
@@ -91,7 +90,7 @@ ACTIVITY = sql.SQL("""
 COUNTERS = sql.SQL("""
     WITH order_totals AS (
         SELECT customer_id, orders, returns, units * 0.001 AS units, revenue * 0.01 AS revenue, discounts * 0.01 AS discounts,
-               round(sales * 0.01 / NULLIF(priced, 0), 2) AS average_order_value,
+               round(revenue * 0.01 / NULLIF(priced, 0), 2) AS average_order_value, sales * 0.01 AS sales,
                {first_order} AS first_order_at, {last_order} AS last_order_at
         FROM lifecycle_order_counters
     ), activity AS (

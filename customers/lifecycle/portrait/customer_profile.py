@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -89,7 +89,7 @@ def build_customer_profile(
         "next_category": _build_next_category(profile, score_models),
         "cluster": _build_cluster(profile, score_models),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
-        "discount_share": _compute_discount_share(profile),
+        "discount_share": _compute_discount_share(profile, currency),
         "interests": {
             "categories": _build_shares(profile.favorite_categories),
             "brands": _build_shares(profile.favorite_brands),
@@ -363,11 +363,12 @@ def _get_reason(score_model: ScoreModel | None) -> str:
     return score_model.reason if score_model else ""
 
 
-def _compute_discount_share(profile: CustomerProfile) -> float | None:
-    """Return discounts as a share of the undiscounted order total; None without orders."""
+def _compute_discount_share(profile: CustomerProfile, currency: str) -> float | None:
+    """Return discounts as a share of the undiscounted order total, before returns and refunds; None without orders."""
     if profile.average_order_value is None:
         return None
-    undiscounted = profile.average_order_value * profile.orders + profile.discounts
+    orders = Order.objects.sales().filter(customer_id=profile.customer_id, currency=currency)
+    undiscounted = (orders.aggregate(total=Sum("total"))["total"] or 0) + profile.discounts
     return round(float(profile.discounts / undiscounted), 4) if undiscounted > 0 else None
 
 

@@ -38,7 +38,7 @@ FEATURE_LABELS: dict[str, str | Promise] = {
     "orders_trend": gettext_lazy("orders, last 90 days vs. previous 90"),
     "spend_trend": gettext_lazy("spend, last 90 days vs. previous 90"),
     "spend": gettext_lazy("total spend"),
-    "order_value": gettext_lazy("average order value"),
+    "order_value": gettext_lazy("average order value before returns"),
     "last_value": gettext_lazy("value of the last order"),
     "spend_30": gettext_lazy("spend in the last 30 days"),
     "spend_90": gettext_lazy("spend in the last 90 days"),

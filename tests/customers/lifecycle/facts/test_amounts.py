@@ -11,6 +11,7 @@ from django.urls import reverse
 from customers.identity.models import Customer
 from customers.lifecycle.facts.amounts import choose_amount_currency, get_amount_currency
 from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.portrait.customer_profile import build_customer_profile
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.refresh.profile_updates import recount_order_counters
 from customers.lifecycle.stages.rules import activate_rules
@@ -51,6 +52,19 @@ def test_amounts_leave_out_other_currencies_after_a_refresh_and_after_an_order(t
     CustomerProfile.objects.update(revenue=0, discounts=0, average_order_value=None)
     recount_order_counters([traveller.pk], as_of=NOON)
     assert read_amounts(traveller) == expected
+
+
+def test_the_average_order_value_is_net_and_the_discount_share_of_the_gross_total(traveller: Customer) -> None:
+    make_order(traveller, placed_at=NOON - 5 * DAY, total=Decimal(60), discount=Decimal(6), status="refunded")
+    make_order(traveller, placed_at=NOON - 4 * DAY, total=Decimal(-12), kind="return")
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    expected = (4, Decimal(18), Decimal(6), Decimal(10))
+    assert read_amounts(traveller) == expected
+    recount_order_counters([traveller.pk], as_of=NOON)
+    assert read_amounts(traveller) == expected
+    profile = build_customer_profile(customer_id=traveller.pk, as_of=NOON)
+    assert profile is not None
+    assert profile["discount_share"] == 0.1  # 10 of 90 + 10
 
 
 def read_amounts(customer: Customer) -> tuple[Any, ...]:
