@@ -15,6 +15,9 @@ RUN = re.compile(rf"{BREAK}|[{UNSPACED}]+|{_LETTERS}(?:[-‐‑]{_LETTERS})*|{_F
 _HYPHEN = re.compile("[-‐‑]")
 _APOSTROPHE = re.compile("['’]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
+# 1,5 is 1.5 in most of Europe; three digits after the comma are thousands, and more commas a list
+_DECIMAL_COMMA = re.compile(r"(?<![0-9][.,])(?<![0-9])([0-9]+),(?=[0-9]{1,2}(?![0-9]|[.,][0-9]))")
+_DECIMAL = re.compile(r"\d+\.\d+")
 MAX_TERM_LENGTH = 40  # characters; longer runs are not words
 _SIBILANTS = ("sses", "xes", "ches", "shes", "zzes")
 # The plurals of these words lose only the s; all other plurals in -ies end in -y in the singular.
@@ -26,7 +29,7 @@ _IRREGULAR_PLURALS = {
     "knives": "knife", "loaves": "loaf", "leaves": "leaf", "halves": "half", "shelves": "shelf", "scarves": "scarf", "calves": "calf",
     "children": "child", "men": "man", "women": "woman", "teeth": "tooth", "feet": "foot", "mice": "mouse",
 }  # fmt: skip
-TERMS_VERSION = 4  # of the rules that turn texts into terms; an index saved with another version is rebuilt
+TERMS_VERSION = 5  # of the rules that turn texts into terms; an index saved with another version is rebuilt
 
 
 class TextRun(NamedTuple):
@@ -43,6 +46,8 @@ class TextRun(NamedTuple):
 
 def normalize(text: str) -> str:
     """Return lower case without accents, full-width forms as ordinary ones; equal for texts a reader considers equal."""
+    if "," in text:
+        text = _DECIMAL_COMMA.sub(r"\1.", text)
     if text.isascii():
         return text.lower()
     # NFD separates accents from their letters, so that they can be removed; NFC joins the rest, such as Korean syllables, again.
@@ -78,7 +83,9 @@ def singularize(word: str) -> str:
 
 
 def split_into_words(run: str) -> list[str]:
-    """Return the normalized words of a run; t-shirt gives t and shirt."""
+    """Return the normalized words of a run; t-shirt gives t and shirt, 1.50 gives 1.5."""
+    if _DECIMAL.fullmatch(run) and len(run) <= MAX_TERM_LENGTH:
+        return [run.rstrip("0").rstrip(".")]
     return [
         singularize(part) for part in _HYPHEN.split(_APOSTROPHE.sub("", run)) if part and len(part) <= MAX_TERM_LENGTH
     ]

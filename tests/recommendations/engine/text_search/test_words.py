@@ -8,7 +8,7 @@ from recommendations.engine.text_search.compounds import find_joined, find_split
 from recommendations.engine.text_search.corrections import CorrectionCandidate
 from recommendations.engine.text_search.index import MAX_COMPLETIONS
 from recommendations.engine.text_search.stemmer import pluralize, stem_word
-from recommendations.engine.text_search.tokens import singularize
+from recommendations.engine.text_search.tokens import normalize, singularize
 
 
 def make_index(*titles: str) -> TextIndex:
@@ -140,3 +140,21 @@ def test_compounds_of_synonyms_are_recognized() -> None:
 
 def test_a_misspelled_plural_is_corrected_like_its_singular() -> None:
     assert make_index("Eggs large", "Essential oils").search("egss").rows.tolist() == [0]
+
+
+def test_a_decimal_comma_is_a_decimal_point() -> None:
+    index = make_index("Milk 1,5 l", "Milk 1.5 l", "Milk 1 l", "Milk 5 l", "Milk 1.50 l")
+    for query in ("milk 1,5 l", "milk 1.5 l", "milk 1,50 l"):
+        assert find_full_matches(index, query) == [0, 1, 4], query
+    assert find_full_matches(make_index("Milk 1,0 l", "Milk 1 l", "Milk 0 l"), "milk 1 l") == [0, 1]
+
+
+def test_thousands_and_lists_are_no_decimals() -> None:
+    texts = ["1,000 pieces", "1,500.25", "sizes 38,39,40", "1,234,56", "a,5", "1，5"]
+    assert [normalize(text) for text in texts] == [*texts[:-1], "1,5"]
+
+
+def find_full_matches(index: TextIndex, query: str) -> list[int]:
+    """Return the documents with all words of the query."""
+    matches = index.search(query)
+    return matches.rows[matches.n_covered == matches.n_required].tolist()
