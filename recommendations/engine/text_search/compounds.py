@@ -1,7 +1,9 @@
-"""Compound words: icecream for ice cream, and tooth paste for toothpaste, where the index has the other form."""
+"""Compound words: icecream for ice cream, tooth paste for toothpaste and iphone15 for iphone 15, where the index has the other form."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
+from itertools import combinations, pairwise
 
 from recommendations.engine.text_search.corrections import CorrectionCandidate
 from recommendations.engine.text_search.synonyms import TermSet
@@ -11,6 +13,8 @@ MIN_PART = 3  # characters; shorter parts of a word are rarely words
 MAX_SPLIT_LENGTH = 24
 MIN_MISSPELLED = 4
 MAX_NEAR = 4
+MAX_MODEL_PARTS = 4  # letters and digits in turn: wh 1000 xm 4
+_MODEL_PART = re.compile(r"\d+|[^\W\d_]+")
 
 type CountDocuments = Callable[[str], int]
 type CountTogether = Callable[[TermSet], int]
@@ -23,6 +27,45 @@ def find_joined(first: str, second: str, count: CountDocuments) -> TermSet | Non
         return None
     joined = singularize(first + second)
     return (joined,) if count(joined) else None
+
+
+def find_joined_model(words: Sequence[str], count: CountDocuments) -> tuple[int, str] | None:
+    """Return the longest model number of the index that the first words make, and how many: 2 and iphone15 for iphone, 15, pro.
+
+    Letters and digits are in turn, because two numbers in a row are two numbers.
+    """
+    if not words or not words[0][:1].isalpha():
+        return None
+    joined, best = words[0], None
+    for n_words, word in enumerate(words[1:MAX_MODEL_PARTS], 2):
+        if not word.isalnum() or not joined.isalnum() or joined[-1].isdecimal() == word[0].isdecimal():
+            break
+        joined += word
+        if count(joined):
+            best = n_words, joined
+    return best
+
+
+def find_model_splits(word: str, count: CountDocuments) -> list[TermSet]:
+    """Return the parts of a model number between letters and digits, if the index has all of them: iphone and 15 for iphone15.
+
+    Neighboring parts may be one term, such as xm4 in WH-1000XM4. A letter and a number are no parts: a document with both is rarely meant.
+    """
+    parts = _MODEL_PART.findall(word)
+    if not 2 <= len(parts) <= MAX_MODEL_PARTS or "".join(parts) != word:
+        return []
+    splits: list[TermSet] = []
+    for n_borders in range(1, len(parts)):
+        for borders in combinations(range(1, len(parts)), n_borders):
+            edges = pairwise((0, *borders, len(parts)))
+            split = tuple(singularize("".join(parts[first:last])) for first, last in edges)
+            if not is_letter_with_number(split) and all(map(count, split)):
+                splits.append(split)
+    return splits
+
+
+def is_letter_with_number(split: TermSet) -> bool:
+    return len(split) == 2 and any(part.isalpha() and len(part) == 1 for part in split)
 
 
 def find_split(word: str, count: CountDocuments) -> TermSet | None:

@@ -14,9 +14,16 @@ from recommendations.engine.text_search.corrections import CountPeople, RowWeigh
 from recommendations.engine.text_search.documents import Documents
 from recommendations.engine.text_search.matches import Matches
 from recommendations.engine.text_search.query_execution import ScoredQuery, WordChoice
-from recommendations.engine.text_search.segment import IndexSegment, Pivots, Postings, assemble_segment, build_segment
+from recommendations.engine.text_search.segment import (
+    COMPACT_SIGN,
+    IndexSegment,
+    Pivots,
+    Postings,
+    assemble_segment,
+    build_segment,
+)
 from recommendations.engine.text_search.synonyms import Synonyms
-from recommendations.engine.text_search.tokens import normalize
+from recommendations.engine.text_search.tokens import compact_key, normalize
 from recommendations.engine.text_search.vocabulary import freeze
 
 MAX_SEGMENTS = 5  # small segments are merged beyond this number
@@ -161,12 +168,19 @@ class TextIndex:
         return cls(tuple(segments), freeze(arrays["owner"]), dict(saved["pivots"]))
 
     def find_key(self, key: str) -> Rows:
-        """Return the rows with this key; case is ignored."""
+        """Return the rows with this key; case is ignored, and so is punctuation if no key is equal."""
         normalized = normalize(key.strip())
+        rows = self._find_rows_with_key(normalized)
+        if len(rows) or " " in normalized or not (compact := compact_key(normalized)):
+            return rows
+        spellings = self._find_rows_with_key(f"{COMPACT_SIGN}{compact}"), self._find_rows_with_key(compact)
+        return np.union1d(*spellings).astype(np.int32)
+
+    def _find_rows_with_key(self, key: str) -> Rows:
         key_rows = [
             rows[self.owner[rows] == number]
             for number, segment in enumerate(self.segments)
-            if normalized and len(rows := segment.find_rows(normalized))
+            if key and len(rows := segment.find_rows(key))
         ]
         return np.unique(np.concatenate(key_rows)).astype(np.int32) if key_rows else np.empty(0, np.int32)
 

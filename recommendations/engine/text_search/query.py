@@ -1,9 +1,16 @@
 """Parses a query into terms, the clauses that cover them, and their alternatives."""
 
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 
-from recommendations.engine.text_search.compounds import CountDocuments, find_joined, find_split
+from recommendations.engine.text_search.compounds import (
+    MAX_MODEL_PARTS,
+    CountDocuments,
+    find_joined,
+    find_joined_model,
+    find_model_splits,
+    find_split,
+)
 from recommendations.engine.text_search.heads import find_head
 from recommendations.engine.text_search.synonyms import Alternative, Synonyms, TermSet
 from recommendations.engine.text_search.tokens import (
@@ -148,12 +155,19 @@ class _UnitBuilder:
             (start, []),
         )
         if start in self.hyphenated and self.hyphenated[start][0] >= end:
-            return self.hyphenated[start][0], [*alternatives, Alternative((self.hyphenated[start][1],), LITERAL_FACTOR)]
+            end, joined_word = self.hyphenated[start]
+            spellings = [(joined_word,), *find_model_splits(joined_word, self.count)]
+            return end, [*alternatives, *(Alternative(terms, LITERAL_FACTOR) for terms in spellings)]
         if end > start + 1 or self.query_terms[start].run.is_unspaced:
             return end, alternatives
         first = self.query_terms[start]
         if joined := self.find_joined_with_next(start):
             return start + 2, [Alternative(joined, LITERAL_FACTOR), *self.find_exact_name(joined)]
+        if model := self.find_model(start):
+            n_words, word = model
+            return start + n_words, [Alternative((word,), LITERAL_FACTOR), *self.find_exact_name((word,))]
+        if splits := find_model_splits(first.term, self.count):
+            return start + 1, [*alternatives, *(Alternative(terms, LITERAL_FACTOR) for terms in splits)]
         if not alternatives and not self.count(first.term):
             split = self.synonyms.joined_names.get(first.term) or find_split(first.term, self.count)
             if split:
@@ -165,7 +179,14 @@ class _UnitBuilder:
         first, following = self.query_terms[start], self.query_terms[start + 1 : start + 2]
         if not following or not first.is_required or not following[0].is_required:
             return None
-        return find_joined(first.run.text, following[0].run.text, self.count_known)
+        joined = find_joined(first.run.text, following[0].run.text, self.count_known)
+        # an s that begins a model number is no ending: galaxy s 24
+        return None if joined == (first.term,) and self.find_model(start + 1) else joined
+
+    def find_model(self, start: int) -> tuple[int, str] | None:
+        """Return how many terms from `start` on are one model number of the index, and this; None if none are."""
+        terms = takewhile(lambda term: term.is_required and not term.run.is_unspaced, self.query_terms[start:])
+        return find_joined_model([term.run.text for term in islice(terms, MAX_MODEL_PARTS)], self.count)
 
     def count_known(self, term: str) -> int:
         """Return the number of documents with a term; a name with synonyms counts too."""

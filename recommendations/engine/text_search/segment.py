@@ -14,7 +14,14 @@ from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.documents import FIELDS, Documents
 from recommendations.engine.text_search.stemmer import stem_word
-from recommendations.engine.text_search.tokens import BREAK, RUN, list_document_terms, measure_length, normalize
+from recommendations.engine.text_search.tokens import (
+    BREAK,
+    RUN,
+    compact_key,
+    list_document_terms,
+    measure_length,
+    normalize,
+)
 from recommendations.engine.text_search.vocabulary import Vocabulary, freeze
 
 K1 = 1.2  # term frequency saturation
@@ -22,6 +29,7 @@ NORMALIZE_BATCH = 2000  # documents normalized together
 POSTINGS_BATCH = 20_000  # documents that get their postings together
 MAX_KEPT_TERMS = 20_000
 TERMS_PER_PAUSE = 2_000
+COMPACT_SIGN = "="  # before a key without its punctuation
 MAX_CHARACTERS = 2000  # per text; later text rarely describes the product
 
 type Pivots = Mapping[str, float]
@@ -203,15 +211,20 @@ def build_segment(
         )
         pause()
     keys = [
-        (normalize(key.strip()), row)
+        (key, row)
         for row, document_keys in zip(rows.tolist(), documents.keys, strict=True)
-        for key in document_keys
+        for key in list_spellings(document_keys)
     ]
     pause()
     texts = list(run_numbers.term_numbers)
-    return assemble_segment(
-        [(texts, postings) for postings in parts], keys=[(key, row) for key, row in keys if key]
-    ), used_pivots
+    return assemble_segment([(texts, postings) for postings in parts], keys=keys), used_pivots
+
+
+def list_spellings(keys: Sequence[str]) -> list[str]:
+    """Return the normalized keys of a document, and model numbers also without their punctuation, with a sign that tells them apart."""
+    normalized = dict.fromkeys(key for key in (normalize(key.strip()) for key in keys) if key)
+    compact = ((compact_key(key), key) for key in normalized)
+    return [*normalized, *dict.fromkeys(f"{COMPACT_SIGN}{word}" for word, key in compact if word not in ("", key))]
 
 
 type Numbered = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]  # runs, and the document of each

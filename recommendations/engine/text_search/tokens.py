@@ -59,6 +59,15 @@ def is_unspaced(run: str) -> bool:
     return _UNSPACED_LETTER.match(run) is not None
 
 
+def compact_key(key: str) -> str:
+    """Return a normalized product ID or SKU without its punctuation, such as ab123x for ab-123-x; an empty text unless it has letters and digits.
+
+    Numbers keep their punctuation: 1.7 is not 17.
+    """
+    compact = "".join(filter(str.isalnum, key))
+    return "" if compact.isalpha() or compact.isdecimal() else compact
+
+
 def iterate_runs(normal_text: str) -> Iterator[TextRun]:
     for match in RUN.finditer(normal_text):
         if match[0] != BREAK:

@@ -154,6 +154,50 @@ def test_thousands_and_lists_are_no_decimals() -> None:
     assert [normalize(text) for text in texts] == [*texts[:-1], "1,5"]
 
 
+@pytest.mark.parametrize(
+    ("title", "queries"),
+    [
+        ("iPhone 15 case", ("iphone15", "iphone15 case", "iPhone-15")),
+        ("iPhone15 case", ("iphone 15", "iphone 15 case", "iphone15")),
+        ("Playstation 5 controller", ("playstation5", "playstation5 controller")),
+        ("Ps5 controller", ("ps 5", "ps 5 controller ")),
+        ("Galaxy S24 phone", ("galaxy s 24", "s24")),
+        ("Drill bit AB-123-X", ("ab123x", "AB-123-X", "ab 123 x")),
+        ("Drill bit AB123X", ("ab-123-x", "ab 123 x")),
+        ("Headphones WH-1000XM4", ("wh1000xm4", "wh1000-xm4", "wh 1000 xm4")),
+        ("Headphones WH1000XM4", ("wh-1000xm4", "wh 1000 xm 4")),
+    ],
+)
+def test_a_model_number_is_found_with_and_without_spaces_and_hyphens(title: str, queries: tuple[str, ...]) -> None:
+    index = make_index(
+        title, "iPhone 14", "Galaxy S23", "Playstation 4", "123 pieces", "Ps4", "WH-1000XM3", "AB-124-X", "15 cases"
+    )
+    assert {query: find_full_matches(index, query) for query in queries} == {query: [0] for query in queries}
+
+
+def test_both_spellings_of_a_model_number_are_found() -> None:
+    index = make_index("iPhone15 case", "iPhone 15 cover", "iPhone 1 cover, 5 colors")
+    for query in ("iphone15", "iphone 15", "iphone15 "):
+        assert find_full_matches(index, query) == [0, 1], query
+
+
+def test_a_letter_and_a_number_are_not_searched_apart() -> None:
+    index = make_index("Paper A4", "A case for 4 pens", "Paper for a desk, 4 packs")
+    assert find_full_matches(index, "paper a4") == [0]
+    assert make_index("B cup 12", "Cup").search("b12").rows.tolist() == []
+
+
+def test_a_key_is_found_without_its_punctuation() -> None:
+    keys = [["AB-123-X"], ["RS-40-RED"], ["RS40BLUE"], ["17"], ["tea-pot"], ["ab/12"], ["ab12"]]
+    index = TextIndex.of(Documents(keys, {"title": ["Thing"] * len(keys)}))
+    for text, rows in (
+        ("ab123x", [0]), ("AB123-X", [0]), ("RS40RED", [1]), ("rs-40-blue", [2]), ("1.7", []), ("teapot", []), ("rs 40 red", []),
+        ("ab12", [6]), ("a-b12", [5, 6]), ("ab/12", [5]),
+    ):  # fmt: skip
+        assert index.find_key(text).tolist() == rows, text
+        assert index.without_rows([0]).merge_segments().find_key(text).tolist() == [row for row in rows if row], text
+
+
 def find_full_matches(index: TextIndex, query: str) -> list[int]:
     """Return the documents with all words of the query."""
     matches = index.search(query)
