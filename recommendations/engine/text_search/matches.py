@@ -12,10 +12,11 @@ from recommendations.engine.text_search.tokens import iterate_runs, normalize, s
 
 @dataclass(frozen=True)
 class Correction:
-    """A word without matches, and the word searched instead."""
+    """A word without matches, and the word searched instead; fits: whether a document has it together with another word of the query."""
 
     typed: str
     meant: str
+    fits: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,10 +75,10 @@ class ParsedQuery:
     terms: tuple[QueryTerm, ...]
     units: tuple[QueryUnit, ...]
 
-    @property
-    def head_bits(self) -> int:
-        """Return the bit of the word that names the product, 0 without one."""
-        head = find_head([term.term for term in self.terms], [term.is_required for term in self.terms])
+    def find_head_bits(self, bits: int) -> int:
+        """Return the bit of the word that names the product, among the terms with these bits; 0 without one."""
+        may_be_head = [term.is_required and bool(bits >> number & 1) for number, term in enumerate(self.terms)]
+        head = find_head([term.term for term in self.terms], may_be_head)
         return 0 if head is None else 1 << head
 
     @property

@@ -25,7 +25,7 @@ from recommendations.engine.text_search.corrections import (
 from recommendations.engine.text_search.matches import Correction, Matches
 from recommendations.engine.text_search.query import ParsedQuery, QueryClause, QueryUnit, parse_text_query
 from recommendations.engine.text_search.stemmer import is_inflected, pluralize, stem_word
-from recommendations.engine.text_search.synonyms import Alternative, Synonyms, TermSet
+from recommendations.engine.text_search.synonyms import Alternative, Synonyms, TermSet, split_into_terms
 from recommendations.engine.text_search.tokens import split_into_words
 from recommendations.engine.text_search.vocabulary import freeze
 
@@ -36,6 +36,7 @@ BASE_WEIGHT = 0.05  # of a document without sales, relative to the document with
 OUT_OF_CONTEXT = 0.05  # share of the weight of documents without the other words of the query
 COMPLETION_THRESHOLD = 10  # documents: a last word found in fewer may be the beginning of a longer word
 CORRECTION_THRESHOLD = 3  # documents: a word found in fewer may be a misspelling
+MAX_SHORT_WORD = 4  # letters
 CORRECTION_LEAD = 20  # how much more frequent the correction of a word with matches must be
 HEAD_LEVELS = 3  # a word counts two levels, the head of the query five
 MIN_FULL_MATCHES = 5  # documents with all words; below it, documents with some of them follow
@@ -192,6 +193,7 @@ class QueryExecution:
         self.words: set[str] = set()
         self.prefixes: list[str] = []
         self.corrections: dict[int, Correction] = {}
+        self.misfits = 0  # bits of the words without matches of which no document has a longer form with another word
 
     def run(self, *, relaxed: bool) -> "QueryExecution":
         """Score all units; relaxed: words may be misspelled, and single characters of Chinese words count."""
@@ -206,8 +208,15 @@ class QueryExecution:
     def build_run(self, corrected: str | None, corrections: tuple[Correction, ...]) -> "QueryRun":
         """Return the documents that match anything, which are usually few, without the arrays of all documents."""
         rows = np.flatnonzero(self.covered_terms).astype(np.int32)
+        misfits = {
+            term for correction in corrections if not correction.fits for term in split_into_terms(correction.meant)
+        }
+        bits = sum(1 << number for number, term in enumerate(self.query.terms) if term.term not in misfits)
+        matched = int(np.bitwise_or.reduce(self.covered_terms[rows], initial=np.uint64(0)))
         return QueryRun(
             self.query,
+            # a word that only resembles one of the catalog does not name the product: "jeans slim fit" means no drill bit
+            self.query.find_head_bits(bits & matched & ~self.misfits),
             freeze(rows),
             freeze(self.total[rows]),
             freeze(self.covered_terms[rows]),
@@ -326,6 +335,8 @@ class QueryExecution:
                 best = self.find_correction(clause, has_no_match=True)
                 if best is not None and self.is_much_heavier(best, completions):
                     return n_new + self.raise_more(ranges, self.apply_correction(clause, best, is_certain=True))
+            if has_no_match and n_completed and not self.is_in_context(completions):
+                self.misfits |= clause.covers
             has_no_match = has_no_match and not n_completed
         if is_known or not clause.covers or not self.choice.corrects:  # an optional word is not worth a correction
             return n_new
@@ -349,7 +360,7 @@ class QueryExecution:
         if parts := find_loose_split(clause.term, self.index.count_documents, self.index.count_together, find_near):
             first, second = parts
             meant = f"{first} {pluralize(second) if self.is_plural(clause) else second}"
-            self.corrections[clause.position] = Correction(run.text, meant)
+            self.corrections[clause.position] = Correction(run.text, meant, any(map(self.fits_other_words, parts)))
 
     def is_much_heavier(self, candidate: CorrectionCandidate, ranges: Sequence[PostingRange]) -> bool:
         """Return whether a correction is so much more frequent than the typed word that it was probably meant."""
@@ -457,7 +468,25 @@ class QueryExecution:
             candidates += self.find_near_words(word[:-1], max_edits)
         if not candidates and clause.is_unfinished and max_edits and len(word) > 3 and has_no_match:
             candidates = self.find_near_words(word, 1, prefix=True)
+        if len(word) <= MAX_SHORT_WORD:
+            # short words resemble many others: fit is not bit, unless a product has it with another word of the query
+            candidates = [candidate for candidate in candidates if self.fits_other_words(candidate.word)]
         return max(candidates, key=lambda candidate: (candidate.rate(word), candidate.word), default=None)
+
+    def fits_other_words(self, word: str) -> bool:
+        """Return whether a document has the word, or a synonym of it, with another word of the query; true if no document has another word."""
+        names = [(word,), *(terms for terms, _factor in self.synonyms.find_others(word))]
+        return any(all(self.is_in_context(self.find_ranges(term, 1.0)) for term in terms) for terms in names)
+
+    def is_in_context(self, ranges: Sequence[PostingRange]) -> bool:
+        """Return whether a document of the postings has another word of the query; true if no document has another word."""
+        if not self.covered_terms.any():
+            return True
+        return any(
+            bool(self.covered_terms[docs[self.index.owner[docs] == number]].any())
+            for number, start, end, _factor in ranges
+            for docs in (self.index.segments[number].docs[start:end],)
+        )
 
     def apply_correction(
         self, clause: QueryClause, best: CorrectionCandidate, *, is_certain: bool
@@ -468,7 +497,7 @@ class QueryExecution:
         # A part of a hyphenated run has no position of its own, so only a whole run can be replaced in the query.
         if is_certain and split_into_words(run.text) == [clause.term]:
             meant = pluralize(best.word) if self.is_plural(clause) else best.word
-            self.corrections[clause.position] = Correction(run.text, meant)
+            self.corrections[clause.position] = Correction(run.text, meant, self.fits_other_words(best.word))
         factor = ONE_EDIT_FACTOR if best.edits == 1 else TWO_EDITS_FACTOR
         return [*self.find_ranges(best.word, factor), *self.find_inflections(best.word, factor * STEM_FACTOR)]
 
@@ -530,9 +559,11 @@ class QueryRun:
     """The documents that match anything, in ascending order: their scores, and bits of the query terms that each covers.
 
     query: what was searched, with the corrections; corrected: the text with the corrections, None without any.
+    head_bits: of the word that names the product.
     """
 
     query: ParsedQuery
+    head_bits: int
     rows: Rows
     scores: npt.NDArray[np.float32]
     covered_terms: npt.NDArray[np.uint64]
@@ -583,7 +614,7 @@ class MatchingDocuments:
             covered[is_known] = run.covered_terms[positions[is_known]]
             n_covered = np.bitwise_count(covered).astype(np.int64)
             scores[np.searchsorted(rows, exact)] = max(float(scores.max()), 1.0)
-        head = np.uint64(run.query.head_bits)
+        head = np.uint64(run.head_bits)
         return Matches(
             rows,
             scores,

@@ -198,6 +198,51 @@ def test_a_key_is_found_without_its_punctuation() -> None:
         assert index.without_rows([0]).merge_segments().find_key(text).tolist() == [row for row in rows if row], text
 
 
+CLOTHES = (
+    "Slim jeans wash",
+    "Slim wallet",
+    "Summer dress",
+    "Dress",
+    "Steel kettle",
+    "Winter hat",
+    "Cat litter",
+    "Frying pan",
+    "Fitness mat",
+)
+
+
+def find_best(index: TextIndex, query: str) -> list[int]:
+    """Return the documents of the highest level."""
+    matches = index.search(query)
+    return matches.rows[matches.levels == matches.levels.max()].tolist()
+
+
+@pytest.mark.parametrize(
+    ("query", "best"),
+    [("jeans slim fit", 0), ("slim jeans fit ", 0), ("summer dress fat ", 2), ("summer dress hit", 2), ("steel kettle pam", 4),
+     ("steel kettle tan ", 4)],
+)  # fmt: skip
+def test_an_unknown_short_word_does_not_turn_the_search_to_other_products(query: str, best: int) -> None:
+    index = make_index(*CLOTHES, *[f"Drill bit {number}" for number in range(20)])
+    assert index.search(query).corrected is None
+    assert find_best(index, query) == [best]
+
+
+def test_a_short_word_is_corrected_if_a_product_has_it_with_another_word() -> None:
+    index = make_index(*CLOTHES, "Steel pan", *["Tin"] * 20)
+    assert index.search("steel pam").corrected == "steel pan"
+    assert index.search("pam").corrected == "pan", "without another word, there is nothing it has to fit"
+    assert index.search("qqqqqq pam").corrected == "qqqqqq pan", "the other word matches nothing"
+
+
+def test_a_word_corrected_without_the_others_does_not_name_the_product() -> None:
+    index = make_index(*CLOTHES, *["Garden hammer"] * 20)
+    matches = index.search("slim jeans hammar")
+    assert matches.corrected == "slim jeans hammer"
+    assert find_best(index, "slim jeans hammar") == [0]
+    assert find_best(index, "slim jeans hammer") != [0], "a word that was typed names the product"
+
+
 def find_full_matches(index: TextIndex, query: str) -> list[int]:
     """Return the documents with all words of the query."""
     matches = index.search(query)
