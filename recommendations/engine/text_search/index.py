@@ -105,6 +105,10 @@ class TextIndex:
         owner[np.asarray(rows, np.int32)] = -1
         return replace(self, owner=freeze(owner))
 
+    def with_only(self, visible: Flags) -> "TextIndex":
+        """Return the index of these documents only, as if it had no others; the texts are shared."""
+        return replace(self, owner=freeze(np.where(visible, self.owner, np.int8(-1))))
+
     def compact(self) -> "TextIndex":
         """Return the index with all changes in one segment, or fully merged if there are many changes."""
         if self.n_changed > MAX_CHANGED_SHARE * len(self):
@@ -273,7 +277,7 @@ class TextIndex:
                     EVERYTHING if among is None else among,
                     live,
                 )
-                if among is None or n_read >= len(sizes) or np.count_nonzero(live) > MAX_COMPLETIONS:
+                if n_read >= len(sizes) or np.count_nonzero(live) > MAX_COMPLETIONS:
                     break
                 n_read *= 8
             for position in find_most_frequent(live, is_whole=len(self.segments) == 1):

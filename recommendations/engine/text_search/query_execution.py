@@ -536,6 +536,7 @@ class QueryExecution:
             ranges = [
                 posting_range
                 for terms, _factor in self.synonyms.find_others(text)
+                if all(map(self.index.count_documents, terms))
                 for posting_range in self.find_ranges(min(terms, key=self.index.count_documents), 1.0)
             ]
             if text not in spans and ranges:

@@ -86,10 +86,11 @@ def search(
     offset = read_cursor(request)
     now = timezone.now() if now is None else now
     understood = understand_query(request)
-    visible = find_visible_rows(snapshot, request, rules)
+    shown = find_shown_rows(snapshot, request, rules)
+    visible = select_requested(snapshot, request, shown)
     filters = build_filter_masks(snapshot, understood, now)
     allowed = snapshot.intersect([visible, *filters.values()])
-    scored = score_words(snapshot, understood, popularity)
+    scored = score_words(snapshot, understood, popularity, shown)
     candidates, matches = find_candidates(scored, allowed)
     total = snapshot.count_products(candidates.rows, understood)
     fallback = None
@@ -119,7 +120,7 @@ def search(
         matches.corrected if matches is not None else None,
         facets,
         build_suggestions(
-            understood, snapshot=snapshot, matches=matches, total=total, popular=hits if fallback else ()
+            understood, snapshot=snapshot, matches=matches, shown=shown, total=total, popular=hits if fallback else ()
         ),
         write_cursor(request, offset + request.n) if ranked.has_more and fallback is None else None,
         matches,
@@ -176,22 +177,28 @@ def understand_query(request: SearchRequest) -> SearchRequest:
     return replace(request, q=words.text, price_min=words.low, price_max=words.high)
 
 
-def score_words(snapshot: SearchSnapshot, request: SearchRequest, popularity: Scores | None) -> ScoredQuery | None:
-    """Return the scores of the words of a request, None without words."""
+def score_words(
+    snapshot: SearchSnapshot, request: SearchRequest, popularity: Scores | None, shown: Flags
+) -> ScoredQuery | None:
+    """Return the scores of the words of a request among the shown rows, None without words."""
     if not request.q:
         return None
-    return snapshot.score_query(request.q, request.language, popularity, autocorrect=request.autocorrect)
+    return snapshot.score_query(request.q, request.language, popularity, visible=shown, autocorrect=request.autocorrect)
 
 
-def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:
-    """Return the text rows that may be shown at all, before the customer's filters."""
+def find_shown_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:
+    """Return the text rows that may be shown at all; the array is shared, never write to it."""
     mask = snapshot.catalog.get_mask(ProductFilters(in_stock=request.in_stock))
-    visible = snapshot.get_passing(snapshot.state.rules.filter_rows(mask, rules))
-    if request.product_ids:
-        is_requested = np.zeros(len(visible), np.bool_)
-        is_requested[snapshot.find_rows(request.product_ids)] = True
-        visible = visible & is_requested
-    return visible
+    return snapshot.get_passing(snapshot.state.rules.filter_rows(mask, rules))
+
+
+def select_requested(snapshot: SearchSnapshot, request: SearchRequest, shown: Flags) -> Flags:
+    """Return the shown rows among the products that the request names, all of them if it names none."""
+    if not request.product_ids:
+        return shown
+    is_requested = np.zeros(len(shown), np.bool_)
+    is_requested[snapshot.find_rows(request.product_ids)] = True
+    return shown & is_requested
 
 
 def build_filter_masks(snapshot: SearchSnapshot, request: SearchRequest, now: datetime) -> dict[str, Flags]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
-from recommendations.engine.text_search import ScoredQuery
+from recommendations.engine.text_search import ScoredQuery, TextIndex
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.index.product_texts import ProductTexts
@@ -50,6 +50,7 @@ class SearchSnapshot:
     _intersections: dict[tuple[int, ...], tuple[Sequence[Flags], Flags]] = field(default_factory=dict)
     price_ranges: ValuesOfRows[Any] = field(default_factory=ValuesOfRows)
     facets: ValuesOfRows[Any] = field(default_factory=ValuesOfRows)
+    visible_categories: ValuesOfRows[Flags] = field(default_factory=ValuesOfRows)
 
     @classmethod
     def build(
@@ -93,6 +94,7 @@ class SearchSnapshot:
                 _passing=before._passing,
                 _intersections=before._intersections,
                 price_ranges=before.price_ranges,
+                visible_categories=before.visible_categories if before.levels is levels else ValuesOfRows(),
                 facets=before.facets if has_same_names and before.texts is texts else ValuesOfRows(),
             )
         catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
@@ -118,13 +120,17 @@ class SearchSnapshot:
         return self.state.products
 
     def score_query(
-        self, text: str, language: str, popularity: Scores | None, *, autocorrect: bool = True
+        self, text: str, language: str, popularity: Scores | None, *, visible: Flags, autocorrect: bool = True
     ) -> ScoredQuery:
-        """Return the scores of the words of a text; popularity: chooses between corrections."""
+        """Return the scores of the words of a text among the visible rows; popularity: chooses between corrections.
+
+        The words of other products are unknown words: they neither become corrections nor keep a misspelling from being corrected.
+        """
+        index = self.get_index(visible)
 
         def score() -> ScoredQuery:
             synonyms = self.synonyms.get_for_language(language)
-            return self.texts.index.score(
+            return index.score(
                 text,
                 synonyms=synonyms,
                 weights=weights if popularity is not None else None,
@@ -140,7 +146,26 @@ class SearchSnapshot:
             catalog_rows = all_catalog_rows[rows]
             return popularity(catalog_rows) * (catalog_rows >= 0)
 
-        return self.queries.get_or_score((text, get_base_language(language), autocorrect), popularity, score)
+        key = text, get_base_language(language), autocorrect, id(index)
+        return self.queries.get_or_score(key, popularity, score)
+
+    def get_index(self, visible: Flags) -> TextIndex:
+        """Return the index of the visible rows; the array must never be modified."""
+        return self.queries.get_index(self.texts.index, visible)
+
+    def find_visible_categories(self, visible: Flags) -> Flags:
+        """Return which paths of the levels have a visible row in them or below; the array `visible` must never be modified."""
+
+        def find_categories(rows: Flags) -> Flags:
+            codes = np.flatnonzero(np.bincount(self.catalog.category[self.catalog_rows[rows]] + 1)) - 1
+            has_rows = np.zeros(
+                len(self.levels.paths) + 1, np.bool_
+            )  # the last entry is for codes without a category at a level
+            for paths in self.levels.at:
+                has_rows[paths[codes[codes < len(paths) - 1]]] = True
+            return has_rows[:-1]
+
+        return self.visible_categories.get_or_compute(visible, find_categories)
 
     def get_groups(self, request: SearchRequest) -> ProductGroups | None:
         """Return the product groups of which a page shows one product; None without any, or if the request is not distinct."""

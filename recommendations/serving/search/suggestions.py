@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from config.foundation.array_types import Flags
 from recommendations.engine.text_search import Matches
 from recommendations.engine.text_search.query import parse_text_query
 from recommendations.engine.text_search.synonyms import split_into_terms
@@ -38,16 +41,17 @@ def build_suggestions(
     *,
     snapshot: SearchSnapshot,
     matches: Matches | None,
+    shown: Flags,
     total: int,
     popular: Sequence[HasRow],
 ) -> list[SearchSuggestion]:
-    """Return the suggestions of one search; request: with the query as it was understood."""
+    """Return the suggestions of one search; request: with the query as it was understood; shown: the rows that may be shown at all."""
     if matches is None:
         return []
-    suggestions = [SearchSuggestion("query", text, text) for text in suggest_queries(snapshot, request.q, matches)]
+    suggestions = [SearchSuggestion("query", text, text) for text in suggest_queries(snapshot, request, matches, shown)]
     if total < MIN_PRODUCTS:
         suggestions += [
-            SearchSuggestion("category", path, path) for path in suggest_categories(snapshot, request, matches)
+            SearchSuggestion("category", path, path) for path in suggest_categories(snapshot, request, matches, shown)
         ]
     for hit in popular[:MAX_PER_TYPE]:
         if (card := snapshot.catalog.cards[hit.row]) is not None:
@@ -55,24 +59,44 @@ def build_suggestions(
     return suggestions
 
 
-def suggest_queries(snapshot: SearchSnapshot, query: str, matches: Matches) -> list[str]:
+def suggest_queries(snapshot: SearchSnapshot, request: SearchRequest, matches: Matches, shown: Flags) -> list[str]:
     """Return the corrected query, or else the query with its last word completed."""
     if matches.corrected:
         return [matches.corrected]
     if not matches.prefixes:
         return []
+    return complete_query(request.q, snapshot, request.language, shown, n=MAX_PER_TYPE)
+
+
+def complete_query(
+    query: str, snapshot: SearchSnapshot, language: str, shown: Flags, *, n: int, among: Flags | None = None
+) -> list[str]:
+    """Return the query with its last word completed, so that shown products match all words; among: only these of them."""
     normalized = normalize(query)
-    last_run = list(iterate_runs(normalized))[-1]
-    completions = snapshot.texts.index.complete(matches.prefixes[-1], n=MAX_PER_TYPE)
-    return [f"{normalized[: last_run.start]}{word}" for word in completions]
+    runs = list(iterate_runs(normalized))
+    if not runs or runs[-1].is_unspaced or runs[-1].end != len(normalized):
+        return []
+    head = normalized[: runs[-1].start]
+    index = snapshot.get_index(shown)
+    if len(runs) == 1 and among is None:
+        return [f"{head}{word}" for word in index.complete(runs[-1].text, n=n)]
+    if len(runs) > 1:
+        matches = snapshot.score_query(f"{head.rstrip()} ", language, None, visible=shown).find_matches(
+            shown if among is None else among
+        )
+        among = np.zeros(len(shown), np.bool_)
+        among[matches.rows[matches.n_covered == matches.n_required]] = True
+    completions = index.count_completions(runs[-1].text, among=among)
+    typed = {run.text for run in runs[:-1]}
+    return [f"{head}{word}" for _count, word in completions if word not in typed][:n]
 
 
-def suggest_categories(snapshot: SearchSnapshot, request: SearchRequest, matches: Matches) -> list[str]:
-    """Return category paths whose last name contains a query word, or all words of a synonym, best match first."""
+def suggest_categories(snapshot: SearchSnapshot, request: SearchRequest, matches: Matches, shown: Flags) -> list[str]:
+    """Return paths of categories with shown products whose last name contains a query word, or all words of a synonym, best match first."""
     levels = snapshot.levels
     text = matches.corrected or request.q
     parsed = parse_text_query(
-        text, snapshot.synonyms.get_for_language(request.language), snapshot.texts.index.count_documents
+        text, snapshot.synonyms.get_for_language(request.language), snapshot.get_index(shown).count_documents
     )
     names: set[tuple[str, ...]] = {(term,) for term in (*split_into_terms(request.q), *split_into_terms(text))}
     names |= {alternative.terms for unit in parsed.units for alternative in unit.alternatives}
@@ -86,5 +110,6 @@ def suggest_categories(snapshot: SearchSnapshot, request: SearchRequest, matches
         """Most hits first, then the shortest name."""
         return -hits[category], len(levels.paths[category].rpartition(" > ")[2]), category
 
-    ranked = sorted(hits, key=compute_sort_key)
+    has_products = snapshot.find_visible_categories(shown) if hits else ()
+    ranked = sorted((category for category in hits if has_products[category]), key=compute_sort_key)
     return [levels.paths[category] for category in ranked[:MAX_PER_TYPE]]

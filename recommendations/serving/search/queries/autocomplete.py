@@ -9,14 +9,15 @@ import numpy as np
 from django.utils import timezone
 
 from config.foundation.array_types import Flags
-from recommendations.engine.text_search.tokens import iterate_runs, normalize
+from recommendations.engine.text_search.tokens import normalize
 from recommendations.serving.expressions.expression import Expression, bind_expression
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.ranking import SearchHit
 from recommendations.serving.search.request import SearchRequest
-from recommendations.serving.search.search import find_candidates, find_visible_rows, score_words, search
+from recommendations.serving.search.search import find_candidates, find_shown_rows, score_words, search
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
+from recommendations.serving.search.suggestions import complete_query
 
 MAX_CHECKED = 8  # queries of the shop whose products are looked up
 DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS = 5, 20
@@ -71,51 +72,46 @@ def autocomplete(
         filter=asked.filter,
     )
     page = search(request, snapshot=snapshot, popularity=popularity, rules=rules, now=now)
-    visible = find_visible_rows(snapshot, request, rules)
+    shown = visible = find_shown_rows(snapshot, request, rules)
     if asked.filter is not None:
         bound = bind_expression(asked.filter, now)
-        visible = visible & snapshot.get_passing(snapshot.catalog.get_expression_mask(bound))
+        visible = snapshot.intersect([shown, snapshot.get_passing(snapshot.catalog.get_expression_mask(bound))])
     if page.corrected:
         queries = [page.corrected]
     else:
-        searched = find_searched_queries(asked.query, snapshot, language, visible, n=n)
-        queries = list(dict.fromkeys([*searched, *complete_query(asked.query, snapshot, language, visible, n=n)]))[:n]
-    return Autocompletion(asked.query, queries, rank_categories(request, snapshot, visible, popularity, n=n), page.hits)
+        searched = find_searched_queries(asked.query, snapshot, language, shown, visible, n=n)
+        among = None if asked.filter is None else visible
+        completed = complete_query(asked.query, snapshot, language, shown, among=among, n=n)
+        queries = list(dict.fromkeys([*searched, *completed]))[:n]
+    categories = rank_categories(request, snapshot, shown, visible, popularity, n=n)
+    return Autocompletion(asked.query, queries, categories, page.hits)
 
 
-def find_searched_queries(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
+def find_searched_queries(
+    query: str, snapshot: SearchSnapshot, language: str, shown: Flags, visible: Flags, *, n: int
+) -> list[str]:
     """Return queries of the shop that begin with the typed text, if a visible product has all of their words."""
 
     def has_products(text: str) -> bool:
-        matches = snapshot.score_query(f"{text} ", language, None, autocorrect=False).find_matches(visible)
+        scored = snapshot.score_query(f"{text} ", language, None, visible=shown, autocorrect=False)
+        matches = scored.find_matches(visible)
         return bool((matches.n_covered == matches.n_required).any())
 
     candidates = snapshot.shop_queries.complete(" ".join(normalize(query).split()), n=MAX_CHECKED)
     return list(islice(filter(has_products, candidates), n))
 
 
-def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
-    """Return the query with its last word completed, so that products match all words."""
-    normalized = normalize(query)
-    runs = list(iterate_runs(normalized))
-    if not runs or runs[-1].is_unspaced or runs[-1].end != len(normalized):
-        return []
-    head = normalized[: runs[-1].start]
-    among = visible
-    if len(runs) > 1:
-        among = np.zeros(len(visible), np.bool_)
-        matches = snapshot.score_query(f"{head.rstrip()} ", language, None).find_matches(visible)
-        among[matches.rows[matches.n_covered == matches.n_required]] = True
-    completions = snapshot.texts.index.count_completions(runs[-1].text, among=among)
-    typed = {run.text for run in runs[:-1]}
-    return [f"{head}{word}" for _count, word in completions if word not in typed][:n]
-
-
 def rank_categories(
-    request: SearchRequest, snapshot: SearchSnapshot, visible: Flags, popularity: Scores | None, *, n: int
+    request: SearchRequest,
+    snapshot: SearchSnapshot,
+    shown: Flags,
+    visible: Flags,
+    popularity: Scores | None,
+    *,
+    n: int,
 ) -> list[str]:
     """Return the paths of the categories in which the best matches sell best."""
-    candidates, _matches = find_candidates(score_words(snapshot, request, popularity), visible)
+    candidates, _matches = find_candidates(score_words(snapshot, request, popularity, shown), visible)
     if not len(candidates.rows):
         return []
     best = candidates.select(candidates.tier == candidates.tier.max())

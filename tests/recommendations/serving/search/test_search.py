@@ -11,6 +11,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
 from catalog.upsert import upsert_products
+from recommendations.engine.text_search import ScoredQuery
 from recommendations.serving.search import searcher
 from recommendations.serving.search.facets import Facets
 from recommendations.serving.search.ranking import insert_pins
@@ -236,6 +237,82 @@ def test_a_word_of_a_longer_synonym_suggests_no_category(fresh_searcher: Searche
     assert categories == ["Kitchen > Kettles", "Outdoor > Water boilers"]
     misspelled = find(fresh_searcher, "ketle", language="en").suggestions
     assert [entry.value for entry in misspelled if entry.kind == "category"] == categories
+
+
+def list_suggestions(page: SearchPage) -> list[tuple[str, str]]:
+    return [(entry.kind, entry.value) for entry in page.suggestions if entry.kind != "product"]
+
+
+HIDDEN: list[dict[str, Any]] = [
+    {"product_id": "inactive", "title": "Zanzibarium gadget", "category": "Secret > Launch", "is_active": False},
+    {"product_id": "planned", "title": "Quantumizer", "category": "Future", "published_at": "2099-01-01T00:00:00Z"},
+    {"product_id": "sold out", "title": "Soldoutium lamp", "category": "Lamps", "stock": 0},
+    {"product_id": "ruled out", "title": "Embargonium phone", "category": "Phones"},
+]
+
+
+@pytest.fixture
+def hidden_products(shop_of_twelve: None) -> None:
+    upsert_products(items=HIDDEN, at=NOON, currency="EUR")
+
+
+def hide(fresh_searcher: Searcher, product_id: str) -> dict[str, Any]:
+    """Return the options of a search with a rule that hides a product."""
+    catalog = fresh_searcher.get_snapshot(now=NOON).catalog
+    allowed = np.ones(catalog.n, np.bool_)
+    allowed[catalog.find_row(product_id)] = False
+    return {"rules": FakeRules(allowed=allowed)}
+
+
+@pytest.mark.usefixtures("hidden_products")
+@pytest.mark.parametrize(
+    "query",
+    ["zanzib", "zanzibariun", "quantum", "quantumiser", "soldout", "soldoutiun", "embargo", "embargoniun", "gadget",
+     "secret", "launch", "future", "lamps", "phones"],
+)  # fmt: skip
+def test_words_and_categories_of_hidden_products_are_not_suggested(fresh_searcher: Searcher, query: str) -> None:
+    page = find(fresh_searcher, query, options=hide(fresh_searcher, "ruled out"))
+    assert (page.total, page.corrected, list_suggestions(page)) == (0, None, [])
+
+
+@pytest.mark.usefixtures("hidden_products")
+def test_products_that_are_shown_again_are_suggested_again(fresh_searcher: Searcher) -> None:
+    options = hide(fresh_searcher, "ruled out")
+    for _round in range(2):  # the words of one visitor are not those of another
+        assert find(fresh_searcher, "embargoniun", options=options).corrected is None
+        assert find(fresh_searcher, "embargoniun").corrected == "embargonium"
+    assert find(fresh_searcher, "soldoutiun", in_stock=False).corrected == "soldoutium"
+    assert list_suggestions(find(fresh_searcher, "phones")) == [("category", "Phones")]
+
+
+def test_a_word_of_a_hidden_product_does_not_keep_it_from_being_corrected(fresh_searcher: Searcher) -> None:
+    items = [{"product_id": "old", "title": "Kettel de luxe", "category": "Kitchen", "is_active": False}]
+    upsert_products(items=items, at=NOON, currency="EUR")
+    page = find(fresh_searcher, "kettel")
+    assert (page.corrected, sorted(list_ids(page))) == ("kettle", ["k1", "k2", "k3"])
+    assert find(fresh_searcher, "kettel red").corrected == "kettle red"
+
+
+def test_a_completed_query_has_products_with_all_of_its_words(fresh_searcher: Searcher) -> None:
+    assert list_suggestions(find(fresh_searcher, "glass te")) == [("query", "glass teapot")]
+    assert list_suggestions(find(fresh_searcher, "glass telev")) == []
+    assert ("query", "blue kettle") in list_suggestions(find(fresh_searcher, "blue kettl"))
+
+
+def test_scored_queries_are_kept_while_no_product_is_shown_or_hidden(fresh_searcher: Searcher) -> None:
+    snapshot = fresh_searcher.get_snapshot(now=NOON)
+    visible = np.ones(len(snapshot.texts), np.bool_)
+
+    def score(mask: npt.NDArray[np.bool_]) -> ScoredQuery:
+        return snapshot.score_query("kettle", "en", None, visible=mask)
+
+    first = score(visible)
+    assert score(visible.copy()) is first
+    for row in range(len(visible)):
+        hidden = np.arange(len(visible)) != row
+        assert score(hidden) is not first
+        assert row not in score(hidden).find_matches().rows
+    assert score(visible) is first
 
 
 def make_personal_scores(fresh_searcher: Searcher, **scores: float) -> dict[str, Any]:
