@@ -1,6 +1,6 @@
 """A folder of backups: parts named by their content, so that equal contents are stored once, and a manifest per backup.
 
-A backup exists once its manifest does, which is written last and renamed into place. The next backup reuses the parts of a killed one.
+A backup exists once its manifest does, which is written last and renamed into place. The next backup reuses the intact parts of a killed one.
 """
 
 import fcntl
@@ -9,7 +9,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -178,9 +178,32 @@ class BackupRepository:
         return shutil.disk_usage(self.folder).free
 
     def _list_names(self) -> set[str]:
+        """Return the names of the parts that can be used again.
+
+        Only the parts of a complete backup are known to be on the disk: after a power failure, those of a killed one may be empty or
+        torn, so they are read first. Empty ones of complete backups are stored again, too.
+        """
         if self._names is None:
-            self._names = {path.name for path in (self.folder / PARTS).glob("*/*") if not path.suffix}
+            paths = {path.name: path for path in (self.folder / PARTS).glob("*/*") if not path.suffix}
+            names = {name for name, path in paths.items() if path.stat().st_size}
+            complete = self._list_complete_parts()
+            self._names = {name for name in names if name in complete or self._is_intact(name)}
         return self._names
+
+    def _list_complete_parts(self) -> set[str]:
+        """Return the names of the parts of complete backups; the parts of one whose manifest is damaged are not known."""
+        parts: set[str] = set()
+        for name in self.list_backups():
+            with suppress(BackupError):
+                parts.update(list_parts(self.load_manifest(name)))
+        return parts
+
+    def _is_intact(self, name: str) -> bool:
+        try:
+            self.load(name)
+        except BackupError:
+            return False
+        return True
 
     def _locate(self, name: str) -> Path:
         return self.folder / PARTS / name[:2] / name

@@ -461,6 +461,35 @@ def test_a_disk_that_fills_up_leaves_no_backup_that_looks_complete(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_parts_that_a_power_failure_damaged_are_stored_again(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_customer()
+    repository = BackupRepository.create(tmp_path / "backups")
+
+    def lose_power(self: BackupRepository, manifest: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(BackupRepository, "save_manifest", lose_power)
+        with pytest.raises(KeyboardInterrupt):
+            creation.create_backup(repository, at=NOW)
+    parts = sorted(path for path in (tmp_path / "backups" / "parts").glob("*/*"))
+    largest = max(parts, key=lambda path: path.stat().st_size)
+    for path in parts:
+        path.write_bytes(b"" if path != largest else path.read_bytes()[:-10] + bytes(10))
+    repository = BackupRepository(tmp_path / "backups")
+    creation.create_backup(repository, at=NOW)
+    assert verify_backup(repository).problems == []
+
+    # a part of a complete backup that is empty, of a version that did not check
+    parts[0].write_bytes(b"")
+    repository = BackupRepository(tmp_path / "backups")
+    creation.create_backup(repository, at=NOW + timedelta(hours=1))
+    assert verify_backup(repository).problems == []
+
+
+@pytest.mark.django_db(transaction=True)
 def test_who_is_erased_after_a_backup_is_erased_again_after_its_restore(folders: Path, tmp_path: Path) -> None:
     erased, other = make_customer(), make_customer()
     note_erasure(customer_ids=[erased.pk, 10**9], hashes=["h"], at=NOW, signal=None)  # as the signal of an erasure does
