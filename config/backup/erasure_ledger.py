@@ -1,8 +1,8 @@
 """A file next to the backups that records erased customers, so that a restore of an earlier backup erases them again.
 
-It has no personal data: the customer's number and keyed hashes of identifiers. A line is written when an erasure ends, to var/ and to
-every folder that has received a backup, because the disk with var/ may be the one that is lost. var/ lists these folders. The list is not
-in the database, because a restore would reset it.
+It has no personal data: the customer's number and keyed hashes of identifiers. A line is written when an erasure becomes effective, or
+else when it ends, to var/ and to every folder that has received a backup, because the disk with var/ may be the one that is lost. var/
+lists these folders. The list is not in the database, because a restore would reset it.
 """
 
 import fcntl
@@ -75,11 +75,18 @@ def list_backup_folders() -> list[Path]:
     return folders
 
 
-def record_erasure(*, at: datetime, customer_ids: Sequence[int], hashes: Sequence[str]) -> list[Path]:
+def record_erasure(
+    *, at: datetime, customer_ids: Sequence[int], hashes: Sequence[str], since: datetime | None = None
+) -> list[Path]:
     """Add an erasure to the ledgers; return the folders of backups that could not be reached.
 
-    Recording it twice changes nothing for a restore. Raises OSError if it cannot be recorded in var/.
+    since: when it became effective; it is not added again if it was recorded since then. Recording it twice changes nothing for a restore.
+    Raises OSError if it cannot be recorded in var/.
     """
+    people = (tuple(sorted(customer_ids)), tuple(sorted(hashes)))
+    entries = read_erasures([get_local_ledger()], since=since) if since is not None else []
+    if people in {(entry.customer_ids, entry.hashes) for entry in entries}:
+        return copy_ledger_everywhere()
     line = json.dumps({"at": at.isoformat(), "customers": sorted(customer_ids), "hashes": sorted(hashes)})
     append_lines(get_local_ledger(), [line])
     return copy_ledger_everywhere()

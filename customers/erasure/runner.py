@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from auditlog.context import disable_auditlog
 from django.db import Error, transaction
@@ -24,7 +25,7 @@ from config.foundation.personal_data.text_matcher import build_matcher
 from customers.erasure.model_flags import flag_models
 from customers.erasure.models import ErasedPerson, ErasureRun, ErasureStep
 from customers.erasure.preparation import prepare_people, read_people
-from customers.erasure.signals import people_erased
+from customers.erasure.signals import people_erased, people_unrecognized
 from customers.identity.erased.blocked_identifiers import list_digests
 from customers.identity.models import Customer
 
@@ -120,6 +121,7 @@ def execute_run(run_id: int) -> ErasureRun:
         run.refresh_from_db()
         people = read_people(run)
         create_steps(run)
+        announce_unrecognized(run, people)
         errors = [error for store in list_stores() if (error := execute_step(run, store, people))]
         if errors:
             run.status, run.error = ErasureRun.Status.PENDING, "\n".join(errors)
@@ -128,6 +130,21 @@ def execute_run(run_id: int) -> ErasureRun:
         repeat_steps(run, people)
         finish_run(run, people)
         return run
+
+
+def announce_unrecognized(run: ErasureRun, people: Sequence[Person]) -> None:
+    """Report who is not recognized any more; a receiver that fails does not stop the steps, and is logged by Django."""
+    if people:
+        people_unrecognized.send_robust(sender=ErasureRun, **describe_run(run, people), at=timezone.now())
+
+
+def describe_run(run: ErasureRun, people: Sequence[Person]) -> dict[str, Any]:
+    """Return whom a run erases, as the signals name them, and when it became effective."""
+    return {
+        "effective_at": run.effective_at,
+        "customer_ids": sorted({number for person in people for number in person.customer_ids}),
+        "hashes": sorted(list_digests(pair for person in people for pair in person.identifiers)),
+    }
 
 
 def execute_step(run: ErasureRun, store: PersonalDataStore, people: Sequence[Person]) -> str:
@@ -174,10 +191,8 @@ def finish_run(run: ErasureRun, people: Sequence[Person]) -> None:
         flag_models(run, at=now)
         run.status, run.finished_at = ErasureRun.Status.DONE, now
         run.save(update_fields=["status", "finished_at"])
-        hashes = sorted(list_digests(pair for person in people for pair in person.identifiers))
-        ids = sorted({number for person in people for number in person.customer_ids})
         # before the commit: a run whose end was not recorded everywhere is resumed, and ends again
-        answers = people_erased.send(sender=ErasureRun, customer_ids=ids, hashes=hashes, at=now)
+        answers = people_erased.send(sender=ErasureRun, **describe_run(run, people), at=now)
         if texts := [answer for _receiver, answer in answers if answer and isinstance(answer, str)]:
             run.error = "\n".join(texts)
             run.save(update_fields=["error"])
