@@ -7,11 +7,12 @@ from hashlib import sha256
 import msgspec
 from django.conf import settings
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt, encrypt
 from customers.identity.personal_data.hashing import hash_email
-from customers.privacy.models import IdentityProof, PrivacyExport, UsedLink
+from customers.privacy.models import IdentityProof, PrivacyExport, PrivacyRequest, UsedLink
 
 LIFETIME = timedelta(days=1)
 MAX_TOKEN_LENGTH = 3000
@@ -28,6 +29,8 @@ class AccessLink:
     """The content of a link. email: the address it was sent to; empty if the shop made the link for its logged-in customer.
 
     purpose: "data" opens the page, "download" gets a file (number), "undo" withdraws an erasure, and "confirm" proves a request.
+    secret: a random text of the file or request, because after a restore of the database its number alone proves nothing. Links of
+    earlier versions have none.
     """
 
     purpose: str
@@ -37,6 +40,11 @@ class AccessLink:
     customer_id: int = 0
     number: int = 0
     days: int = LIFETIME.days
+    secret: str = ""
+
+    def belongs_to(self, secret: str) -> bool:
+        """Return whether the link was made for the file or request with this random text."""
+        return not self.secret or constant_time_compare(self.secret, secret)
 
     @property
     def proof(self) -> str:
@@ -95,19 +103,35 @@ def build_data_url(token: str) -> str:
 def build_download_url(export: PrivacyExport, *, language: str, now: datetime) -> str:
     """Return the link to a file; it works until the file expires."""
     days = max(1, (export.expires_at - now).days + 1)
-    link = AccessLink(purpose=DOWNLOAD, language=language, issued_at=now, number=export.pk, days=days)
+    link = AccessLink(
+        purpose=DOWNLOAD, language=language, issued_at=now, number=export.pk, days=days, secret=export.file_name
+    )
     return f"{settings.PUBLIC_URL}{reverse('privacy:download', args=[make_token(link)])}"
 
 
-def build_undo_url(request_id: int, *, language: str, now: datetime, days: int) -> str:
+def build_undo_url(request: PrivacyRequest, *, language: str, now: datetime, days: int) -> str:
     """Return the link that withdraws an erasure until it begins."""
-    link = AccessLink(purpose=UNDO, language=language, issued_at=now, number=request_id, days=max(1, days + 1))
+    link = AccessLink(
+        purpose=UNDO,
+        language=language,
+        issued_at=now,
+        number=request.pk,
+        days=max(1, days + 1),
+        secret=str(request.reference),
+    )
     return f"{settings.PUBLIC_URL}{reverse('privacy:undo', args=[make_token(link)])}"
 
 
-def build_confirm_url(request_id: int, *, language: str, now: datetime) -> str:
+def build_confirm_url(request: PrivacyRequest, *, language: str, now: datetime) -> str:
     """Return the link with which the owner of the address confirms a request."""
-    link = AccessLink(purpose=CONFIRM, language=language, issued_at=now, number=request_id, days=CONFIRM_DAYS)
+    link = AccessLink(
+        purpose=CONFIRM,
+        language=language,
+        issued_at=now,
+        number=request.pk,
+        days=CONFIRM_DAYS,
+        secret=str(request.reference),
+    )
     return f"{settings.PUBLIC_URL}{reverse('privacy:confirm', args=[make_token(link)])}"
 
 

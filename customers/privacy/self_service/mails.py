@@ -76,10 +76,10 @@ def describe_request(request: PrivacyRequest, kind: str, *, now: datetime) -> di
     if export is not None:
         context |= {"url": build_download_url(export, language=language, now=now), "export": export}
     if kind == "confirm":
-        context["url"] = build_confirm_url(request.pk, language=language, now=now)
+        context["url"] = build_confirm_url(request, language=language, now=now)
     if kind == "scheduled" and request.runs_at is not None:
         days = (request.runs_at - now).days
-        context["url"] = build_undo_url(request.pk, language=language, now=now, days=days)
+        context["url"] = build_undo_url(request, language=language, now=now, days=days)
     return context
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -242,7 +243,7 @@ def show_download(request: HttpRequest, token: str) -> HttpResponseBase:
     except InvalidAccessLinkError:
         return show_invalid_link(request)
     export = PrivacyExport.objects.filter(pk=link.number, deleted_at=None, expires_at__gt=now).first()
-    if export is None or not export.downloads_left:
+    if export is None or not export.downloads_left or not link.belongs_to(export.file_name):
         return render_public(request, "privacy/start.html", state="expired", status=410)
     if request.method != "POST":
         return render_public(request, "privacy/download.html", export=export)
@@ -257,6 +258,12 @@ def show_download(request: HttpRequest, token: str) -> HttpResponseBase:
     )
 
 
+def find_link_request(link: AccessLink, requests: QuerySet[PrivacyRequest]) -> PrivacyRequest | None:
+    """Return the request that a link was made for."""
+    found = requests.filter(pk=link.number).first()
+    return found if found is not None and link.belongs_to(str(found.reference)) else None
+
+
 @serve_publicly
 def show_undo(request: HttpRequest, token: str) -> HttpResponse:
     """Withdraw an erasure that has not begun."""
@@ -265,7 +272,7 @@ def show_undo(request: HttpRequest, token: str) -> HttpResponse:
         link = read_token(token, purpose=UNDO, now=now)
     except InvalidAccessLinkError:
         return show_invalid_link(request)
-    privacy_request = PrivacyRequest.objects.filter(pk=link.number, kind=RequestKind.ERASURE).first()
+    privacy_request = find_link_request(link, PrivacyRequest.objects.filter(kind=RequestKind.ERASURE))
     state = "asked" if privacy_request is not None and privacy_request.is_open else "ended"
     if request.method == "POST" and privacy_request is not None and state == "asked":
         try:
@@ -286,7 +293,7 @@ def show_confirm(request: HttpRequest, token: str) -> HttpResponse:
         link = read_token(token, purpose=CONFIRM, now=now)
     except InvalidAccessLinkError:
         return show_invalid_link(request)
-    privacy_request = PrivacyRequest.objects.filter(pk=link.number).select_related("customer").first()
+    privacy_request = find_link_request(link, PrivacyRequest.objects.select_related("customer"))
     state = "ended"
     if privacy_request is not None and privacy_request.is_open and privacy_request.proof == IdentityProof.EMAIL_LINK:
         state = "confirmed"

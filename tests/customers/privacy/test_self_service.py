@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from smtplib import SMTPRecipientsRefused
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core import mail
@@ -45,6 +46,8 @@ from customers.privacy.self_service.links import (
     AccessLink,
     InvalidAccessLinkError,
     build_confirm_url,
+    build_download_url,
+    build_undo_url,
     make_token,
     read_token,
 )
@@ -319,7 +322,7 @@ def test_a_confirmation_that_fails_proves_nothing_and_works_with_the_next_click(
         kind="object_profiling", channel="officer", customer=mei, email=EMAIL, language="en", waits_for_email=True
     )
     request, _is_new = open_request(new, now=timezone.now())
-    link = build_confirm_url(request.pk, language="en", now=timezone.now())
+    link = build_confirm_url(request, language="en", now=timezone.now())
     with monkeypatch.context() as patch:
         patch.setattr(views, "fulfill_request", lambda *_args, **_options: 1 / 0)
         assert Client(raise_request_exception=False).post(link).status_code == 500
@@ -328,6 +331,33 @@ def test_a_confirmation_that_fails_proves_nothing_and_works_with_the_next_click(
     assert Client().post(link).status_code == 200
     assert ProcessingRestriction.objects.active().get().scope == "profiling"
     assert views.confirm_request(request, now=timezone.now()) == "confirmed", "a second click at the same moment"
+
+
+def test_links_do_not_open_the_request_or_file_that_got_their_number_after_a_restore(
+    mei: Customer, export_folder: Path
+) -> None:
+    now = timezone.now()
+    new = NewRequest(
+        kind="object_profiling", channel="officer", customer=mei, email=EMAIL, language="en", waits_for_email=True
+    )
+    request, _is_new = open_request(new, now=now)
+    confirmation = build_confirm_url(request, language="en", now=now)
+    undo = build_undo_url(request, language="en", now=now, days=3)
+    export = downloads.export_customer(request=request, customer=mei, now=now)
+    download = build_download_url(export, language="en", now=now)
+    assert Client().get(download).status_code == 200
+    old = make_token(AccessLink(purpose="download", language="en", issued_at=now, number=export.pk))
+    assert Client().get(reverse("privacy:download", args=[old])).status_code == 200  # of an earlier version
+
+    # the numbers belong to a request and a file of someone else now
+    PrivacyRequest.objects.filter(pk=request.pk).update(reference=uuid4())
+    PrivacyExport.objects.filter(pk=export.pk).update(file_name="other.zip.encrypted")
+    assert Client().post(download).status_code == 410
+    Client().post(confirmation)
+    PrivacyRequest.objects.filter(pk=request.pk).update(kind="erasure")
+    Client().post(undo)
+    request.refresh_from_db()
+    assert (request.state, request.proof) == ("waiting", "none")
 
 
 def test_a_correction_waits_for_an_officer(mei: Customer, page: str) -> None:
@@ -419,7 +449,7 @@ def test_a_mail_that_could_not_be_sent_is_shown_and_sent_again(
 
 def test_the_confirmation_link_of_a_stopped_request_says_that_it_has_ended(mei: Customer) -> None:
     request, _is_new = open_request(NewRequest(kind="erasure", channel="officer", customer=mei), now=NOON)
-    link = build_confirm_url(request.pk, language="en", now=timezone.now())
+    link = build_confirm_url(request, language="en", now=timezone.now())
     path = link[link.index("/privacy/") :]
     prove_identity(request, proof="email_link", at=NOON)
     assert "Your request is confirmed" in Client().get(path).text
