@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection as django_connection
 from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
 from psycopg import sql
 
 from config.backup.creation import fingerprint_keys
@@ -32,6 +33,7 @@ from config.backup.totals import compute_totals
 from config.backup.valkey_dump import restore_keys
 from config.foundation.progress import Progress, ignore_progress
 from config.migration_checks.newer_versions import find_newer_migrations
+from recommendations.sending.restores.hold import hold_sending
 from recommendations.training.registry.artifact_copies import publish_copies
 
 RESTORING, REPLACED = ".restoring", ".replaced"
@@ -131,6 +133,7 @@ def finish_restore(repository: BackupRepository, manifest: dict[str, Any], repor
     known = {tuple(entry) for entry in manifest["migrations"]}
     report.migrations = len(set(MigrationLoader(None).graph.nodes) - known)
     call_command("migrate", interactive=False, verbosity=0)
+    hold_sending(backup_at=datetime.fromisoformat(manifest["at"]), restored_at=timezone.now())
     publish_copies()
     try:
         report.keys = restore_keys(repository, manifest.get("valkey", []))

@@ -14,13 +14,16 @@ class CampaignsConfig(AppConfig):
         from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
         from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
         from recommendations.campaigns.experiments import register_message_experiments
+        from recommendations.campaigns.launch.runs import start_due_runs
         from recommendations.campaigns.launch.segment_uses import list_excluding_campaigns
         from recommendations.campaigns.launch.template_uses import list_campaign_uses
         from recommendations.campaigns.origin_keys import find_campaign_keys, find_campaign_numbers
         from recommendations.messaging.template_uses import register_use_finder
         from recommendations.sending.checks.holdout_groups import register_scope_finder
+        from recommendations.sending.restores.hold import register_message_queuer
         from recommendations.sending.tracking.origin_keys import register_key_finder
 
+        register_message_queuer(lambda at: start_due_runs(now=at))
         register_message_experiments()
         register_message_decisions()
         register_key_finder("campaign", find_campaign_keys)

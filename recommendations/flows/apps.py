@@ -19,10 +19,12 @@ class FlowsConfig(AppConfig):
         from recommendations.flows.capture.events import capture_events
         from recommendations.flows.capture.reactions import capture_reactions
         from recommendations.flows.definition_checks import list_flow_uses, list_flows_of_segment
+        from recommendations.flows.execution.stepping import run_due_steps
         from recommendations.flows.models import Flow, FlowVersion
         from recommendations.flows.origin_keys import find_flow_keys, find_flow_numbers
         from recommendations.messaging.template_uses import register_use_finder
         from recommendations.sending.checks.holdout_groups import register_scope_finder
+        from recommendations.sending.restores.hold import register_message_queuer
         from recommendations.sending.tracking.origin_keys import register_key_finder
         from recommendations.sending.tracking.signals import reactions_stored
 
@@ -30,6 +32,7 @@ class FlowsConfig(AppConfig):
         register_scope_finder("flow", find_flow_numbers)
         register_use_finder("flow", list_flow_uses)
         register_segment_users(list_flows_of_segment)
+        register_message_queuer(lambda at: run_due_steps(now=at))
         auditlog.register(Flow, exclude_fields=["matched_at"])
         auditlog.register(FlowVersion)
         events_processed.connect(capture_events, dispatch_uid="flows.events")

@@ -11,9 +11,10 @@ from recommendations.flows.capture.catalog import signal_published
 from recommendations.flows.capture.listeners import remove_unused_listeners
 from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.reactions import process_signals
-from recommendations.flows.execution.stepping import run_due_steps
+from recommendations.flows.execution.stepping import find_due_steps, run_due_steps
 from recommendations.flows.maintenance import finish_ending_flows
 from recommendations.flows.queued_messages import hold_returned_messages
+from recommendations.sending.restores.hold import find_hold
 
 # a run frees the worker after this time; the next one continues
 MAX_RUN_SECONDS = 20.0
@@ -27,6 +28,12 @@ def run_flows() -> None:
     """React to signals and execute due steps; runs every two seconds."""
     with suppress(AlreadyRunningError):  # a command processes the signals
         process_signals(now=timezone.now(), seconds=MAX_RUN_SECONDS / 2)
+    hold = find_hold()
+    if hold is not None:
+        # with the time of the restore, so that their messages differ from those that became due later
+        run_due_steps(now=hold.restored_at, seconds=MAX_RUN_SECONDS / 2)
+        if find_due_steps(now=hold.restored_at):
+            return
     run_due_steps(now=timezone.now(), seconds=MAX_RUN_SECONDS / 2)
 
 

@@ -25,6 +25,7 @@ from recommendations.sending.push_subscriptions import forget_gone_browsers
 from recommendations.sending.queue import apply_origin_states
 from recommendations.sending.recording import ResultRow, write_choices, write_decisions, write_results, write_rows
 from recommendations.sending.recovery import recover_interrupted
+from recommendations.sending.restores.hold import is_sending_held
 from recommendations.sending.settings_model import load_sending_settings
 from recommendations.sending.transport.channel_breakers import ChannelBreakers
 from recommendations.sending.transport.client import DeliveryClient
@@ -58,6 +59,8 @@ def send_due(*, now: datetime, seconds: float = 50.0, chunk_rows: int = CHUNK_RO
     """Send due messages until none is left, or for ``seconds``; first settle what killed workers left behind."""
     recover_interrupted(now=now)
     apply_origin_states()
+    if is_sending_held():
+        return SendingRun()
     worker = SendingWorker(now=now)
     try:
         while worker.elapsed < seconds and not is_worker_stopping() and worker.send_chunk(chunk_rows):

@@ -58,6 +58,7 @@ EVENTS: dict[str, str | Promise] = {
     "campaign.approved": _("Campaign approved"),
     "campaign.launched": _("Campaign launched"),
     "campaign.returned": _("Campaign returned to draft"),
+    "sending.resumed": _("Sending resumed after a restore"),
     "campaign.paused": _("Campaign paused"),
     "campaign.resumed": _("Campaign resumed"),
     "campaign.test_decided": _("A/B test of a campaign decided"),

@@ -60,6 +60,27 @@ READ_SQL = """
 SELECT c.delivery_id, p.key, c.code FROM messaging_couponcode c JOIN messaging_couponpool p ON p.id = c.pool_id
 WHERE p.key = ANY(%(pools)s::text[]) AND c.delivery_id = ANY(%(deliveries)s::bigint[])
 """
+# A claimed code belongs to a delivery; no delivery has a negative number.
+SET_ASIDE_SQL = """
+WITH aside AS (
+    UPDATE messaging_couponcode SET claimed_at = %(now)s, delivery_id = -id
+    WHERE id IN (
+        SELECT id FROM (
+            SELECT id, row_number() OVER (PARTITION BY pool_id ORDER BY id) AS position
+            FROM messaging_couponcode WHERE claimed_at IS NULL
+        ) free WHERE position <= %(count)s
+    )
+    RETURNING pool_id
+)
+UPDATE messaging_couponpool pool SET claimed_count = claimed_count + counted.number
+FROM (SELECT pool_id, count(*) AS number FROM aside GROUP BY pool_id) AS counted WHERE counted.pool_id = pool.id
+"""
+
+
+def set_codes_aside(*, count: int, now: datetime) -> None:
+    """Mark the next free codes of each pool as claimed by nobody: after a restore, customers may have them already."""
+    with connection.cursor() as cursor:
+        cursor.execute(SET_ASIDE_SQL, {"count": count, "now": now})
 
 
 def claim_codes(*, pool_keys: Sequence[str], deliveries: Mapping[int, int], now: datetime) -> dict[int, dict[str, str]]:

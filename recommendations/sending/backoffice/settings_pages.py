@@ -9,11 +9,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from config.foundation.backoffice.pages import render_page
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.email_format import ADDRESS
 from recommendations.sending.models import SendingSettings
+from recommendations.sending.restores.hold import NotHeldError, find_hold, list_waiting_messages, resume_sending
 from recommendations.sending.settings_model import load_sending_settings
 
 PERMISSION = "sending.change_sendingsettings"
@@ -157,11 +159,39 @@ def show_sending_settings(request: HttpRequest) -> HttpResponse:
         form.save()
         messages.success(request, _("The settings were saved. They apply to every message that is sent from now on."))
         return HttpResponseRedirect(reverse("sending_settings:show"))
+    hold = find_hold()
     return render_page(
         request,
         "admin/sending/settings.html",
         title=_("Sending"),
         form=form,
         sections=[(label, [form[name] for name in names]) for _key, label, names in SECTIONS],
+        hold=hold,
+        waiting=list_waiting_messages(until=hold.restored_at) if hold is not None else [],
         status=422 if form.errors else None,
     )
+
+
+class ResumeForm(forms.Form):
+    """How sending goes on after a restore."""
+
+    cancel_due = forms.BooleanField(required=False)
+    codes_per_pool = forms.IntegerField(min_value=0, max_value=1_000_000, required=False)
+
+
+@require_POST
+@permission_required(PERMISSION, raise_exception=True)
+def resume_after_restore(request: HttpRequest) -> HttpResponse:
+    """Resume sending, with or without the messages that were due before the restore."""
+    form = ResumeForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Enter how many coupon codes to set aside, as a whole number."))
+        return HttpResponseRedirect(reverse("sending_settings:show"))
+    values = form.cleaned_data
+    try:
+        resume_sending(cancel_due=values["cancel_due"], codes_per_pool=values["codes_per_pool"] or 0)
+    except NotHeldError:
+        messages.warning(request, _("Sending has been resumed already."))
+    else:
+        messages.success(request, _("Sending is resumed."))
+    return HttpResponseRedirect(reverse("sending_settings:show"))

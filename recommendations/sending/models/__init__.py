@@ -11,6 +11,7 @@ from recommendations.sending.models.deliveries import (
     TestPart,
 )
 from recommendations.sending.models.global_holdout import GlobalHoldoutResult
+from recommendations.sending.models.holds import SendingHold
 from recommendations.sending.models.limits import RateSlot, WarmUpDay
 from recommendations.sending.models.outbox import OutboxMessage
 from recommendations.sending.models.suppressions import Suppression
@@ -28,6 +29,7 @@ __all__ = [
     "OutboxMessage",
     "PushSubscription",
     "RateSlot",
+    "SendingHold",
     "SendingSettings",
     "SkipReason",
     "Suppression",

@@ -94,6 +94,7 @@ register_impersonal(
     table("sending.GlobalHoldoutResult"),
     table("sending.GlobalHoldoutChange"),
     table("sending.RateSlot"),
+    table("sending.SendingHold"),
     table("sending.WarmUpDay"),
     table("sending.SendingSettings"),
     reason="Settings and limits of sending, and results of groups.",

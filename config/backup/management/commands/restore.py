@@ -55,5 +55,9 @@ class Command(BaseCommand):
                 f"Valkey: {report.keys:,} keys. Migrations applied: {report.migrations}. Erased again: {report.erased}. "
                 f"{report.seconds:.1f} s. Start Perennial with `manage.py up`."
             )
+            self.stdout.write(
+                f"Sending is held: messages that were due since {report.at} may have been sent before the loss. See them with "
+                "`manage.py resume_sending --list` or under Settings › Sending, and resume sending there."
+            )
         if report.differences:
             raise CommandError("The restored totals differ from those of the backup.")

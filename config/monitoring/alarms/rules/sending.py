@@ -13,6 +13,7 @@ from config.foundation.number_formats import format_count, format_duration
 from config.monitoring.alarms.registry import AlarmContext, AlarmFinding, AlarmMessage, AlarmRule, Details
 from config.monitoring.models import Severity
 from recommendations.messaging.models import CouponPool
+from recommendations.sending.restores.hold import find_hold, list_waiting_messages
 
 MAX_COUNT = 1000
 # A message that waits for its next attempt or for the end of quiet hours has a later due time; an old one means that no worker took the
@@ -27,7 +28,9 @@ SELECT count(*), min(due_at) FROM (
 
 
 def find_stopped_sending(context: AlarmContext) -> Iterator[AlarmFinding]:
-    """Yield how many messages have been due for longer than the threshold and are still pending."""
+    """Yield how many messages have been due for longer than the threshold and are still pending; none while sending is held."""
+    if find_hold() is not None:
+        return
     with connection.cursor() as cursor:
         cursor.execute(SELECT_OVERDUE, [context.now - timedelta(minutes=context.threshold), context.now, MAX_COUNT])
         waiting, oldest = cursor.fetchone()
@@ -51,6 +54,28 @@ def describe_stopped_sending(subject: str, details: Details) -> AlarmMessage:
     return AlarmMessage(title, advice, reverse("jobs:list"))
 
 
+def find_held_sending(context: AlarmContext) -> Iterator[AlarmFinding]:
+    """Yield how many messages wait because a backup was restored."""
+    hold = find_hold()
+    if hold is not None:
+        waiting = sum(messages.count for messages in list_waiting_messages(until=hold.restored_at))
+        yield AlarmFinding(details={"waiting": waiting, "backup_at": hold.backup_at.isoformat()})
+
+
+def describe_held_sending(subject: str, details: Details) -> AlarmMessage:
+    waiting = int(details.get("waiting", 0))
+    title = ngettext(
+        "Sending is held after the restore of a backup: %(count)s message was due before the restore",
+        "Sending is held after the restore of a backup: %(count)s messages were due before the restore",
+        waiting,
+    ) % {"count": format_count(waiting)}
+    advice = _(
+        "Messages that were due between the backup and the restore may have been sent before the loss. Decide whether to send or cancel "
+        "them, and resume sending: on this page or with manage.py resume_sending."
+    )
+    return AlarmMessage(title, advice, reverse("sending_settings:show"))
+
+
 def find_low_coupon_pools(context: AlarmContext) -> Iterator[AlarmFinding]:
     """Yield the coupon pools that have fewer codes left than their limit."""
     pools = CouponPool.objects.filter(low_stock__isnull=False, code_count__lt=F("claimed_count") + F("low_stock"))
@@ -69,6 +94,13 @@ def describe_low_coupon_pool(subject: str, details: Details) -> AlarmMessage:
 
 
 SENDING_RULES = (
+    AlarmRule(
+        key="sending_held",
+        label=gettext_lazy("Sending is held after the restore of a backup"),
+        find=find_held_sending,
+        describe=describe_held_sending,
+        severity=Severity.CRITICAL,
+    ),
     AlarmRule(
         key="sending_stopped",
         label=gettext_lazy("Messages are due and not sent"),
