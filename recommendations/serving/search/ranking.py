@@ -1,7 +1,8 @@
 """Rank the candidates of a search and cut out one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ POPULAR = "popular"  # shown if nothing matches
 MATCHES_WORDS = "words"  # how each product matches depends on its tier
 FACTORS = ("personal", "popularity", "rule", "boost", "category")
 NO_FACTOR, NO_GAINS = np.empty(0, np.float32), np.empty(0, np.float64)
+
+type FindTop = Callable[[int], npt.NDArray[np.integer]]  # number of candidates → positions of the best ones
 
 
 class SearchHit(NamedTuple):
@@ -100,16 +103,9 @@ class HitRanker:
         if match_type == MATCHES_WORDS and self.request.sort == SearchSort.RELEVANCE and len(catalog_rows):
             query = matches.corrected if matches is not None and matches.corrected else self.request.q
             factors["category"] = self.compute_category_factor(candidates, catalog_rows, query)
-        if self.request.sort == SearchSort.RELEVANCE:
-            weighted = self.snapshot.order.weigh(factors)
-            columns = [weighted.get(name, NO_FACTOR) for name in FACTORS]
-            score, groups, order_keys = compute_order(candidates.text, candidates.tier, *columns)
-            keys = order_keys, freeze(candidates.rows)
-        else:
-            score, groups = candidates.text * candidates.text, candidates.tier
-            keys = self.compute_sort_keys(candidates, catalog_rows, score)
+        score, groups, find_top = self.order_candidates(candidates, catalog_rows, factors, matches)
         # one candidate more than the page holds shows whether another page follows
-        top_candidates = self.find_top_candidates(*keys, catalog_rows, offset + n + 1)
+        top_candidates = self.find_top_candidates(find_top, catalog_rows, offset + n + 1)
         ranked = insert_pins(top_candidates.tolist(), pins, upto=offset + n + 1)
         page = ranked[offset : offset + n]
         shown = np.array([candidate for candidate in page if candidate >= 0], np.int64)
@@ -137,6 +133,25 @@ class HitRanker:
             )
         return hits, len(ranked) > offset + n and offset + n < MAX_OFFSET
 
+    def order_candidates(
+        self,
+        candidates: SearchCandidates,
+        catalog_rows: Rows,
+        factors: Mapping[str, npt.NDArray[np.float32]],
+        matches: Matches | None,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], FindTop]:
+        """Return the score of each candidate, the number of its group of equal matches, and what finds the best candidates."""
+        ties = freeze(candidates.rows)
+        if self.request.sort == SearchSort.RELEVANCE:
+            weighted = self.snapshot.order.weigh(factors)
+            columns = [weighted.get(name, NO_FACTOR) for name in FACTORS]
+            score, groups, order_keys = compute_order(candidates.text, candidates.tier, *columns)
+            return score, groups, partial(find_top_positions, order_keys, ties)
+        score = candidates.text * candidates.text
+        tiers = candidates.tier if matches is None else np.minimum(candidates.tier, matches.full_level)
+        find_top = partial(find_top_of_tiers, self.compute_sort_keys(catalog_rows, score), ties, tiers)
+        return score, candidates.tier, find_top
+
     def leave_out_pinned(self, candidates: SearchCandidates, pinned: list[int]) -> SearchCandidates:
         """Return the candidates without the pinned ones and, if the request is distinct, their groups."""
         is_left_out = np.isin(candidates.rows, pinned)
@@ -146,16 +161,17 @@ class HitRanker:
             is_left_out |= np.isin(groups.codes[self.snapshot.catalog_rows[candidates.rows]], codes)
         return candidates.select(~is_left_out)
 
-    def find_top_candidates(
-        self, keys: npt.NDArray[np.float64], ties: Rows, catalog_rows: Rows, n: int
-    ) -> npt.NDArray[np.integer]:
-        """Return the positions of the n best candidates; if the request is distinct, only the best of each group."""
+    def find_top_candidates(self, find_top: FindTop, catalog_rows: Rows, n: int) -> npt.NDArray[np.integer]:
+        """Return the positions of the n best candidates; if the request is distinct, only the best of each group.
+
+        find_top: returns that many of the best candidates, whatever their groups.
+        """
         groups = self.snapshot.get_groups(self.request)
         if groups is None:
-            return find_top_positions(keys, ties, n)
+            return find_top(n)
         size = 2 * n
         while True:
-            top = find_top_positions(keys, ties, size)
+            top = find_top(size)
             first = groups.find_first(catalog_rows[top])
             if first is None or len(first) >= n or len(top) < size:
                 return top[:n] if first is None else top[first[:n]]
@@ -213,10 +229,8 @@ class HitRanker:
             candidates.text, candidates.tier, codes, popularity, CATEGORY_BASE, gains, CATEGORY_WEIGHT, n_categories
         )
 
-    def compute_sort_keys(
-        self, candidates: SearchCandidates, catalog_rows: Rows, score: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float64], Rows]:
-        """Return the keys of an order other than relevance (larger first), and tie-breakers, which are the same on every page."""
+    def compute_sort_keys(self, catalog_rows: Rows, score: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return the keys of an order other than relevance, larger first."""
         catalog = self.snapshot.catalog
         if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
@@ -226,9 +240,7 @@ class HitRanker:
         else:
             keys = catalog.price[catalog_rows] * (1 if self.request.sort == SearchSort.MOST_EXPENSIVE else -1)
         # products without a price or date come last in every order
-        return np.nan_to_num(keys.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf), freeze(
-            candidates.rows
-        )
+        return np.nan_to_num(keys.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
     def find_pins(self, allowed: Flags, matching: Rows) -> dict[int, int]:
         """Return position (from 0) → text row of the pins that pass the filters and match the query.
@@ -248,6 +260,26 @@ class HitRanker:
                 place += 1
             pins[place] = row
         return pins
+
+
+def find_top_of_tiers(
+    keys: npt.NDArray[np.float64], ties: Rows, tiers: npt.NDArray[np.int64], n: int
+) -> npt.NDArray[np.integer]:
+    """Return the positions of the n largest keys of the highest tier, followed by those of the next tiers until there are n.
+
+    Otherwise the cheapest products that match one of the words would come before all products that match every word.
+    """
+    if not len(tiers) or tiers.min() == tiers.max():
+        return find_top_positions(keys, ties, n)
+    found: list[npt.NDArray[np.integer]] = []
+    remaining, left = n, np.arange(len(tiers))
+    while remaining > 0 and len(left):
+        is_highest = tiers[left] == tiers[left].max()
+        positions, left = left[is_highest], left[~is_highest]
+        top = find_top_positions(keys[positions], freeze(ties[positions]), remaining)
+        found.append(positions[top])
+        remaining -= len(top)
+    return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
 def get_word_match_type(tier: int, matches: Matches | None) -> str:

@@ -1,5 +1,6 @@
 """What comes first: typed words, then the category and the products that sell."""
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,44 @@ def test_a_correction_is_the_frequent_word_and_the_only_one_searched(fresh_searc
 def test_best_selling_products_come_first_on_request(fresh_searcher: Searcher) -> None:
     ids = list_ids(find(fresh_searcher, "milk", sort=SearchSort.BEST_SELLING))
     assert ids == ["milk", "bar", "chocolate-milk"]
+
+
+@pytest.mark.usefixtures("db", "folders", "valkey")
+@pytest.mark.parametrize(
+    ("sort", "machines"),
+    [
+        (SearchSort.CHEAPEST, ["small-machine", "large-machine"]),
+        (SearchSort.MOST_EXPENSIVE, ["large-machine", "small-machine"]),
+        (SearchSort.NEWEST, ["large-machine", "small-machine"]),
+        (SearchSort.BEST_SELLING, ["small-machine", "large-machine"]),
+    ],
+)
+def test_products_with_all_words_come_first_in_every_order(
+    fresh_searcher: Searcher, sort: SearchSort, machines: list[str]
+) -> None:
+    for number in range(8):
+        published_at = NOON - timedelta(days=number)
+        title = f"Ground coffee blend {number}"
+        make_product(f"coffee-{number}", title=title, price=4 + number, published_at=published_at)
+        title = f"Sewing machine {number}"
+        make_product(f"sewing-{number}", title=title, price=300 + number, published_at=published_at)
+    for days, (name, price) in enumerate((("large", 199), ("small", 149)), start=50):
+        published_at = NOON - timedelta(days=days)
+        make_product(f"{name}-machine", title=f"Coffee machine {name}", price=price, published_at=published_at)
+    snapshot = fresh_searcher.get_snapshot(now=NOON)
+    values = np.full(snapshot.catalog.n, 0.5, np.float32)
+    values[snapshot.catalog.find_row("small-machine")], values[snapshot.catalog.find_row("large-machine")] = 0.2, 0.1
+
+    def list_page(n: int, cursor: str = "") -> SearchPage:
+        request = SearchRequest(q="coffee machine", sort=sort, n=n, cursor=cursor)
+        return search(request, snapshot=snapshot, popularity=lambda rows: values[rows])
+
+    first = list_page(3)
+    assert list_ids(first)[:2] == machines
+    assert [hit.match_type for hit in first.hits] == ["all_words", "all_words", "some_words"]
+    whole = list_page(100)
+    assert len(set(list_ids(whole))) == first.total == 18
+    assert list_ids(list_page(3, first.next_cursor or "")) == list_ids(whole)[3:6]
 
 
 @pytest.mark.usefixtures("shop")
