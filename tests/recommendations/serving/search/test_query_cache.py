@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from recommendations.engine.text_search import Documents, ScoredQuery, TextIndex
-from recommendations.serving.search.query_cache import QueryCache, ValuesOfRows
+from recommendations.serving.search.query_cache import MAX_INDEXES, QueryCache, ValuesOfRows
 
 
 def make_index() -> TextIndex:
@@ -88,3 +88,17 @@ def test_values_belong_to_an_array_and_end_with_it() -> None:
     assert len(computed) == 1
     for number in range(20):  # each array is gone before the next one is made, which may get its address
         assert values.get_or_compute(np.array([number, 5], np.int32), add_up) == number + 5
+
+
+def test_the_queries_of_masks_that_are_no_longer_used_are_removed() -> None:
+    n = MAX_INDEXES + 2
+    index = TextIndex.of(Documents([[f"p{row}"] for row in range(n)], {"title": ["kettle"] * n}))
+    cache = QueryCache()
+    masks = [np.arange(n) != row for row in range(n)]
+    for mask in masks:
+        visible = cache.get_index(index, mask)
+        cache.get_or_score(("kettle", id(visible)), None, lambda visible=visible: visible.score("kettle"))
+    assert len(cache) == MAX_INDEXES
+    assert cache.n_documents == MAX_INDEXES * cache.get_index(index, masks[-1]).score("kettle").size
+    assert cache.get_index(index, masks[-1].copy()) is cache.get_index(index, masks[-1]), "an equal mask"
+    assert cache.get_index(index, masks[0]).search("kettle").rows.tolist() == list(range(1, n))
