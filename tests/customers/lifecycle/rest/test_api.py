@@ -169,7 +169,7 @@ def test_the_number_of_queries_of_the_profile_is_constant(client: APIClient, ann
         connection,
     ) as queries:
         client.get("/api/v1/customers/anna/profile/")
-    # customer, profile, latest stage change, score models, currency of amounts, gross order totals; six for the explanation of the stage (among them rules,
+    # customer, profile, stage change, score models, currency of amounts, gross order totals; six for the explanation of the stage (among them rules,
     # customer, names of categories, orders, the shop's latest order); nine for the portrait, one of them for Perennial's own messages
     assert len(queries) == 6 + 6 + 10
 
