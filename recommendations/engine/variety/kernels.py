@@ -113,3 +113,17 @@ def spread_purchased(is_purchased: Flags, share: float) -> npt.NDArray[np.int64]
         order[filled] = purchased[position]
         filled += 1
     return order
+
+
+@compiled_with_gil
+def count_groups(codes: Rows, groups: Rows, counts: npt.NDArray[np.int64]) -> None:
+    """Add to the count of each code how many groups have it; negative codes are left out.
+
+    codes, groups: int32 (n,); the entries of a group follow each other.
+    """
+    last = np.full(counts.shape[0], -1, np.int32)
+    for position in range(codes.shape[0]):
+        code = codes[position]
+        if code >= 0 and last[code] != groups[position]:
+            last[code] = groups[position]
+            counts[code] += 1

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.linear_algebra.set_kernels import are_members, find_first_positions
-from recommendations.engine.variety.kernels import collect_members, replace_by_own
+from recommendations.engine.variety.kernels import collect_members, count_groups, replace_by_own
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,8 @@ class ProductGroups:
         self.expand(row)
         self.find_first(np.repeat(row, 2))
         self.are_variants(row, row.tolist())
+        self.sort_by_group(row)
+        count_values(row, 1, row)
         scores = np.zeros(len(row), np.float32)
         replace_by_own(row, self.codes, self.is_grouped, row, flag, flag, row, scores, scores)
 
@@ -88,7 +90,26 @@ class ProductGroups:
         # the copy above is writable, so that the kernel is compiled for one type of arrays only
         return collect_members(rows, self.codes, self.members, self.starts, self.ends)
 
+    def sort_by_group(self, rows: Rows) -> Rows:
+        """Return the rows so that those of a group follow each other, each once; without sorting, because `members` is sorted."""
+        is_included = np.zeros(len(self.codes), np.bool_)
+        is_included[rows] = True
+        return self.members[is_included[self.members]]
+
     def are_variants(self, rows: Rows, others: Sequence[int]) -> Flags:
         """Return which rows are not among the others, but in a group of one of them."""
         chosen = np.array(others, np.int32)
         return are_members(self.codes[rows], self.codes[chosen]) & ~are_members(rows, chosen) & (rows >= 0)
+
+
+def count_values(codes: npt.NDArray[np.integer], n: int, groups: Rows | None = None) -> npt.NDArray[np.int64]:
+    """Return how many products have each of n codes, or how many groups; negative codes are left out.
+
+    groups: code of each product's group; the products of a group follow each other.
+    """
+    if groups is None:
+        return np.bincount(codes[codes >= 0], minlength=n)
+    counts = np.zeros(n, np.int64)
+    # one type, so that the kernel is compiled once
+    count_groups(np.array(codes, np.int32), np.array(groups, np.int32), counts)
+    return counts

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
+from recommendations.engine.variety.product_groups import count_values
 from recommendations.serving.expressions.attributes import is_public
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.snapshot import SearchSnapshot
@@ -43,10 +44,12 @@ class Facets:
     attributes: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
 
 
-def count_categories(levels: CategoryLevels, codes: npt.NDArray[np.int32], *, below: str) -> list[FacetValue]:
+def count_categories(
+    levels: CategoryLevels, codes: npt.NDArray[np.int32], *, below: str, groups: Rows | None = None
+) -> list[FacetValue]:
     """Count the children of the category ``below`` (roots for "").
 
-    If all products are in one child, its children are counted instead.
+    If all products are in one child, its children are counted instead. groups: to count groups instead, see `count_values`.
     """
     depth = len(below.split(" > ")) if below else 0
     # a product may have a category that the catalog added after these levels were built
@@ -54,7 +57,7 @@ def count_categories(levels: CategoryLevels, codes: npt.NDArray[np.int32], *, be
     values: list[FacetValue] = []
     for level in range(depth, len(levels.at)):
         ancestors = levels.at[level][codes]
-        counts = np.bincount(ancestors[ancestors >= 0], minlength=len(levels.paths))
+        counts = count_values(ancestors, len(levels.paths), groups)
         present = np.flatnonzero(counts)
         deeper = sort_values([levels.paths[index] for index in present.tolist()], counts[present])
         if below:
@@ -67,9 +70,12 @@ def count_categories(levels: CategoryLevels, codes: npt.NDArray[np.int32], *, be
     return values[:MAX_VALUES]
 
 
-def count_brands(brands: Sequence[str], codes: npt.NDArray[np.int32]) -> list[FacetValue]:
-    """Count the brands, by the codes of the products; brands that were added after the list are left out."""
-    counts = np.bincount(codes[codes >= 0])
+def count_brands(brands: Sequence[str], codes: npt.NDArray[np.int32], groups: Rows | None = None) -> list[FacetValue]:
+    """Count the brands, by the codes of the products; brands that were added after the list are left out.
+
+    groups: to count groups instead, see `count_values`.
+    """
+    counts = count_values(codes, int(codes.max(initial=-1)) + 1, groups)
     present = np.flatnonzero(counts)
     best = present[np.argsort(-counts[present], kind="stable")[:MAX_VALUES]]
     pairs = zip(best.tolist(), counts[best].tolist(), strict=True)
@@ -81,12 +87,13 @@ def sort_values(names: Sequence[str], counts: npt.NDArray[np.integer]) -> list[F
     return [FacetValue(name, count) for name, count in pairs]
 
 
-def build_price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
+def build_price_ranges(prices: npt.NDArray[np.float64], groups: Rows | None = None) -> list[PriceRange]:
     """Return up to five ranges with about equally many products and round ends.
 
-    None if all prices are equal.
+    None if all prices are equal. groups: to count groups in the ranges instead, see `count_values`.
     """
-    finite_prices = prices[np.isfinite(prices)]
+    is_finite = np.isfinite(prices)
+    finite_prices = prices[is_finite]
     if len(finite_prices) < 2:
         return []
     sample = np.sort(finite_prices[:: len(finite_prices) // MAX_SAMPLED_PRICES + 1])
@@ -96,13 +103,17 @@ def build_price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
     edges = sorted({edge for quantile in quantiles if low < (edge := round_price(quantile)) <= high})
     if not edges:
         return []
+    lows, highs = [None, *edges], [*(round(edge - CENT, 2) for edge in edges), None]
+    if groups is not None:
+        ranges = np.searchsorted([edge - CENT / 2 for edge in edges], finite_prices)
+        counts = count_values(ranges, len(lows), groups[is_finite]).tolist()
+        return [PriceRange(*entry) for entry in zip(lows, highs, counts, strict=True) if entry[-1]]
     if is_whole:
         ends = np.searchsorted(sample, [edge - CENT / 2 for edge in edges], side="right")
         counts_above = (len(sample) - ends).tolist()
     else:
         counts_above = [int(np.count_nonzero(finite_prices > edge - CENT / 2)) for edge in edges]
     counts = [more - fewer for more, fewer in pairwise([len(finite_prices), *counts_above, 0])]
-    lows, highs = [None, *edges], [*(round(edge - CENT, 2) for edge in edges), None]
     return [PriceRange(start, end, count) for start, end, count in zip(lows, highs, counts, strict=True) if count]
 
 
@@ -129,7 +140,9 @@ def round_price(value: float) -> float:
     return round(nearest, 2)
 
 
-def count_attributes(snapshot: SearchSnapshot, rows: Rows, *, is_browser: bool) -> dict[str, list[FacetValue]]:
+def count_attributes(
+    snapshot: SearchSnapshot, rows: Rows, *, is_browser: bool, groups: Rows | None = None
+) -> dict[str, list[FacetValue]]:
     """Count the values of the attributes of text rows; for a browser, only of public attributes."""
-    counts = snapshot.texts.attributes.count_values(rows, is_shown=is_public if is_browser else None)
+    counts = snapshot.texts.attributes.count_values(rows, is_shown=is_public if is_browser else None, groups=groups)
     return {name: [FacetValue(value, count) for value, count in values] for name, values in counts.items()}

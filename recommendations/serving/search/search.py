@@ -16,6 +16,8 @@ from recommendations.serving.expressions.expression import bind_boosts, bind_exp
 from recommendations.serving.search.cursor import read_cursor, write_cursor
 from recommendations.serving.search.facets import (
     Facets,
+    FacetValue,
+    PriceRange,
     build_price_ranges,
     count_attributes,
     count_brands,
@@ -109,7 +111,12 @@ def search(
         facets = snapshot.facets.get_or_compute(
             candidates.rows,
             lambda _rows: count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters),
-            variant=(request.is_browser, understood.category, *understood.attributes.items()),
+            variant=(
+                request.is_browser,
+                understood.category,
+                snapshot.get_groups(understood),
+                *understood.attributes.items(),
+            ),
         )
     return SearchPage(
         request,
@@ -261,12 +268,12 @@ def count_facets(
     unfiltered: Rows,
     filters: Mapping[str, Flags],
 ) -> Facets:
-    """Count the facets over all matching products.
+    """Count the facets over all matching products, or over their groups if the request is distinct.
 
     A facet with an active filter is counted without that filter, so that another value can be selected. unfiltered: matches
     without any filter.
     """
-    catalog = snapshot.catalog
+    catalog, groups = snapshot.catalog, snapshot.get_groups(request)
 
     def select_rows(facet: str) -> Rows:
         if facet not in filters:
@@ -274,20 +281,35 @@ def count_facets(
         others = [mask[unfiltered] for name, mask in filters.items() if name != facet]
         return unfiltered[np.logical_and.reduce(others)] if others else unfiltered
 
-    category_rows = snapshot.catalog_rows[select_rows("category")]
-    brand_rows = snapshot.catalog_rows[select_rows("brand")]
+    def order_rows(rows: Rows) -> tuple[Rows, Rows, Rows | None]:
+        """Return the text rows in the order of their groups, their catalog rows, and their groups; None counts products."""
+        catalog_rows = snapshot.catalog_rows[rows]
+        if groups is None:
+            return rows, catalog_rows, None
+        catalog_rows = groups.sort_by_group(catalog_rows)
+        return snapshot.text_rows[catalog_rows], catalog_rows, groups.codes[catalog_rows]
+
+    def count_prices(rows: Rows) -> list[PriceRange]:
+        _rows, catalog_rows, codes = order_rows(rows)
+        return build_price_ranges(catalog.price[catalog_rows], codes)
+
+    def count_values_of(rows: Rows) -> dict[str, list[FacetValue]]:
+        rows, _catalog_rows, codes = order_rows(rows)
+        return count_attributes(snapshot, rows, is_browser=request.is_browser, groups=codes)
+
+    _rows, category_rows, category_groups = order_rows(select_rows("category"))
+    _rows, brand_rows, brand_groups = order_rows(select_rows("brand"))
     # rows without a filter may be the same array for many requests, of which each has other prices
-    price_ranges = snapshot.price_ranges.get_or_compute(
-        select_rows("price"), lambda rows: build_price_ranges(catalog.price[snapshot.catalog_rows[rows]])
-    )
-    attributes = count_attributes(snapshot, candidates.rows, is_browser=request.is_browser)
+    price_ranges = snapshot.price_ranges.get_or_compute(select_rows("price"), count_prices, variant=groups)
+    attributes = count_values_of(candidates.rows)
     for name in request.attributes:
-        rows = select_rows(f"{CATALOG_PREFIX}{name}")
-        if values := count_attributes(snapshot, rows, is_browser=request.is_browser).get(name):
+        if values := count_values_of(select_rows(f"{CATALOG_PREFIX}{name}")).get(name):
             attributes[name] = values
     return Facets(
-        count_categories(snapshot.levels, catalog.category[category_rows], below=request.category),
-        count_brands(snapshot.brands, catalog.brand[brand_rows]),
+        count_categories(
+            snapshot.levels, catalog.category[category_rows], below=request.category, groups=category_groups
+        ),
+        count_brands(snapshot.brands, catalog.brand[brand_rows], brand_groups),
         price_ranges,
         attributes,
     )

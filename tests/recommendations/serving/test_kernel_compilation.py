@@ -24,7 +24,7 @@ from customers.lifecycle.scoring.stages.kernels import derive_stage_histories
 from recommendations.engine.online.component_kernels import score_components
 from recommendations.engine.online.selection_kernels import select_limited
 from recommendations.engine.text_search.kernels import find_near_terms
-from recommendations.engine.variety.kernels import collect_members
+from recommendations.engine.variety.kernels import collect_members, count_groups
 
 OF_REFRESHES = (
     *(_find_nearest_block, expect_purchases_until_dropout, sum_dropout_terms, sum_lifetime_terms),
@@ -33,7 +33,7 @@ OF_REFRESHES = (
     *(measure_details, measure_orders, compute_linear_margin, compute_tree_margin),
     *(advance_totals, count_borders_below, diff_stage_changes, derive_stage_histories),
 )
-OF_RECOMMENDATIONS = (score_components, select_limited, find_near_terms, collect_members)
+OF_RECOMMENDATIONS = (score_components, select_limited, find_near_terms, collect_members, count_groups)
 
 
 def test_the_kernels_are_compiled_without_a_database() -> None:

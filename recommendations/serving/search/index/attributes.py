@@ -10,6 +10,7 @@ import numpy.typing as npt
 from config.foundation.array_types import Rows
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.vocabulary import freeze
+from recommendations.engine.variety.product_groups import count_values
 from recommendations.serving.search.index.string_table import StringTable
 
 MAX_NAMES, MAX_VALUES = 12, 20  # per response
@@ -84,14 +85,16 @@ class AttributeIndex:
         return has_value
 
     def count_values(
-        self, rows: Rows, *, is_shown: Callable[[str], bool] | None = None
+        self, rows: Rows, *, is_shown: Callable[[str], bool] | None = None, groups: Rows | None = None
     ) -> dict[str, list[tuple[str, int]]]:
         """Return how many rows have each value; the most frequent names and values first.
 
-        is_shown: whether to count the values of a name; None counts all.
+        is_shown: whether to count the values of a name; None counts all. groups: to count groups instead, see
+        `product_groups.count_values`.
         """
-        counts = np.zeros(len(self.pair_name), np.int64)
-        kernels.count_codes(freeze(rows), *self.frozen_lists, counts)
+        counts = self.count_groups(rows, groups) if groups is not None else np.zeros(len(self.pair_name), np.int64)
+        if groups is None:
+            kernels.count_codes(freeze(rows), *self.frozen_lists, counts)
         present = np.flatnonzero(counts)
         present_names, present_counts = self.pair_name[present], counts[present]
         by_name = np.bincount(present_names, weights=present_counts, minlength=len(self.name_list))
@@ -109,6 +112,14 @@ class AttributeIndex:
                 pairs = zip(codes[best].tolist(), frequencies[best].tolist(), strict=True)
                 values[self.name_list[name]] = [(self.get_value(code), count) for code, count in pairs]
         return values
+
+    def count_groups(self, rows: Rows, groups: Rows) -> npt.NDArray[np.int64]:
+        """Return how many groups have each pair; groups: of each row, those of a group follow each other."""
+        lengths = self.lengths[rows]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        # the positions start…start + length of each row, without a loop over the rows
+        positions = np.arange(int(lengths.sum())) + np.repeat(self.starts[rows] - (ends - lengths), lengths)
+        return count_values(self.pool[positions], len(self.pair_name), np.repeat(groups, lengths))
 
     @cached_property
     def _values(self) -> dict[int, str]:

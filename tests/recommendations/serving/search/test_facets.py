@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from recommendations.engine.variety.product_groups import ProductGroups, count_values
 from recommendations.serving.search.facets import (
     MAX_SAMPLED_PRICES,
     FacetValue,
@@ -47,3 +48,14 @@ def test_brands_are_counted_most_frequent_first_and_unknown_ones_are_left_out() 
         FacetValue("Basic", 1),
     ]
     assert count_brands([], np.empty(0, np.int32)) == []
+
+
+def test_groups_are_counted_once_for_each_value() -> None:
+    rng = np.random.default_rng(7)
+    groups = ProductGroups.from_parents(rng.integers(-1, 40, 300).astype(np.int32))
+    rows = groups.sort_by_group(rng.permutation(300)[:200].astype(np.int32))
+    codes = rng.integers(-1, 5, len(rows)).astype(np.int32)
+    pairs = {(code, group) for code, group in zip(codes.tolist(), groups.codes[rows].tolist(), strict=True)}
+    expected = [sum(code == wanted for code, _group in pairs) for wanted in range(5)]
+    assert count_values(codes, 5, groups.codes[rows]).tolist() == expected
+    assert count_values(codes, 5).tolist() == [(codes == wanted).sum() for wanted in range(5)]

@@ -167,6 +167,29 @@ def test_a_distinct_search_shows_one_product_of_each_group(fresh_searcher: Searc
     ]
 
 
+def test_facets_of_a_distinct_search_count_groups(fresh_searcher: Searcher) -> None:
+    Product.objects.filter(product_id__in=["k1", "k2", "p1"]).update(parent_id="k", brand="Hearth")
+    every = find(fresh_searcher, category="Kitchen").facets
+    distinct = find(fresh_searcher, category="Kitchen", distinct=True)
+    assert get_counts(every.category) == {"Kitchen > Kettles": 3, "Kitchen > Cups": 1, "Kitchen > Teapots": 1}
+    assert distinct.total == 3
+    assert get_counts(distinct.facets.category) == {
+        "Kitchen > Kettles": 2,  # a group that is in two categories counts in both, as a search in either finds it
+        "Kitchen > Cups": 1,
+        "Kitchen > Teapots": 1,
+    }
+    assert get_counts(every.brand)["Hearth"] == 3
+    assert get_counts(distinct.facets.brand)["Hearth"] == 1
+    assert get_counts(distinct.facets.attributes["color"]) == {"blue": 2, "red": 1}
+    for entry in distinct.facets.price:
+        low, high = (None if end is None else Decimal(f"{end:.2f}") for end in (entry.low, entry.high))
+        within = find(fresh_searcher, category="Kitchen", distinct=True, price_min=low, price_max=high)
+        assert within.total == entry.count
+    kettles = find(fresh_searcher, "kettle", category="Kitchen > Kettles", distinct=True, attributes={"color": "red"})
+    assert get_counts(kettles.facets.attributes["color"]) == {"blue": 2, "red": 1}
+    assert (get_counts(kettles.facets.brand), kettles.total) == ({"Hearth": 1}, 1)
+
+
 def test_no_group_is_on_two_pages_of_a_distinct_search(fresh_searcher: Searcher) -> None:
     Product.objects.filter(product_id__in=["k1", "k2", "k3", "p1", "c1"]).update(parent_id="kitchen")
     shown: list[str] = []
