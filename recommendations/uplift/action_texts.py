@@ -62,9 +62,9 @@ def find_next_action(customer_id: int) -> NextAction:
     """Return the action of the last refresh, or what is missing to choose one."""
     model = load_model(Pool.MESSAGE)
     action = CustomerAction.objects.filter(customer_id=customer_id).first()
+    computed_at = model.computed_at if model else None
     currency = str(model.figures.get("currency", "")) if model else ""
     if action is None:
-        computed_at = model.computed_at if model else None
         missing = describe_problem(model) or str(_("The customer is newer than the last refresh."))
         is_computed = model is not None and bool(model.problem)
         return NextAction(
@@ -82,7 +82,7 @@ def find_next_action(customer_id: int) -> NextAction:
         action.message_effect,
         action.reasons,
         action.is_explored,
-        action.computed_at,
+        computed_at or action.computed_at,  # each refresh confirms the rows that it leaves as they are
         currency,
         "",
         is_revenue=model is not None and bool(model.figures.get("is_revenue")),

@@ -12,7 +12,7 @@ from config.foundation.array_types import Flags, Floats, Ints
 from config.foundation.database.temporary_tables import load_temporary_table
 from recommendations.measurement.statistics.uplift.targeting import choose_targets
 from recommendations.uplift.kinds.action_kind import Pool
-from recommendations.uplift.models import NO_ACTION_KIND, CustomerAction, MessageEffect, UpliftSettings
+from recommendations.uplift.models import NO_ACTION_KIND, MessageEffect, UpliftSettings
 from recommendations.uplift.scoring import NO_ACTION, ActionCandidate, ActionScores
 
 # codes of `action_texts.REASONS`; the choice uses their positions
@@ -32,17 +32,31 @@ INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, NEGATIVE_ESTIMATE, BEL
 )
 TABLE = "uplift_chosen"
 # leaves out customers who were erased or deleted since they were read, or have objected to profiling
-INSERT = sql.SQL("""
-INSERT INTO uplift_customeraction
+CHOSEN = sql.SQL("""
+    {table} t JOIN identity_customer c ON c.id = t.customer AND c.erased_at IS NULL AND NOT EXISTS (
+        SELECT FROM identity_processingrestriction r
+        WHERE r.customer_id = c.id AND r.lifted_at IS NULL AND r.scope IN ('all', 'profiling')
+    )
+""").format(table=sql.Identifier(TABLE))
+# Rows that stay the same are not written again: on most nights nothing changes for most customers.
+UPSERT = sql.SQL("""
+INSERT INTO uplift_customeraction AS a
     (customer_id, kind, key, expected_margin, low, high, effect, message_effect, reasons, is_explored, computed_at)
-SELECT t.customer, coalesce(a.kind, {none}), coalesce(a.key, ''), nullif(t.margin, 'NaN'), nullif(t.low, 'NaN'), nullif(t.high, 'NaN'),
+SELECT t.customer, coalesce(n.kind, {none}), coalesce(n.key, ''), nullif(t.margin, 'NaN'), nullif(t.low, 'NaN'), nullif(t.high, 'NaN'),
        nullif(t.effect, 'NaN'), (%(effects)s::text[])[t.message_effect + 1], ARRAY[(%(reasons)s::text[])[t.reason + 1]],
        t.reason = {explored}, %(as_of)s
-FROM {table} t JOIN identity_customer c ON c.id = t.customer AND c.erased_at IS NULL AND NOT EXISTS (
-    SELECT FROM identity_processingrestriction r
-    WHERE r.customer_id = c.id AND r.lifted_at IS NULL AND r.scope IN ('all', 'profiling')
-)
-LEFT JOIN unnest(%(kinds)s::text[], %(keys)s::text[]) WITH ORDINALITY AS a (kind, key, number) ON a.number = t.candidate + 1
+FROM {chosen}
+LEFT JOIN unnest(%(kinds)s::text[], %(keys)s::text[]) WITH ORDINALITY AS n (kind, key, number) ON n.number = t.candidate + 1
+ON CONFLICT (customer_id) DO UPDATE SET (kind, key, expected_margin, low, high, effect, message_effect, reasons, is_explored, computed_at)
+    = (excluded.kind, excluded.key, excluded.expected_margin, excluded.low, excluded.high, excluded.effect, excluded.message_effect,
+       excluded.reasons, excluded.is_explored, excluded.computed_at)
+WHERE (a.kind, a.key, a.expected_margin, a.low, a.high, a.effect, a.message_effect, a.reasons, a.is_explored)
+    IS DISTINCT FROM (excluded.kind, excluded.key, excluded.expected_margin, excluded.low, excluded.high, excluded.effect,
+                      excluded.message_effect, excluded.reasons, excluded.is_explored)
+""")
+# Runs after the other statement, so that it also deletes the rows of customers who were erased in between.
+DELETE_OTHERS = sql.SQL("""
+DELETE FROM uplift_customeraction a WHERE NOT EXISTS (SELECT FROM {chosen} WHERE t.customer = a.customer_id)
 """)
 
 
@@ -142,11 +156,8 @@ def store_actions(
                 "effect": scores.effect,
             },
         )
-        CustomerAction.objects.all().delete()
         cursor.execute(
-            INSERT.format(
-                table=sql.Identifier(TABLE), none=sql.Literal(NO_ACTION_KIND), explored=sql.Literal(EXPLORED)
-            ),
+            UPSERT.format(chosen=CHOSEN, none=sql.Literal(NO_ACTION_KIND), explored=sql.Literal(EXPLORED)),
             {
                 "effects": ["", *MessageEffect.values],
                 "reasons": list(REASONS),
@@ -155,6 +166,7 @@ def store_actions(
                 "as_of": as_of,
             },
         )
+        cursor.execute(DELETE_OTHERS.format(chosen=CHOSEN))
 
 
 def classify_effects(low: Floats, high: Floats) -> Ints:

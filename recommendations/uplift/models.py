@@ -96,6 +96,7 @@ class CustomerAction(models.Model):
         effect, message_effect: of the best message on the probability of an order, or of messages in general if the customer can get none;
             null and empty without enough evidence of messages.
         reasons: codes of `action_texts.REASONS`. is_explored: chosen at random.
+        computed_at: of the refresh that chose this first; later ones with the same result leave the row as it is.
     """
 
     # without a constraint: the nightly job writes a million rows, and must not lock every customer meanwhile

@@ -233,7 +233,7 @@ def test_a_job_that_dies_while_it_writes_keeps_the_actions_and_the_next_one_repl
     choice = choose_actions(scores, settings=UpliftSettings(exploration_share=0), seed=1)
     store_actions(scores, choice, [make_candidate("autumn")], as_of=NOON)
     Customer.objects.filter(pk=people[2].pk).update(erased_at=NOON)
-    with pytest.raises(DataError):  # after the old rows were deleted
+    with pytest.raises(DataError):  # after some rows were written
         store_actions(scores, choice, [make_candidate("x" * 101)], as_of=NOON + timedelta(days=1))
     assert dict(CustomerAction.objects.values_list("customer_id", "key")) == {
         people[0].pk: "autumn",
@@ -242,6 +242,31 @@ def test_a_job_that_dies_while_it_writes_keeps_the_actions_and_the_next_one_repl
     }
     store_actions(scores, choice, [make_candidate("winter")], as_of=NOON + timedelta(days=1))
     assert dict(CustomerAction.objects.values_list("customer_id", "key")) == {people[0].pk: "winter", people[1].pk: ""}
+
+
+def read_versions() -> dict[int, tuple[Any, ...]]:
+    """Return where the row of each customer is stored and which transaction wrote it; both change with every write."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT customer_id, ctid::text, xmin::text FROM uplift_customeraction")
+        return {customer_id: tuple(version) for customer_id, *version in cursor.fetchall()}
+
+
+@pytest.mark.django_db
+def test_actions_that_stay_the_same_are_not_written_again() -> None:
+    people = [person.pk for person in make_people("a", "b", "c", "d")]
+    margins = [2.0, -1.0, np.nan, 3.0]
+    scores = replace(make_scores(margins, [0.0] * 4), customer=np.array(people))
+    settings = UpliftSettings(exploration_share=0)
+    store_actions(scores, choose_actions(scores, settings=settings, seed=1), [make_candidate("autumn")], as_of=NOON)
+    before, night = read_versions(), NOON + timedelta(days=1)
+    changed = replace(make_scores([5.0, *margins[1:]], [0.0] * 4), customer=np.array(people))
+    Customer.objects.filter(pk=people[3]).update(erased_at=night)
+    choice = choose_actions(changed, settings=settings, seed=1)
+    store_actions(changed, choice, [make_candidate("autumn")], as_of=night)
+    after = read_versions()
+    assert {person: after[person] for person in people[1:3]} == {person: before[person] for person in people[1:3]}
+    assert (after[people[0]] == before[people[0]], people[3] in after) == (False, False)
+    assert CustomerAction.objects.get(pk=people[0]).expected_margin == 5
 
 
 class FirstColumn:
