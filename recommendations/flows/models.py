@@ -18,6 +18,9 @@ def make_flow_salt() -> str:
     return secrets.token_hex(8)
 
 
+LEFT_STATUSES = ("goal", "exited", "removed", "merged", "erased")  # of entries that ended at a step before the last one
+
+
 class Flow(models.Model):
     """Messages and other actions, started by something that a customer does or that happens to the customer."""
 
@@ -170,6 +173,9 @@ class FlowEntry(models.Model):
             ),
             models.Index(fields=["customer_id", "flow"], name="flows_entry_of_customer"),
             models.Index(fields=["flow", "id"], name="flows_entry_of_flow"),
+            models.Index(
+                fields=["version", "step_key", "-id"], condition=Q(status__in=LEFT_STATUSES), name="flows_entry_left"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -196,7 +202,12 @@ class FlowStepRun(models.Model):
         verbose_name = _("passed step")
         verbose_name_plural = _("passed steps")
         constraints = [models.UniqueConstraint(fields=["entry", "step_key"], name="flows_steprun_once")]
-        indexes = [models.Index(fields=["version", "step_key", "-id"], name="flows_steprun_of_step")]
+        indexes = [
+            models.Index(fields=["version", "step_key", "-id"], name="flows_steprun_of_step"),
+            models.Index(
+                fields=["version", "step_key", "-id"], condition=Q(outcome="failed"), name="flows_steprun_failed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.entry_id}: {self.step_key}"

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -24,7 +24,7 @@ from recommendations.flows.backoffice.access import VIEW_PEOPLE, get_flow
 from recommendations.flows.backoffice.flow_labels import describe_step, label_outcome
 from recommendations.flows.backoffice.reference_names import load_reference_names
 from recommendations.flows.machine.graph import build_graph
-from recommendations.flows.models import Flow, FlowEntry, FlowStepRun, FlowVersion
+from recommendations.flows.models import LEFT_STATUSES, Flow, FlowEntry, FlowStepRun, FlowVersion
 from recommendations.sending.models import Delivery
 
 PAGE_SIZE = 50
@@ -36,7 +36,6 @@ STATES = {
     "skipped": pgettext_lazy("people of a step", "Message skipped"),
 }
 FAILED_DELIVERIES = (Delivery.Status.FAILED, Delivery.Status.UNCERTAIN)
-LEFT = ("goal", "exited", "removed", "merged", "erased")
 
 
 def show_people(request: HttpRequest, flow_id: int) -> HttpResponse:
@@ -93,20 +92,24 @@ def parse_choice(request: HttpRequest, flow: Flow) -> tuple[FlowVersion, str, st
 
 def select_entries(version: FlowVersion, step: str, state: str) -> QuerySet[FlowEntry]:
     """Return the entries that wait at a step, or ended at it."""
-    statuses = ("active",) if state == "waiting" else LEFT
+    statuses = ("active",) if state == "waiting" else LEFT_STATUSES
     return FlowEntry.objects.filter(version=version, step_key=step, status__in=statuses)
 
 
-def select_runs(version: FlowVersion, step: str, state: str) -> QuerySet[FlowStepRun]:
-    """Return the runs of a step that it passed or failed, or whose message failed or was skipped."""
+def select_runs(version: FlowVersion, step: str, state: str) -> list[QuerySet[FlowStepRun]]:
+    """Return the runs of a step that it passed or failed, or whose message failed or was skipped.
+
+    There is a query set for each index, because PostgreSQL uses none of them for both conditions at once.
+    """
     runs = FlowStepRun.objects.filter(version=version, step_key=step)
+    deliveries = Delivery.objects.filter(origin_kind=Delivery.Kind.FLOW)
     if state == "passed":
-        return runs.exclude(outcome="failed")
+        return [runs.exclude(outcome="failed")]
     if state == "skipped":
-        of_run = Delivery.objects.filter(origin_kind=Delivery.Kind.FLOW, origin_id=OuterRef("pk"))
-        return runs.filter(Exists(of_run.filter(status=Delivery.Status.SKIPPED)))
-    failed = Delivery.objects.filter(origin_kind=Delivery.Kind.FLOW, status__in=FAILED_DELIVERIES)  # a small index
-    return runs.filter(Q(outcome="failed") | Q(pk__in=failed.values("origin_id")))
+        skipped = deliveries.filter(status=Delivery.Status.SKIPPED).exclude(skip_reason="")  # a small index
+        return [runs.filter(Exists(skipped.filter(origin_id=OuterRef("pk"))))]
+    failed = deliveries.filter(status__in=FAILED_DELIVERIES)  # a small index
+    return [runs.filter(outcome="failed"), runs.filter(pk__in=failed.values("origin_id")).exclude(outcome="failed")]
 
 
 def select_page(version: FlowVersion, step: str, state: str, before: int | None) -> list[dict[str, Any]]:
@@ -123,9 +126,11 @@ def select_page(version: FlowVersion, step: str, state: str, before: int | None)
             }
             for entry in entries[: PAGE_SIZE + 1]
         ]
-    runs = select_runs(version, step, state).select_related("entry").order_by("-pk")
-    runs = runs.filter(pk__lt=before) if before else runs
-    shown = list(runs[: PAGE_SIZE + 1])
+    found: list[FlowStepRun] = []
+    for runs in select_runs(version, step, state):
+        ordered = runs.select_related("entry").order_by("-pk")
+        found += (ordered.filter(pk__lt=before) if before else ordered)[: PAGE_SIZE + 1]
+    shown = sorted(found, key=lambda run: -run.pk)[: PAGE_SIZE + 1]
     texts = describe_deliveries([run.pk for run in shown]) if state in ("failed", "skipped") else {}
     return [
         {
@@ -167,7 +172,8 @@ def save_people(request: HttpRequest, flow_id: int) -> HttpResponse:
     if state in ("waiting", "left"):
         ids = select_entries(version, step, state).values("customer_id")
     else:
-        ids = select_runs(version, step, state).values("entry__customer_id")
+        first, *others = (runs.values("entry__customer_id") for runs in select_runs(version, step, state))
+        ids = first.union(*others) if others else first
     try:
         segment = save_customers(
             name=name,
