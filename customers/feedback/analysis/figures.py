@@ -9,7 +9,7 @@ from django.utils import timezone
 from config.foundation.backoffice.date_range import DAY, DayRange
 from config.foundation.slow_figures import get_figures
 from customers.feedback.analysis.categories import RatedCategory, list_worst_categories
-from customers.feedback.analysis.products import RatedProduct, list_worst_products
+from customers.feedback.analysis.products import RatedProduct, explain_ratings, list_bad_reviews, list_worst_products
 from customers.feedback.analysis.ratings import Ratings, WeekRatings, list_weeks, measure_ratings
 from customers.feedback.analysis.repeat_orders import RepeatOrderEffect, measure_repeat_orders
 from customers.feedback.analysis.satisfaction import Satisfaction, measure_satisfaction
@@ -17,6 +17,7 @@ from customers.feedback.analysis.topics import count_phrases, list_topics
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 
 TREND_DAYS = 26 * 7
+N_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ class WorstCategoryFigures:
 
     as_of: datetime
     categories: list[RatedCategory]
+
+
+@dataclass(frozen=True)
+class RatedGroupFigures:
+    """What customers write about one product or category. examples: IDs of its latest bad reviews."""
+
+    as_of: datetime
+    ratings: Ratings
+    complaints: tuple[DistinctivePhrase, ...]
+    praise: list[DistinctivePhrase]
+    examples: tuple[int, ...]
 
 
 def get_feedback_figures(period: DayRange) -> FeedbackFigures:
@@ -83,3 +95,21 @@ def get_category_figures(period: DayRange) -> WorstCategoryFigures:
         WorstCategoryFigures,
         lambda: WorstCategoryFigures(timezone.now(), list_worst_categories(period)),
     )
+
+
+def get_group_figures(period: DayRange, *, by: str, pk: int) -> RatedGroupFigures:
+    """Return the figures of one product or category. by: the lookup from a review to its key, as of `list_bad_reviews`."""
+
+    def count() -> RatedGroupFigures:
+        now, everything = timezone.now(), count_phrases(period)
+        group = Q(**{by: pk})
+        bad = list_bad_reviews([pk], period, by=by).get(pk, [])
+        return RatedGroupFigures(
+            as_of=now,
+            ratings=measure_ratings(period, group),
+            complaints=explain_ratings(bad, everything, limit=N_EXAMPLES),
+            praise=list_topics(period, group & Q(rating__gte=4), everything, limit=N_EXAMPLES),
+            examples=tuple(review_id for review_id, _text in bad[:N_EXAMPLES]),
+        )
+
+    return get_figures(f"feedback.{by}:{pk}:{period.first}:{period.last}", RatedGroupFigures, count)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection
+from django.db.models import Window
+from django.db.models.functions import RowNumber
 
 from config.foundation.backoffice.date_range import DayRange
-from customers.feedback.analysis.topics import count_phrases, find_phrases
+from customers.feedback.analysis.topics import MAX_REVIEWS, count_phrases, find_phrases
 from customers.feedback.models import Review
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 
@@ -91,14 +93,21 @@ def read_worst(query: str, period: DayRange, *, least: int, limit: int) -> list[
 def list_bad_reviews(
     keys: Sequence[int], period: DayRange, *, by: str = "product_id"
 ) -> dict[int, list[tuple[int, str]]]:
-    """Return ID and text of the reviews with 1–3★ of each product, the latest of the worst first.
+    """Return ID and text of the latest reviews with 1–3★ of each product, the latest of the worst first.
+
+    All products together have at most `MAX_REVIEWS`, and each the same share of them.
 
     by: the lookup from a review to the keys, "product__category_id" for categories.
     """
-    reviews = (
+    bad = (
         Review.objects.filter(rating__lte=3, written_at__gte=period.start, written_at__lt=period.end)
         .filter(**{f"{by}__in": keys})
         .exclude(title="", body="")
+    )
+    number = Window(RowNumber(), partition_by=by, order_by=["-written_at", "-id"])
+    latest = bad.annotate(number=number).filter(number__lte=MAX_REVIEWS // max(len(keys), 1))
+    reviews = (
+        Review.objects.filter(pk__in=latest.values("pk"))
         .order_by("rating", "-written_at", "-id")
         .values_list(by, "id", "title", "body")
     )

@@ -67,9 +67,11 @@ class WeekRatings:
     low: int
 
 
-def measure_ratings(period: DayRange) -> Ratings:
+def measure_ratings(period: DayRange, condition: Q | None = None) -> Ratings:
     """Return the ratings of the reviews that were written in a period."""
-    reviews = Review.objects.filter(written_at__gte=period.start, written_at__lt=period.end).order_by()
+    reviews = Review.objects.filter(
+        condition or Q(), written_at__gte=period.start, written_at__lt=period.end
+    ).order_by()
     counts = dict.fromkeys(STARS, 0)
     contradicting = unanswered = 0
     rows = reviews.values_list("rating").annotate(

@@ -6,7 +6,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,10 +16,8 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_day
 from customers.feedback.analysis.categories import BY_CATEGORY, MIN_CATEGORY_REVIEWS, RatedCategory
-from customers.feedback.analysis.figures import get_category_figures, get_product_figures
-from customers.feedback.analysis.products import MIN_REVIEWS, explain_ratings, list_bad_reviews
-from customers.feedback.analysis.ratings import Ratings
-from customers.feedback.analysis.topics import count_phrases
+from customers.feedback.analysis.figures import get_category_figures, get_group_figures, get_product_figures
+from customers.feedback.analysis.products import MIN_REVIEWS
 from customers.feedback.backoffice.pages import (
     build_distribution_chart,
     build_phrases_table,
@@ -31,10 +28,8 @@ from customers.feedback.backoffice.pages import (
 from customers.feedback.backoffice.review_links import make_reviews_url
 from customers.feedback.backoffice.texts import describe_ratings, describe_worst, format_reasons, format_stars
 from customers.feedback.models import Review
-from customers.feedback.reviews import STARS
 from customers.identity.personal_data.masking import mask_text
 
-N_EXAMPLES = 10
 CATEGORY_COLUMNS = (
     Column(key="category", label=gettext_lazy("category"), sort="path", align="text"),
     Column(key="average", label=gettext_lazy("average rating"), sort="average"),
@@ -139,28 +134,20 @@ def show_reviewed(
     """Show what customers write about a product or a category. by: the lookup from a review to its key."""
     choice = choose_dates(request)
     period = choice.range
-    reviews = Review.objects.filter(written_at__gte=period.start, written_at__lt=period.end).filter(**{by: pk})
-    stars = list(reviews.values_list("rating", flat=True))
-    ratings = Ratings(tuple(stars.count(star) for star in STARS))
-    bad = list_bad_reviews([pk], period, by=by).get(pk, [])
-    everything = count_phrases(period)
-    good = [(0, f"{title}\n{body}") for title, body in reviews.filter(rating__gte=4).values_list("title", "body")]
+    figures = get_group_figures(period, by=by, pk=pk)
+    ratings = figures.ratings
     filters: dict[str, object] = {reviews_filter: pk}
     return render_page(
         request,
         "admin/feedback/product.html",
         title=title,
         verdict=describe_ratings(ratings, ()),
-        as_of=timezone.now(),
+        as_of=figures.as_of,
         dates=choice,
         distribution=build_distribution_chart(ratings, period, **filters) if ratings.count else None,
-        complaints=build_phrases_table(
-            request, explain_ratings(bad, everything, limit=N_EXAMPLES), "complaints", period, **filters
-        ),
-        praise=build_phrases_table(
-            request, explain_ratings(good, everything, limit=N_EXAMPLES), "praise", period, **filters
-        ),
-        examples=list_examples([review_id for review_id, _text in bad[:N_EXAMPLES]]),
+        complaints=build_phrases_table(request, figures.complaints, "complaints", period, **filters),
+        praise=build_phrases_table(request, figures.praise, "praise", period, **filters),
+        examples=list_examples(figures.examples),
         reviews_url=make_reviews_url(period, **filters),
         all_reviews=all_reviews,
     )

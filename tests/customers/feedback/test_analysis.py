@@ -5,11 +5,17 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from django.core.cache import cache
+from django.db import connection
 from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
+from config.foundation import slow_figures
 from config.foundation.backoffice.date_range import DayRange
-from customers.feedback.analysis.categories import list_worst_categories
+from customers.feedback.analysis import products, topics
+from customers.feedback.analysis.categories import BY_CATEGORY, list_worst_categories
+from customers.feedback.analysis.figures import get_group_figures
 from customers.feedback.analysis.products import list_worst_products
 from customers.feedback.analysis.ratings import Ratings, list_weeks, measure_ratings
 from customers.feedback.analysis.repeat_orders import Stratum, compare_strata, measure_repeat_orders
@@ -138,6 +144,48 @@ def test_the_worst_category_is_explained_by_the_reviews_of_its_products():
     mean = (30 + 60 + 1) / 25
     assert worst[0].shrunk == pytest.approx((30 + 5 * mean) / 17)
     assert [reason.text for reason in worst[0].reasons] == ["lid was open"]
+
+
+@pytest.mark.django_db
+def test_the_texts_of_bad_reviews_are_limited_to_the_latest_of_each_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    tea, soup = make_product("tea", category="Drinks"), make_product("soup", category="Food")
+    reviews = {
+        product.pk: [
+            make_review(product, 1 + number % 3, "Cold.", at=NOW - timedelta(hours=number)).pk for number in range(8)
+        ]
+        for product in (tea, soup)
+    }
+    make_review(tea, 1, at=NOW + timedelta(hours=1))  # without a text
+    make_review(tea, 5, "Good.", at=NOW + timedelta(hours=1))
+    monkeypatch.setattr(products, "MAX_REVIEWS", 8)
+    bad = products.list_bad_reviews([tea.pk, soup.pk], NOVEMBER)
+    # the latest four of each have 1, 2, 3 and 1★
+    assert {key: [review_id for review_id, _text in rows] for key, rows in bad.items()} == {
+        key: [ids[0], ids[3], ids[1], ids[2]] for key, ids in reviews.items()
+    }
+    by_category = products.list_bad_reviews([tea.category_id], NOVEMBER, by=BY_CATEGORY)
+    assert len(by_category[tea.category_id]) == 8
+    monkeypatch.setattr(topics, "MAX_REVIEWS", 1)
+    figures = get_group_figures(NOVEMBER, by=BY_CATEGORY, pk=tea.category_id)
+    assert figures.ratings.stars == (4, 3, 2, 0, 1)
+    assert len(figures.examples) == 8
+
+
+@pytest.mark.django_db
+def test_figures_of_a_group_that_take_long_are_not_counted_for_each_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow_figures, "SLOW_SECONDS", 0.0)
+    tea = make_product("tea")
+    for _number in range(12):
+        make_review(tea, 1, "The lid was open and it leaked.")
+        make_review(make_product(), 4, "Tasty soup.")
+    try:
+        counted = get_group_figures(NOVEMBER, by="product_id", pk=tea.pk)
+        with CaptureQueriesContext(connection) as queries:
+            assert get_group_figures(NOVEMBER, by="product_id", pk=tea.pk) == counted
+    finally:
+        cache.delete(f"figures:feedback.product_id:{tea.pk}:{NOVEMBER.first}:{NOVEMBER.last}")
+    assert [phrase.text for phrase in counted.complaints] == ["lid was open"]
+    assert not [query for query in queries if "feedback_review" in query["sql"]]
 
 
 @pytest.mark.django_db
