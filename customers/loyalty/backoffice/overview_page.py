@@ -16,8 +16,8 @@ from config.foundation.number_formats import format_count, format_money, format_
 from customers.identity.backoffice.customer_links import make_customers_url
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW, VIEW_COUPONS, VIEW_CUSTOMERS, VIEW_LEDGER
-from customers.loyalty.models import LoyaltyProgram
-from customers.loyalty.overview import LevelCount, MonthOfPoints, ProgramFigures, compute_figures
+from customers.loyalty.models import LoyaltyLevel, LoyaltyProgram
+from customers.loyalty.overview import MonthOfPoints, ProgramFigures, get_program_figures, is_uncounted
 from customers.loyalty.program import load_program
 
 LEVEL_COLUMNS = (
@@ -38,16 +38,21 @@ MONTH_COLUMNS = (
 def show_overview(request: HttpRequest) -> HttpResponse:
     """Show members by level, points by month and the liability."""
     check_permissions(request, VIEW)
-    program, now = load_program(), timezone.now()
-    figures, currency = compute_figures(program, now=now), get_amount_currency()
-
+    program, currency = load_program(), get_amount_currency()
+    figures = get_program_figures(now=timezone.now())
+    liability = format_money(figures.outstanding * program.point_value, currency)
+    levels: list[LoyaltyLevel | None] = [*LoyaltyLevel.objects.order_by("-position"), None]
     sees_customers, sees_ledger = map(request.user.has_perm, (VIEW_CUSTOMERS, VIEW_LEDGER))
 
-    def format_level(row: LevelCount) -> dict[str, Any]:
-        url = make_level_url(row) if sees_customers and row.members else ""
+    def format_level(level: LoyaltyLevel | None) -> dict[str, Any]:
+        row = figures.count_level(level.pk if level else None)
         return {
-            "level": row.level.label if row.level else _("No level"),
-            "members": Cell(format_count(row.members), url=url),
+            "level": level.label if level else _("No level"),
+            "members": Cell(
+                format_count(row.members),
+                # there is no condition for members without a level
+                url=make_level_url(level) if sees_customers and row.members and level else "",
+            ),
             "share": format_whole_percent(row.members / figures.members if figures.members else None),
             "points": format_count(row.points),
         }
@@ -56,11 +61,11 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         request,
         "admin/loyalty/overview.html",
         title=_("Loyalty"),
-        verdict=describe_program(program, figures, currency),
-        as_of=now,
+        verdict=describe_program(program, figures, liability),
+        as_of=figures.as_of,
         program=program,
         figures=figures,
-        liability=format_money(figures.liability, currency),
+        liability=liability,
         point_value=format_money(program.point_value, currency),
         may_change=request.user.has_perm(CHANGE_RULES),
         balance_url=make_balance_url("gt") if sees_customers and figures.outstanding else "",
@@ -68,7 +73,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         ledger_url=reverse("loyalty:ledger") if sees_ledger else "",
         coupons_url=reverse("message_templates:coupons") if request.user.has_perm(VIEW_COUPONS) else "",
         levels=build_table(
-            request, figures.levels, id="levels", label=_("Levels"), columns=LEVEL_COLUMNS, format_row=format_level
+            request, levels, id="levels", label=_("Levels"), columns=LEVEL_COLUMNS, format_row=format_level
         ),
         months=build_table(
             request,
@@ -81,11 +86,9 @@ def show_overview(request: HttpRequest) -> HttpResponse:
     )
 
 
-def make_level_url(row: LevelCount) -> str:
-    """Return the URL of the customers of a level; there is no condition for members without one."""
-    if row.level is None:
-        return ""
-    return make_customers_url({"all": [{"field": "loyalty_level", "op": "eq", "value": row.level.key}]})
+def make_level_url(level: LoyaltyLevel) -> str:
+    """Return the URL of the customers of a level."""
+    return make_customers_url({"all": [{"field": "loyalty_level", "op": "eq", "value": level.key}]})
 
 
 def make_balance_url(operator: str) -> str:
@@ -98,11 +101,11 @@ def format_month(row: MonthOfPoints) -> dict[str, Any]:
     return {"month": date_format(row.month, "YEAR_MONTH_FORMAT"), **values}
 
 
-def describe_program(program: LoyaltyProgram, figures: ProgramFigures, currency: str) -> str:
+def describe_program(program: LoyaltyProgram, figures: ProgramFigures, liability: str) -> str:
     """Return the state of the program in one sentence."""
     if not program.is_enabled:
         return _("The program is not running: no points are posted and no levels change.") if figures.members else ""
-    if figures.is_uncounted:
+    if is_uncounted(program):
         return _(
             "The levels and points of customers are still being calculated in the background. Reload this page later."
         )
@@ -113,5 +116,5 @@ def describe_program(program: LoyaltyProgram, figures: ProgramFigures, currency:
     )
     return text % {
         "members": format_count(figures.holders),
-        "liability": format_money(figures.liability, currency),
+        "liability": liability,
     }
