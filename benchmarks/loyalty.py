@@ -54,8 +54,7 @@ def measure(customers: int) -> dict[str, float]:
     """Return the seconds of each count."""
     from django.db import connection
 
-    from customers.loyalty.counting import count_pending, start_program
-    from customers.loyalty.levels.levels import recompute_levels
+    from customers.loyalty.counting import count_pending, recompute_all_levels, start_program
     from customers.loyalty.levels.preview import preview_levels
     from customers.loyalty.models import LevelChange, LoyaltyLevel, LoyaltyMember, PointEntry
     from customers.loyalty.overview import compute_figures
@@ -66,12 +65,12 @@ def measure(customers: int) -> dict[str, float]:
     later = NOW + timedelta(days=300)
     steps: dict[str, Callable[[], object]] = {
         "first levels": lambda: start_program(now=NOW, reason="rules"),
-        "levels again": lambda: recompute_levels(program=program, now=NOW),
+        "levels again": lambda: recompute_all_levels(now=NOW),
         "preview": lambda: preview_levels(program=program, levels=list(LoyaltyLevel.objects.all()), at=NOW),
         "points of all orders": lambda: count_pending(now=NOW),
-        "overview": lambda: compute_figures(program, now=NOW),
+        "overview": lambda: compute_figures(now=NOW),
         "expiry": lambda: expire_points(now=later),
-        "levels ten months later": lambda: recompute_levels(program=program, now=later),
+        "levels ten months later": lambda: recompute_all_levels(now=later),
     }
     seconds = {}
     for name, step in steps.items():

@@ -16,6 +16,7 @@ from customers.loyalty.program import load_program
 from customers.segments.changed_customers import note_changed_customers
 
 BATCH_SIZE = 5_000
+LEVEL_BATCH_SIZE = 1_000  # a checkout of one of these members waits until all of them are recalculated
 NOTE = """
 INSERT INTO loyalty_pendingmember (customer_id) SELECT unnest(%s::bigint[])
 WHERE EXISTS (SELECT FROM loyalty_loyaltyprogram WHERE is_enabled)
@@ -41,6 +42,17 @@ TAKE = """
 DELETE FROM loyalty_pendingmember WHERE id IN (
     SELECT id FROM loyalty_pendingmember WHERE id <= %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 ) RETURNING customer_id
+"""
+
+# Members, and customers who have ordered and are not members yet.
+FIND_LEVEL_BATCH = """
+SELECT id FROM (
+    (SELECT m.customer_id AS id FROM loyalty_loyaltymember m WHERE m.customer_id > %(last)s ORDER BY 1 LIMIT %(limit)s)
+    UNION
+    (SELECT c.id FROM identity_customer c
+     WHERE c.id > %(last)s AND c.erased_at IS NULL AND EXISTS (SELECT FROM orders_order o WHERE o.customer_id = c.id)
+     ORDER BY c.id LIMIT %(limit)s)
+) people ORDER BY id LIMIT %(limit)s
 """
 
 
@@ -88,18 +100,40 @@ def refresh_program(*, now: datetime) -> int:
     count_pending(now=now)
     release_all_overdue(now=now)
     expire_points(now=now)
-    return recompute_levels(program=program, now=now)
+    return recompute_all_levels(now=now)
+
+
+def recompute_all_levels(*, now: datetime, reason: str = "") -> int:
+    """Recalculate the levels of all members, each batch in a transaction of its own; return the number of level changes."""
+    changes = last = 0
+    while True:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(FIND_LEVEL_BATCH, {"last": last, "limit": LEVEL_BATCH_SIZE})
+                ids = [customer_id for (customer_id,) in cursor.fetchall()]
+            members = lock_members(ids)
+            program = load_program()  # for each batch again, because other rules may have been saved in the meantime
+            if not ids or not program.is_enabled:
+                return changes
+            changes += recompute_levels(program=program, now=now, customer_ids=members, reason=reason)
+            last = ids[-1]
 
 
 def start_program(*, now: datetime, reason: str) -> int:
-    """Recalculate all levels after the rules were saved, and mark customers whose orders earn points; return the number of level changes."""
+    """Recalculate all levels after the rules were saved, then mark customers whose orders earn points; return the number of level changes.
+
+    Points depend on levels, so the program earns no points before all levels are calculated.
+    """
+    if not load_program().is_enabled:
+        return 0
+    changes = recompute_all_levels(now=now, reason=reason)
     with transaction.atomic():
         program = LoyaltyProgram.objects.select_for_update().get(pk=SINGLETON_ID)
         if not program.is_enabled:
-            return 0
+            return changes
         if program.started_at is None:
             program.started_at = now
             program.save(update_fields=["started_at"])
         with connection.cursor() as cursor:
             cursor.execute(NOTE_ALL, [program.started_at])
-        return recompute_levels(program=program, now=now, reason=reason)
+    return changes

@@ -3,10 +3,10 @@
 from django.db import OperationalError, connection, transaction
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, compute_lock_key
+from config.foundation.database.statement_timeouts import is_lock_timeout
 from customers.events.models import Source
 
 LOCK_TIMEOUT = "10s"
-LOCK_NOT_AVAILABLE = "55P03"
 
 
 def name_source_lock(source_key: str) -> str:
@@ -27,6 +27,6 @@ def lock_source(source: Source) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(name)])
             cursor.execute("SET LOCAL lock_timeout = DEFAULT")
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:
+        if not is_lock_timeout(error):
             raise
         raise AlreadyRunningError(name) from error

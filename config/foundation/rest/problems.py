@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import set_rollback
 
-from config.foundation.database.statement_timeouts import QUERY_CANCELED
+from config.foundation.database.statement_timeouts import LOCK_NOT_AVAILABLE, QUERY_CANCELED
 from config.foundation.text_encoding import make_encodable
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:perennial:problem:"
 RETRY_SECONDS = 5
 MAX_FIELD_LENGTH = 300
-LOCK_NOT_AVAILABLE = "55P03"
 WAITED_TOO_LONG = (QUERY_CANCELED, LOCK_NOT_AVAILABLE)
 
 

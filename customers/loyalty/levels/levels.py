@@ -1,6 +1,6 @@
 """The levels of members: spend and orders are counted, then levels rise immediately and fall after the validity and grace periods.
 
-Each step is one statement, for some customers or for all.
+Each step is one statement for a batch of customers.
 """
 
 from collections.abc import Collection
@@ -30,26 +30,18 @@ IS_REACHED = """
          WHEN l.requires_both THEN m.spend >= l.min_spend AND m.order_count >= l.min_orders
          ELSE (l.min_spend > 0 AND m.spend >= l.min_spend) OR (l.min_orders > 0 AND m.order_count >= l.min_orders) END
 """
-ADD_MEMBERS = sql.SQL("""
-INSERT INTO loyalty_loyaltymember (customer_id)
-SELECT o.customer_id FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id
-WHERE c.erased_at IS NULL AND {some}
-  AND NOT EXISTS (SELECT FROM loyalty_loyaltymember m WHERE m.customer_id = o.customer_id)
-GROUP BY o.customer_id ORDER BY o.customer_id
-ON CONFLICT DO NOTHING
-""")
 COUNT = sql.SQL("""
 WITH statistics AS MATERIALIZED ({statistics})
 UPDATE loyalty_loyaltymember m SET spend = COALESCE(s.spend, 0), order_count = COALESCE(s.order_count, 0)
 FROM loyalty_loyaltymember o LEFT JOIN statistics s USING (customer_id)
-WHERE o.customer_id = m.customer_id AND {some}
+WHERE o.customer_id = m.customer_id AND o.customer_id = ANY(%(ids)s::bigint[])
   AND (m.spend <> COALESCE(s.spend, 0) OR m.order_count <> COALESCE(s.order_count, 0))
 """)
 # After the validity in the rules was changed from 0 or to 0: levels without an end get one, or lose it.
-ADJUST_ENDS = sql.SQL("""
+ADJUST_ENDS = """
 UPDATE loyalty_loyaltymember o SET level_until = %(until)s::date
-WHERE o.level_id IS NOT NULL AND (o.level_until IS NULL) <> (%(until)s::date IS NULL) AND {some}
-""")
+WHERE o.level_id IS NOT NULL AND (o.level_until IS NULL) <> (%(until)s::date IS NULL) AND o.customer_id = ANY(%(ids)s::bigint[])
+"""
 CHANGE = sql.SQL("""
 WITH state AS MATERIALIZED (
     SELECT o.customer_id, o.level_id, o.spend, o.order_count, o.level_until, current.position AS old_position,
@@ -59,7 +51,7 @@ WITH state AS MATERIALIZED (
         SELECT l.id, l.position FROM loyalty_loyaltylevel l, (SELECT o.spend, o.order_count) m
         WHERE {is_reached} ORDER BY l.position DESC LIMIT 1
     ) reached ON true
-    WHERE {some}
+    WHERE o.customer_id = ANY(%(ids)s::bigint[])
 ), due AS (
     SELECT state.*, CASE
         WHEN COALESCE(new_position, -1) > COALESCE(old_position, -1)
@@ -77,7 +69,7 @@ INSERT INTO loyalty_levelchange (customer_id, from_level_id, to_level_id, at, re
 SELECT customer_id, level_id, new_id, %(now)s, reason, spend, order_count
 FROM due WHERE reason <> 'renewal' ORDER BY customer_id
 """)
-MEASURE_DISTANCE = sql.SQL("""
+MEASURE_DISTANCE = """
 UPDATE loyalty_loyaltymember m SET next_level_id = n.id, spend_to_next = n.spend, orders_to_next = n.orders
 FROM loyalty_loyaltymember o LEFT JOIN loyalty_loyaltylevel current ON current.id = o.level_id
 LEFT JOIN LATERAL (
@@ -85,9 +77,9 @@ LEFT JOIN LATERAL (
            CASE WHEN l.min_orders > 0 THEN GREATEST(l.min_orders - o.order_count, 0) END AS orders
     FROM loyalty_loyaltylevel l WHERE l.position > COALESCE(current.position, -1) ORDER BY l.position LIMIT 1
 ) n ON true
-WHERE o.customer_id = m.customer_id AND {some}
+WHERE o.customer_id = m.customer_id AND o.customer_id = ANY(%(ids)s::bigint[])
   AND (m.next_level_id, m.spend_to_next, m.orders_to_next) IS DISTINCT FROM (n.id, n.spend, n.orders)
-""")
+"""
 EVERYONE = sql.SQL("true")
 SOME = sql.SQL("o.customer_id = ANY(%(ids)s::bigint[])")
 
@@ -97,19 +89,15 @@ def build_statistics(some: sql.Composable = EVERYONE) -> sql.Composable:
     return STATISTICS.format(amount=build_net_amount(), some=some)
 
 
-def recompute_levels(
-    *, program: LoyaltyProgram, now: datetime, customer_ids: Collection[int] | None = None, reason: str = ""
-) -> int:
-    """Count spend and orders, and change the levels that are due; return the number of changes.
+def recompute_levels(*, program: LoyaltyProgram, now: datetime, customer_ids: Collection[int], reason: str = "") -> int:
+    """Count spend and orders of locked members, and change the levels that are due; return the number of changes.
 
     Args:
-        customer_ids: the customers to recalculate; None for all.
         reason: recorded for upgrades that are not due to the customer: `LevelChange.Reason.RULES`.
     """
-    some = EVERYONE if customer_ids is None else SOME
     today = get_shop_day(now)
     parameters: dict[str, Any] = {
-        "ids": format_bigint_list(sorted(customer_ids or ())),
+        "ids": format_bigint_list(sorted(customer_ids)),
         "now": now,
         "since": find_period_start(program, now),
         "today": today,
@@ -118,12 +106,11 @@ def recompute_levels(
         "reason": reason,
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(ADD_MEMBERS.format(some=some), parameters)
-        cursor.execute(COUNT.format(statistics=build_statistics(some), some=some), parameters)
-        cursor.execute(ADJUST_ENDS.format(some=some), parameters)
-        cursor.execute(CHANGE.format(is_reached=sql.SQL(IS_REACHED), some=some), parameters)
+        cursor.execute(COUNT.format(statistics=build_statistics(SOME)), parameters)
+        cursor.execute(ADJUST_ENDS, parameters)
+        cursor.execute(CHANGE.format(is_reached=sql.SQL(IS_REACHED)), parameters)
         changes = int(cursor.rowcount)
-        cursor.execute(MEASURE_DISTANCE.format(some=some), parameters)
+        cursor.execute(MEASURE_DISTANCE, parameters)
     return changes
 
 

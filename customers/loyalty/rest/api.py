@@ -13,12 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.identity.locking import lock_identities
 from customers.identity.models import Customer, Identifier
 from customers.identity.resolution.user_ids import find_customer
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.loyalty.models import LoyaltyMember, PointEntry
 from customers.loyalty.points.ledger import PointsError
+from customers.loyalty.points.member_lock import lock_current_member
 from customers.loyalty.points.reservations import close_reservation, reserve_points
 from customers.loyalty.points.sign_in import sign_in
 from customers.loyalty.rest.serializers import (
@@ -88,9 +88,9 @@ class SignInView(APIView):
     )
     def post(self, request: Request, user_id: str) -> Response:
         with transaction.atomic():
-            lock_identities()  # the customer cannot be merged between the lookup and the new entry
+            customer_id = lock_current_member(lambda: get_customer_or_404(user_id).pk)
             try:
-                result = sign_in(customer_id=get_customer_or_404(user_id).pk, now=timezone.now())
+                result = sign_in(customer_id=customer_id, now=timezone.now())
             except PointsError as error:
                 raise PointsConflict(str(error), code=error.code) from error
         return Response(SignInSerializer(result).data)
@@ -114,8 +114,7 @@ class ReservationListView(APIView):
         serializer = ReserveSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():
-            lock_identities()
-            customer_id = get_customer_or_404(user_id).pk
+            customer_id = lock_current_member(lambda: get_customer_or_404(user_id).pk)
             try:
                 reservation = reserve_points(customer_id=customer_id, now=timezone.now(), **serializer.validated_data)
             except PointsError as error:
@@ -133,8 +132,7 @@ class ReservationActionView(APIView):
 
     def close(self, user_id: str, reservation_id: int) -> Response:
         with transaction.atomic():
-            lock_identities()
-            customer_id = get_customer_or_404(user_id).pk
+            customer_id = lock_current_member(lambda: get_customer_or_404(user_id).pk)
             try:
                 reservation = (
                     close_reservation(
