@@ -12,7 +12,6 @@ from customers.loyalty.models import LoyaltyMember, PointEntry
 from customers.loyalty.overview import LevelCount, MonthOfPoints, compute_figures, get_program_figures
 from tests.customers.loyalty.makers import make_levels, make_program
 from tests.makers import NOON, make_customer
-from tests.query_plans import analyze, count_read_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -40,10 +39,9 @@ def make_members() -> list[int]:
 
 def test_all_figures_of_members_come_from_one_pass_over_them() -> None:
     base, silver = make_members()
-    analyze("loyalty_loyaltymember")
     with CaptureQueriesContext(connection) as queries:
         figures = compute_figures(now=NOON)
-    assert count_read_rows(queries, "loyalty_loyaltymember") == 5
+    assert sum("loyalty_loyaltymember" in query["sql"] for query in queries) == 1
     assert (figures.members, figures.holders, figures.outstanding, figures.negative_members) == (5, 3, 157, 1)
     assert (figures.expiring_members, figures.expiring_points) == (2, 10)
     counted = [figures.count_level(level) for level in (base, silver, None, 0)]
