@@ -13,6 +13,7 @@ from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, find_top_positions
 from recommendations.engine.text_search.order_kernels import compute_order, weigh_categories
 from recommendations.engine.text_search.vocabulary import freeze
+from recommendations.serving.pipeline.context import LAST_RESORT
 from recommendations.serving.search.cursor import MAX_OFFSET
 from recommendations.serving.search.order.weights import compute_personal_factor, compute_popularity_factor
 from recommendations.serving.search.personalization import Scores
@@ -24,7 +25,8 @@ CATEGORY_WEIGHT = 2.0  # of the category in which the products that match the wo
 NAMED_CATEGORY_GAIN = 4.0  # factor on the sales of a category whose name is the query
 CATEGORY_BASE = 0.02  # popularity of a product without sales, for the shares of categories
 
-POPULAR = "popular"  # shown if nothing matches
+# shown if nothing matches; the newest products if none was sold
+POPULAR, NEWEST_PRODUCTS = FALLBACKS = "popular", LAST_RESORT
 MATCHES_WORDS = "words"  # how each product matches depends on its tier
 FACTORS = ("personal", "popularity", "rule", "boost", "category")
 NO_FACTOR, NO_GAINS = np.empty(0, np.float32), np.empty(0, np.float64)
@@ -47,7 +49,7 @@ class SearchHit(NamedTuple):
     popularity: float
     rule: float
     category: float
-    match_type: str  # exact, all_words, some_words, everything, popular
+    match_type: str  # exact, all_words, some_words, everything, popular, catalogue
     pinned: bool = False
     boost: float = 1.0
     group: int = 0
@@ -94,7 +96,7 @@ class HitRanker:
         match_type: that of all products, or MATCHES_WORDS.
         """
         n = self.request.n
-        uses_pins = self.request.sort == SearchSort.RELEVANCE and match_type != POPULAR
+        uses_pins = self.request.sort == SearchSort.RELEVANCE and match_type not in FALLBACKS
         pins = self.find_pins(allowed, candidates.rows) if uses_pins else {}
         if pins:
             candidates = self.leave_out_pinned(candidates, list(pins.values()))
@@ -149,6 +151,8 @@ class HitRanker:
             return score, groups, partial(find_top_positions, order_keys, ties)
         score = candidates.text * candidates.text
         tiers = candidates.tier if matches is None else np.minimum(candidates.tier, matches.full_level)
+        if self.request.sort == SearchSort.NEWEST:
+            ties = freeze(self.rank_by_addition(catalog_rows))
         find_top = partial(find_top_of_tiers, self.compute_sort_keys(catalog_rows, score), ties, tiers)
         return score, candidates.tier, find_top
 
@@ -241,6 +245,14 @@ class HitRanker:
             keys = catalog.price[catalog_rows] * (1 if self.request.sort == SearchSort.MOST_EXPENSIVE else -1)
         # products without a price or date come last in every order
         return np.nan_to_num(keys.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+
+    def rank_by_addition(self, catalog_rows: Rows) -> Rows:
+        """Return the position of each product among all products, the last added first."""
+        added_last = self.snapshot.catalog.get_rows_added_last()
+        # a product that the catalog has just got is not among them yet: it is the newest
+        ranks = np.full(max(len(added_last), int(catalog_rows.max(initial=-1)) + 1), -1, np.int32)
+        ranks[added_last] = np.arange(len(added_last), dtype=np.int32)
+        return ranks[catalog_rows]
 
     def find_pins(self, allowed: Flags, matching: Rows) -> dict[int, int]:
         """Return position (from 0) → text row of the pins that pass the filters and match the query.

@@ -27,7 +27,15 @@ from recommendations.serving.search.order.interleaving import InterleavedHits, S
 from recommendations.serving.search.order.weights import OrderWeights
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.queries.price_words import parse_price_words
-from recommendations.serving.search.ranking import MATCHES_WORDS, POPULAR, HitRanker, SearchCandidates, SearchHit
+from recommendations.serving.search.ranking import (
+    FALLBACKS,
+    MATCHES_WORDS,
+    NEWEST_PRODUCTS,
+    POPULAR,
+    HitRanker,
+    SearchCandidates,
+    SearchHit,
+)
 from recommendations.serving.search.request import SearchRequest, SearchSort
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
@@ -41,7 +49,7 @@ HALF_CENT = 0.005
 class SearchPage:
     """One page of results. total: number of matching products.
 
-    fallback: what is shown instead if there are none.
+    fallback: what is shown instead if there are none, one of FALLBACKS.
     """
 
     request: SearchRequest
@@ -77,9 +85,9 @@ def search(
     The score is text² · (1 + PERSONAL_WEIGHT · personal)^p · (1 + POPULARITY_WEIGHT · popularity)^q · (1 + CATEGORY_WEIGHT · category) · rule;
     p and q are 1 unless learned (`order.learning`), the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders
     products that match equally well.
-    If nothing matches, popular products are shown and `fallback` says so, unless the request is strict. now: the current time, for
-    filters and boosts that depend on it. started: the moment of `time.perf_counter` from which the page's time counts. second: another
-    order whose products are merged into those of the snapshot's.
+    If nothing matches, popular products are shown and `fallback` says so, unless the request is strict; without sales, the newest ones.
+    now: the current time, for filters and boosts that depend on it. started: the moment of `time.perf_counter` from which the page's time
+    counts. second: another order whose products are merged into those of the snapshot's.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search.
@@ -95,29 +103,19 @@ def search(
     scored = score_words(snapshot, understood, popularity, shown)
     candidates, matches = find_candidates(scored, allowed)
     total = snapshot.count_products(candidates.rows, understood)
-    fallback = None
+    fallback: str | None = None
+    ranked_request = understood
     if not total and not understood.is_strict and not request.product_ids and offset == 0:
-        fallback, candidates = POPULAR, get_all_candidates(visible, allowed)
+        candidates = get_all_candidates(visible, allowed)
+        fallback, ranked_request = choose_fallback(snapshot, understood, candidates, popularity)
     boosts = snapshot.catalog.get_boosts(bind_boosts(request.boost, now)) if request.boost else None
     personal = personal_scores if request.personalised else None
-    ranker = HitRanker(snapshot, understood, personal, popularity, rules, boosts)
+    ranker = HitRanker(snapshot, ranked_request, personal, popularity, rules, boosts)
     ranked = rank_hits(ranker, second, candidates, allowed, offset, get_match_type(understood, fallback), matches)
     hits = ranked.hits
     facets = Facets()
     if request.facets and fallback is None:
-        # without filters, all candidates are already the matches: a second look-up would find the same rows
-        unfiltered = find_unfiltered_rows(scored, visible) if filters else candidates.rows
-        # an array of rows is shared only by the same words and filters, as long as no product changes
-        facets = snapshot.facets.get_or_compute(
-            candidates.rows,
-            lambda _rows: count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters),
-            variant=(
-                request.is_browser,
-                understood.category,
-                snapshot.get_groups(understood),
-                *understood.attributes.items(),
-            ),
-        )
+        facets = get_facets(snapshot, understood, scored, candidates, visible=visible, filters=filters)
     return SearchPage(
         request,
         snapshot,
@@ -148,7 +146,7 @@ def rank_hits(
 ) -> InterleavedHits:
     """Return a page; with a second order, its products are merged into those of the snapshot's."""
     snapshot, request = ranker.snapshot, ranker.request
-    if second is None or match_type == POPULAR or request.sort != SearchSort.RELEVANCE:
+    if second is None or match_type in FALLBACKS or request.sort != SearchSort.RELEVANCE:
         hits, has_more = ranker.rank_page(candidates, allowed, offset=offset, match_type=match_type, matches=matches)
         return InterleavedHits(hits, (), has_more)
 
@@ -253,11 +251,41 @@ def get_all_candidates(visible: Flags, allowed: Flags) -> SearchCandidates:
     return SearchCandidates(rows, np.ones(len(rows), np.float32), np.ones(len(rows), np.int64))
 
 
+def choose_fallback(
+    snapshot: SearchSnapshot, request: SearchRequest, candidates: SearchCandidates, popularity: Scores | None
+) -> tuple[str, SearchRequest]:
+    """Return what is shown if nothing matches, and the request that ranks it: one product of each group, whatever the sort."""
+    is_sold = popularity is not None and (popularity(snapshot.get_catalog_rows(candidates.rows)) > 0).any()
+    if is_sold:
+        return POPULAR, replace(request, distinct=True, sort=SearchSort.RELEVANCE)
+    return NEWEST_PRODUCTS, replace(request, distinct=True, sort=SearchSort.NEWEST)
+
+
 def get_match_type(request: SearchRequest, fallback: str | None) -> str:
     """Return how the products of the page match the request."""
     if fallback is not None:
         return fallback
     return MATCHES_WORDS if request.q else "everything"
+
+
+def get_facets(
+    snapshot: SearchSnapshot,
+    request: SearchRequest,
+    scored: ScoredQuery | None,
+    candidates: SearchCandidates,
+    *,
+    visible: Flags,
+    filters: Mapping[str, Flags],
+) -> Facets:
+    """Return the facets of the candidates, counted or cached; visible: text rows that may be shown without the filters."""
+    # without filters, all candidates are already the matches: a second look-up would find the same rows
+    unfiltered = find_unfiltered_rows(scored, visible) if filters else candidates.rows
+    # an array of rows is shared only by the same words and filters, as long as no product changes
+    return snapshot.facets.get_or_compute(
+        candidates.rows,
+        lambda _rows: count_facets(snapshot, request, candidates, unfiltered=unfiltered, filters=filters),
+        variant=(request.is_browser, request.category, snapshot.get_groups(request), *request.attributes.items()),
+    )
 
 
 def count_facets(

@@ -24,6 +24,7 @@ from recommendations.serving.rest.response import (
     write_list,
 )
 from recommendations.serving.search.facets import Facets, FacetValue
+from recommendations.serving.search.ranking import NEWEST_PRODUCTS, POPULAR
 from recommendations.serving.search.search import SearchPage
 from recommendations.serving.search.visitor_search import SCENARIO
 from recommendations.serving.visitor_claims import UNVERIFIED
@@ -124,7 +125,11 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
     request, catalog = page.request, page.snapshot.catalog
     language = get_language() or ""
     rows = [hit.row for hit in page.hits]
-    reasons = [get_reason_field(hit.match_type, language) if request.explain else NO_REASON for hit in page.hits]
+    match_types = [hit.match_type for hit in page.hits]
+    if page.fallback == POPULAR:
+        support = page.snapshot.state.reason_support
+        match_types = [POPULAR if support.is_popular(row) else NEWEST_PRODUCTS for row in rows]
+    reasons = [get_reason_field(name, language) if request.explain else NO_REASON for name in match_types]
     has_boosts = bool(request.boost) and request.explain
     if not has_boosts and not request.highlight:
         scores = np.array([hit.score for hit in page.hits], np.float64)
@@ -198,6 +203,7 @@ def get_reason_field(match_type: str, language: str) -> bytes:
         "all_words": _("Matches all search words"),
         "some_words": _("Matches some search words"),
         "everything": _("Available now"),
-        "popular": _("Popular right now"),
+        POPULAR: _("Popular right now"),
+        NEWEST_PRODUCTS: _("From our catalog"),
     }
     return b',"reason":' + _encoder.encode(ReasonJSON(f"search_{match_type}", texts[match_type], []))

@@ -67,7 +67,10 @@ class SearchResponseSerializer(serializers.Serializer):
     query_filters = QueryFiltersSerializer(
         allow_null=True, help_text="The prices that the query names, such as under 20 dollars, used as filters."
     )
-    fallback = serializers.CharField(allow_null=True, help_text="popular if nothing matched, otherwise null.")
+    fallback = serializers.CharField(
+        allow_null=True,
+        help_text="If nothing matched: popular, or catalogue if none of the products was sold. Otherwise null.",
+    )
     empty_reason = EmptyReasonSerializer(
         allow_null=True,
         help_text="Why there are no items: filters, nothing_found or end_of_list; null if there are some.",

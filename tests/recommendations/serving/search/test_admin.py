@@ -92,7 +92,7 @@ def test_synonyms_are_disabled_and_enabled(administrator: Client) -> None:
         assert synonym.enabled is enabled
         assert ("boiler" in get_page(administrator, PREVIEW, q="boiler")) is True
         assert (
-            "No products match. Showing popular products instead." in get_page(administrator, PREVIEW, q="boiler")
+            "No products match. Showing the newest products instead." in get_page(administrator, PREVIEW, q="boiler")
         ) is not enabled
 
 
@@ -131,7 +131,7 @@ def test_the_preview_shows_how_each_product_was_ranked(administrator: Client) ->
     corrected = get_page(administrator, PREVIEW, q="ketle")
     assert "<strong>kettle</strong>" in corrected
     nothing = get_page(administrator, PREVIEW, q="<b>xylophone")
-    assert "No products match. Showing popular products instead." in nothing
+    assert "No products match. Showing the newest products instead." in nothing
     assert "?terms=%3Cb%3Exylophone" in nothing
     assert "<b>xylophone" not in nothing
     assert "12" in get_page(administrator, PREVIEW) or "10 products in " in get_page(administrator, PREVIEW)
@@ -180,7 +180,7 @@ def test_a_builtin_group_is_replaced_by_its_copy_and_restored_when_that_is_delet
     assert response.url == reverse("admin:serving_synonym_change", args=[copy.pk])
     assert administrator.post(reverse("admin:serving_synonym_builtin"), {"key": "tv"}).url == response.url
     assert "Replaced" in get_page(administrator, "admin:serving_synonym_builtin", q="television")
-    nothing = "No products match. Showing popular products instead."
+    nothing = "No products match. Showing the newest products instead."
     Synonym.objects.filter(pk=copy.pk).update(enabled=False)
     copy.save(update_fields=["updated_at"])
     assert nothing in get_page(administrator, PREVIEW, q="telly")

@@ -174,7 +174,7 @@ def test_filters_that_no_product_meets_give_an_empty_list_with_its_reason(
     if "product_ids" not in query:
         lenient = get_page(shopper, **query, strict="false")
         assert lenient["items"]
-        assert (lenient["fallback"], lenient["empty_reason"]) == ("popular", None)
+        assert (lenient["fallback"], lenient["empty_reason"]) == ("catalogue", None)
 
 
 def test_a_list_may_be_repeated_and_other_parameters_may_not(shopper: Client) -> None:

@@ -1,9 +1,11 @@
 """Matches, facets and order of a search."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -12,6 +14,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from catalog.models import Product
 from catalog.upsert import upsert_products
 from recommendations.engine.text_search import ScoredQuery
+from recommendations.serving.rest.search.response import encode_hits
 from recommendations.serving.search import searcher
 from recommendations.serving.search.facets import Facets
 from recommendations.serving.search.ranking import insert_pins
@@ -229,9 +232,53 @@ def test_popular_products_replace_an_empty_page_unless_strict(fresh_searcher: Se
     assert find(fresh_searcher, "xylophone", strict=True).hits == []
     assert find(fresh_searcher, "kettle", price_min=Decimal(10**6)).hits == []
     impossible = find(fresh_searcher, "kettle", price_min=Decimal(10**6), strict=False)
-    assert impossible.fallback == "popular"
+    assert impossible.fallback == "catalogue", "nothing is known about sales"
     assert len(impossible.hits) == 10, "filters that no product passes are dropped on request"
     assert find(fresh_searcher, product_ids=("never heard of",)).hits == []
+
+
+def test_the_fallback_has_one_product_of_each_group_in_its_own_order(fresh_searcher: Searcher) -> None:
+    Product.objects.filter(product_id__in=["k1", "k2", "k3"]).update(parent_id="k")
+    Product.objects.filter(product_id="c1").update(published_at=NOON)
+    Product.objects.filter(product_id="k3").update(published_at=NOON - timedelta(days=1))
+    catalog = fresh_searcher.get_snapshot(now=NOON).catalog
+    values = np.zeros(catalog.n, np.float32)
+    for place, product_id in enumerate(["h1", "k2", "k1", "k3"]):
+        values[catalog.find_row(product_id)] = 1 - place / 10
+    for sort in SearchSort:
+        sold = find(fresh_searcher, "xylophone", sort=sort, options={"popularity": lambda rows: values[rows]})
+        assert (sold.fallback, list_ids(sold)[:2]) == ("popular", ["h1", "k2"])
+        assert not {"k1", "k3"} & set(list_ids(sold))
+        for options in ({}, {"popularity": lambda rows: np.zeros(len(rows), np.float32)}):
+            unsold = find(fresh_searcher, "xylophone", sort=sort, options=options)
+            assert (unsold.fallback, list_ids(unsold)[:2]) == ("catalogue", ["c1", "k3"])
+            assert not {"k1", "k2"} & set(list_ids(unsold))
+    products = [entry.text for entry in sold.suggestions if entry.kind == "product"]
+    assert len(products) == len(set(products)) == 5
+
+
+def test_products_without_a_date_are_sorted_by_their_addition(fresh_searcher: Searcher) -> None:
+    Product.objects.update(created_at=NOON - timedelta(days=9), published_at=None)
+    for days, product_id in enumerate(["p1", "c1", "s1"]):
+        Product.objects.filter(product_id=product_id).update(created_at=NOON - timedelta(days=days))
+    assert list_ids(find(fresh_searcher, sort=SearchSort.NEWEST))[:3] == ["p1", "c1", "s1"]
+
+
+def test_a_fallback_is_called_popular_only_for_products_that_enough_people_chose(
+    fresh_searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = fresh_searcher.get_snapshot(now=NOON).catalog
+    values, people = np.zeros(catalog.n, np.float32), np.zeros(catalog.n, np.int32)
+    values[[catalog.find_row("b1"), catalog.find_row("k1")]] = 1.0, 0.5
+    people[[catalog.find_row("b1"), catalog.find_row("k1")]] = 5, 4
+    page = find(fresh_searcher, "xylophone", options={"popularity": lambda rows: values[rows]})
+    support = page.snapshot.state.reason_support
+    monkeypatch.setitem(vars(support), "_people", people)
+    assert support.minimum == 5
+    items = msgspec.json.decode(encode_hits(page))
+    assert [item["reason"]["code"] for item in items[:2]] == ["search_popular", "search_catalogue"]
+    assert {item["reason"]["text"] for item in items[1:]} == {"From our catalog"}
+    assert page.fallback == "popular"
 
 
 def test_a_misspelled_query_is_corrected(fresh_searcher: Searcher) -> None:
