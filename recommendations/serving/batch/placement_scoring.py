@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.algorithms.repeat.due_purchases import find_due_purchases
 from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW
@@ -121,15 +122,15 @@ class PlacementScorer:
         return [PlacementScores(COLD_START, rows[is_personalized], cold_start.model.score(personalized))]
 
     def _score_buy_again(self, block: BlockState, rows: npt.NDArray[np.int64]) -> list[PlacementScores]:
-        """Score only products that the customer bought before and that have a positive score."""
+        """Score only products that the customer bought before, that may be due again and that have a positive score."""
         blend = self._get_blend(BUY_AGAIN)
         if blend is None or not len(rows):
             return []
         histories = select_histories(block.histories, rows)
-        purchases = histories.get_seen_items([PURCHASE])
-        purchases.sum_duplicates()
+        due = find_due_purchases(histories, self.model.product_rhythms)
+        purchases = due.build_matrix(len(histories), histories.n_items)
         scores = blend.score(histories)
-        # replace the entries of the matrix of purchases by their scores: no other product gets one
+        # replace the entries of the matrix by their scores: no other product gets one
         customers = np.repeat(np.arange(len(rows)), np.diff(purchases.indptr))
         purchases.data = np.asarray(scores[customers, purchases.indices], np.float32).ravel()
         purchases.data[~(purchases.data > 0)] = -np.inf

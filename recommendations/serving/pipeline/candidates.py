@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from config.foundation.array_types import Flags, Rows
+from recommendations.engine.algorithms.repeat.due_purchases import find_due_purchases
 from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import (
@@ -189,11 +190,12 @@ def _personalize(context: RecommendationContext, candidates: Candidates, *, shar
 
 
 def _find_buy_again(context: RecommendationContext) -> Candidates | None:
-    """Score the visitor's own purchases by how soon the next one is due."""
-    blend, history = context.get_blend(BUY_AGAIN), context.visitor.history
-    rows = np.unique(context.visitor.get_purchased_rows())
-    if blend is None or history is None or not len(rows):
+    """Score the visitor's own purchases, but not those that can hardly be due again yet."""
+    blend, history, model = context.get_blend(BUY_AGAIN), context.visitor.history, context.state.model
+    if blend is None or model is None or history is None or not len(context.visitor.get_purchased_rows()):
         return None
+    purchases = find_due_purchases(history, model.product_rhythms)
+    rows = purchases.item[purchases.may_be_due].astype(np.int32)
     scored = blend.score(history, context.workspaces.take(), due=context.deadline)
     excluded = np.concatenate([context.excluded, context.visitor.dismissed])
     rows = rows[context.allowed[rows] & ~are_members(rows, excluded)]
@@ -202,7 +204,8 @@ def _find_buy_again(context: RecommendationContext) -> Candidates | None:
         scores = scores * context.factors[rows]
     order = np.argsort(-scores, kind="stable")[: context.depth]
     order = order[scores[order] > 0]
-    return Candidates(BUY_AGAIN, rows[order].astype(np.int32), scores[order], scored)
+    due = frozenset(purchases.item[purchases.is_due].tolist())
+    return Candidates(BUY_AGAIN, rows[order], scores[order], scored, due=due)
 
 
 def _find_static(context: RecommendationContext, *, placement: str) -> Candidates | None:

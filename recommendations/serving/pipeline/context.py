@@ -147,8 +147,9 @@ class Candidates:
     """Candidates of a placement, best first.
 
     scored, arrival: what the reasons are computed from. fillers: rows that fill up a short list: popular ones, in a new shop also others.
-    problem: why there are no candidates. fallback: the placement that replaced the requested one, and fallback_reason why. random_order:
-    the order of the first candidates, if rotation drew it and nothing but the limit of purchased products changed it.
+    due: rows that the visitor will need again soon. problem: why there are no candidates. fallback: the placement that replaced the
+    requested one, and fallback_reason why. random_order: the order of the first candidates, if rotation drew it and nothing but the limit
+    of purchased products changed it.
     """
 
     strategy: str
@@ -158,6 +159,7 @@ class Candidates:
     arrival: NewVisitors | None = None
     placement: str = ""
     fillers: frozenset[int] = frozenset()
+    due: frozenset[int] = frozenset()
     problem: str | None = None
     fallback: str | None = None
     fallback_reason: str | None = None

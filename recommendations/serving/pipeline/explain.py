@@ -96,6 +96,7 @@ def _explain_scores(
             history=history,
             products=products,
             placement=candidates.placement,
+            is_due=row in candidates.due,
             support=support,
             language=language,
         )

@@ -13,7 +13,7 @@ from recommendations.engine import KIND_CODES, Contribution, Histories
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import LANDING, POPULARITY
 from recommendations.engine.pair_support.support import SupportLevel
-from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
+from recommendations.engine.placements import BOUGHT_TOGETHER, CART, SIMILAR
 from recommendations.serving.reason_claims import MIN_MILD_COUNT, PAIR_CLAIMS
 from recommendations.serving.state.product_index import ProductIndex
 from recommendations.serving.state.reason_support import ReasonSupport
@@ -79,18 +79,19 @@ def choose_reason(
     history: Histories,
     products: ProductIndex,
     placement: str,
+    is_due: bool,
     support: ReasonSupport,
     language: str | None,
 ) -> ItemReason:
     """Return the reason for the score of a row, from the item of the history that caused it, -1 for none, and the reason of the algorithm.
 
     level, is_general: how well both support a claim about other customers, see `ReasonSupport.find_row_causes`. last_kind: of the
-    visitor's newest interaction with the item. language: the active one.
+    visitor's newest interaction with the item. is_due: whether they will need the row again soon. language: the active one.
     """
     if item < 0:
         return make_trending_reason() if reason == ExplanationReason.TRENDING else choose_popular_reason(row, support)
     if item == row:
-        return _make_repeat_reason(row=row, history=history, products=products, is_due=placement == BUY_AGAIN)
+        return _make_repeat_reason(row=row, history=history, products=products, is_due=is_due)
     product_id, card = products.product_ids[item], products.cards[item]
     if card is None:  # a product that is no longer shown: its ID would tell visitors nothing
         return choose_popular_reason(row, support)

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from customers.events.recent.interactions import RecentInteraction
+from customers.lifecycle.scoring.next_order.repurchase import ProductRhythms
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.engine.algorithms.repeat.due_purchases import get_product_rhythms
 from recommendations.engine.exploration import ExplorationTrials
 from recommendations.serving.state.cold_start import ColdStartModel
 from recommendations.serving.state.interaction_columns import (
@@ -106,6 +108,11 @@ class ServingModel:
             near_identical=artifact.arrays.get("near_identical"),
             sold=_find_sold_items(artifact, refreshed, len(items)),
         )
+
+    @cached_property
+    def product_rhythms(self) -> ProductRhythms:
+        """The usual gaps between purchases of each item."""
+        return get_product_rhythms(self.blend.components_, len(self.items))
 
     @cached_property
     def visit_blend(self) -> WeightedEnsemble | None:

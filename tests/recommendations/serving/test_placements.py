@@ -155,6 +155,28 @@ def test_buy_again_shows_purchased_products_that_are_due(loader: StateLoader) ->
     assert get_response(loader, "buy-again", user_id="nobody", strict=True).items == []
 
 
+def test_buy_again_leaves_out_what_was_bought_ten_minutes_ago(loader: StateLoader) -> None:
+    switch_on("buy-again")
+    before = list_ids(get_response(loader, "buy-again", user_id="user-0"))
+    record_interactions(before[0], kind="purchase", user_id="user-0", anonymous_id="")
+    now = NOON + timedelta(minutes=11)
+    response = get_response(loader, "buy-again", user_id="user-0", n=20, now=now)
+    assert response.fallback is None
+    assert before[0] not in list_ids(response)
+    assert set(before[1:]) <= set(list_ids(response))
+    two_weeks_later = get_response(loader, "buy-again", user_id="user-0", n=20, now=now + timedelta(weeks=2))
+    assert before[0] in list_ids(two_weeks_later)
+
+
+def test_buy_again_shows_its_fallback_to_someone_who_just_bought_everything(loader: StateLoader) -> None:
+    switch_on("buy-again")
+    owned = list_ids(get_response(loader, "buy-again", user_id="user-0", n=20))
+    record_interactions(*owned, kind="purchase", user_id="user-0", anonymous_id="")
+    response = get_response(loader, "buy-again", user_id="user-0", now=NOON + timedelta(minutes=11))
+    assert response.fallback == "for-you"
+    assert response.fallback_reason == "nothing_known"
+
+
 def test_new_products_are_ordered_by_publication_and_need_no_model(loader: StateLoader) -> None:
     make_product("of-today", published_at=NOON, title="Just arrived")
     make_product("of-tomorrow", published_at=NOON + timedelta(days=1))

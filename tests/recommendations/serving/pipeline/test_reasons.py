@@ -19,7 +19,7 @@ PRODUCTS = SimpleNamespace(product_ids=["milk", "soap"], cards=[None, None])
 VIEW, PURCHASE, RATING = KIND_CODES["view"], KIND_CODES["purchase"], KIND_CODES["rating"]
 
 
-def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
+def get_text(row: int, *, source: str, placement: str = FOR_YOU, is_due: bool = False) -> str:
     """Return the reason for a product of a customer who bought milk in two orders, twice in the first, and viewed soap."""
     history = Histories.of_lists(
         [[0, 0, 0, 1]], n_items=2, orders=[[1.0, 1.0, 2.0, 3.0]], kinds=[[PURCHASE, PURCHASE, PURCHASE, VIEW]]
@@ -35,6 +35,7 @@ def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
             history=history,
             products=PRODUCTS,
             placement=placement,
+            is_due=is_due,
             support=ReasonSupport(None, 5),
             language="en",
         )
@@ -45,7 +46,8 @@ def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
 @pytest.mark.parametrize("source", ["repeat", "repeat-rhythm", "repeat-ranker", "tifu-knn", "up-cf"])
 def test_the_number_of_purchases_is_that_of_the_orders(source: str) -> None:
     assert get_text(0, source=source) == "You bought it 2 times"
-    assert get_text(0, source=source, placement=BUY_AGAIN) == "You bought it 2 times and may need it again"
+    assert get_text(0, source=source, placement=BUY_AGAIN) == "You bought it 2 times"
+    assert get_text(0, source=source, placement=BUY_AGAIN, is_due=True) == "You bought it 2 times and may need it again"
 
 
 def test_a_product_that_was_only_viewed_was_not_bought() -> None:
@@ -111,6 +113,7 @@ def test_what_is_bought_with_everything_is_no_reason(is_general: bool, kind: int
             history=Histories.of_lists([[0]], n_items=2, orders=[[1.0]], kinds=[[kind]]),
             products=products,
             placement=FOR_YOU,
+            is_due=False,
             support=ReasonSupport(model, 5),
             language="en",
         )
