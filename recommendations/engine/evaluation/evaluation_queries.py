@@ -199,14 +199,23 @@ def query_basket_items(
 def query_repurchases(
     weighted: Interactions, past: Interactions, future: Interactions, sample: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """Query from a user's past to the products bought before that they buy again. weighted: the past with the weights that scores use."""
-    own, later = _select_events(past, kind).build_user_items() > 0, _select_events(future, kind).build_user_items() > 0
+    """Query from a user's past to the products bought before that are in their next basket. weighted: the past with the weights of scores.
+
+    as_of is the moment of the basket: the histories are older by the whole days until then, which keeps the time of day.
+    """
+    basket = select_next_baskets(future, kind=kind)
+    own, later = _select_events(past, kind).build_user_items() > 0, basket.build_user_items() > 0
     users = np.flatnonzero((np.diff(own.indptr) > 0) & (np.diff(later.indptr) > 0)).astype(np.int32)
     users = users[sample.of(users)]
     offered = csr_array(own[users, :], dtype=np.float32)
     relevant = csr_array(later[users, :].multiply(own[users, :]), dtype=np.float32)
     relevant.eliminate_zeros()
-    return EvaluationQueries(weighted.build_histories(users), relevant, users, offered=offered)
+    begins_at = np.full(basket.n_users, np.inf)
+    np.minimum.at(begins_at, basket.user, basket.order)
+    histories = weighted.build_histories(users)
+    days = np.floor((begins_at[users] - histories.as_of) / DAY)
+    aged = histories.order - np.repeat(days * DAY, np.diff(histories.indptr))
+    return EvaluationQueries(replace(histories, order=aged), relevant, users, offered=offered)
 
 
 def query_purchases(
@@ -303,13 +312,9 @@ def query_next_basket(
     weighted: Interactions, future: Interactions, sample: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
     """Query from the past of users to the products of their next basket."""
-    lines = _select_events(future, kind)
     has_past = np.bincount(weighted.user, minlength=weighted.n_users) > 0
-    lines = lines.select(has_past[lines.user])
-    basket = lines.number_baskets(gap_s=VISIT_GAP_S)
-    first = np.full(lines.n_users, np.iinfo(np.int32).max, np.int32)
-    np.minimum.at(first, lines.user, basket)
-    return query_purchases(weighted, lines.select(basket == first[lines.user]), sample, kind=kind)
+    baskets = select_next_baskets(future.select(has_past[future.user]), kind=kind)
+    return query_purchases(weighted, baskets, sample, kind=kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,6 +368,15 @@ class _Steps:
 
 def _select_events(interactions: Interactions, kind: str) -> Interactions:
     return interactions.select((interactions.kind == KIND_CODES[kind]) & (interactions.weight > 0))
+
+
+def select_next_baskets(future: Interactions, *, kind: str = "purchase") -> Interactions:
+    """Return the first basket of each user."""
+    lines = _select_events(future, kind)
+    basket = lines.number_baskets(gap_s=VISIT_GAP_S)
+    first = np.full(lines.n_users, np.iinfo(np.int32).max, np.int32)
+    np.minimum.at(first, lines.user, basket)
+    return lines.select(basket == first[lines.user])
 
 
 def _list_codes(kinds: Sequence[str]) -> list[int]:

@@ -32,6 +32,8 @@ QUESTION_LABELS: dict[str, str | Promise] = {
     "again": gettext_lazy("Previously purchased products that customers buy again after the split."),
     "later_purchases": gettext_lazy("All purchases after the split, compared with “For you” as customers see it: with few "
 "previously bought products."),
+    "next_basket_again": gettext_lazy("All products of the customer's next order, compared with “For you” as customers see it: with "
+"few previously bought products."),
     "next_week": gettext_lazy("Purchases in the seven days after each of several dates. All customers get the same list."),
     "rising_next_week": gettext_lazy("Purchases in the seven days after each of several dates, of products that sold more than "
 "before in these days. All customers get the same list."),
@@ -51,6 +53,7 @@ TARGET_LABELS: dict[str, str | Promise] = {
     "rest_beside_product": gettext_lazy("another product of the same order"),
     "rest_of_basket": gettext_lazy("the missing product of the order"),
     "later_purchases": gettext_lazy("a later purchase"),
+    "next_basket_again": gettext_lazy("a product of the next order"),
     "rising_next_week": gettext_lazy("a purchase of a product that sold more than before"),
     "next_basket": gettext_lazy("a category of the next order"),
 }

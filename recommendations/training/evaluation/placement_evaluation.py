@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from recommendations.engine import KIND_CODES, Algorithm
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.engine.algorithms.repeat.due_purchases import find_due_purchases, get_product_rhythms
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.evaluation.evaluation_queries import (
     DAY,
@@ -28,6 +29,7 @@ from recommendations.engine.evaluation.evaluation_queries import (
     query_next_viewed,
     query_purchases,
     query_repurchases,
+    select_next_baskets,
 )
 from recommendations.engine.evaluation.placement_evaluation import (
     Lists,
@@ -164,7 +166,9 @@ class PlacementEvaluator:
             queries = query_next_in_category(future, codes, self.sample, kind=self.target)
             return "next_basket_category", self.offer_similar(queries)
         if name == BUY_AGAIN:
-            return "again", query_repurchases(self.window.weighted, past, future, self.sample, kind=self.target)
+            return "again", self.offer_due(
+                query_repurchases(self.window.weighted, past, future, self.sample, kind=self.target)
+            )
         n_given = 1 if name == BOUGHT_TOGETHER else MAX_CART_ITEMS
         query_type = "rest_beside_product" if name == BOUGHT_TOGETHER else "rest_of_basket"
         queries = query_basket_items(past, future, self.sample, n_given=n_given, kind=self.target)
@@ -176,6 +180,12 @@ class PlacementEvaluator:
     def offer_similar(self, queries: EvaluationQueries) -> EvaluationQueries:
         """Return the queries limited to the products that serving may show as similar."""
         return replace(queries, offered=self.find_similar(queries))
+
+    def offer_due(self, queries: EvaluationQueries) -> EvaluationQueries:
+        """Return the queries limited to the purchased products that serving may show: those that may be due again."""
+        n_items = queries.histories.n_items
+        purchases = find_due_purchases(queries.histories, get_product_rhythms(self.components, n_items), self.target)
+        return replace(queries, offered=purchases.build_matrix(len(queries), n_items))
 
     def find_similar(self, queries: EvaluationQueries) -> csr_array | None:
         """Return CSR (queries, items) of the products that may be called similar to those of each query; None without a content model."""
@@ -201,21 +211,20 @@ class PlacementEvaluator:
         return [component.support_ for component in counting if component.support_ is not None]
 
     def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
-        """Compare buy-again with for-you as served, which shows few purchased products, on all later purchases.
+        """Compare buy-again with for-you as served, which shows few purchased products, on all products of the next basket.
 
         Also compare both among purchased products only, which for-you would show without its limit.
         """
         _query_type, queries = self.get_queries(BUY_AGAIN)
         if not queries.n_users or not placement_weights.weights:
-            return PlacementMeasurement("later_purchases")
+            return PlacementMeasurement("next_basket_again")
         own = rank_queries(self.make_ensemble(placement_weights.weights), queries, seed=SEED)
-        is_target = self.window.future.kind == KIND_CODES[self.target]
-        purchases = self.window.future.select(is_target).build_user_items()
-        all_purchases = replace(queries, relevant=csr_array(purchases[queries.user, :]), offered=None)
+        baskets = select_next_baskets(self.window.future, kind=self.target).build_user_items()
+        all_purchases = replace(queries, relevant=csr_array(baskets[queries.user, :]), offered=None)
         for_you = self.rank_for_you(all_purchases)
         among_purchased = rank_queries(self.for_you, queries, seed=SEED)
         return PlacementMeasurement(
-            "later_purchases",
+            "next_basket_again",
             evaluate_lists(fill_lists(own, for_you, only_empty=True), for_you, all_purchases, seed=SEED),
             {"among_purchased": evaluate_lists(own, among_purchased, queries, seed=SEED)},
         )

@@ -167,6 +167,20 @@ def test_repurchases_are_products_bought_before() -> None:
     assert queries.offered.indices.tolist() == ITEMS.get_rows(["a", "b"]).tolist()
 
 
+def test_repurchases_are_asked_for_at_the_moment_of_the_next_basket() -> None:
+    """The histories are so many whole days older; what a customer buys after the next basket is not relevant."""
+    past = make(
+        ("ann", "a", 0, "purchase"), ("ann", "b", HOUR, "purchase"), ("ben", "a", HOUR, "purchase"), as_of=2 * HOUR
+    )  # fmt: skip
+    future = make(
+        ("ann", "a", 3 * DAY + 5 * HOUR, "purchase"), ("ann", "b", 6 * DAY, "purchase"), ("ben", "a", 3 * HOUR, "purchase")
+    )  # fmt: skip
+    queries = query_repurchases(past, past, future, EVERYTHING)
+    assert list_queries(queries) == [("ann", "ab", "a"), ("ben", "a", "a")]
+    assert queries.histories.as_of == 2 * HOUR
+    assert queries.histories.order.tolist() == [-3 * DAY, HOUR - 3 * DAY, HOUR]
+
+
 def test_users_without_a_past_have_queries() -> None:
     past, future = (
         make(("ann", "a", 0, "view"), as_of=1.0),

@@ -130,10 +130,10 @@ def test_related_products_are_found_and_beat_popular_ones(name: str, query_type:
     assert placement.decide()[1]["code"] == "place_better"
 
 
-def test_buy_again_is_compared_with_for_you_as_served_on_all_later_purchases() -> None:
+def test_buy_again_is_compared_with_for_you_as_served_on_the_next_basket() -> None:
     """Both know what customers buy again, but for-you shows few of it, which is why a shop wants the placement."""
     placement = tune_shop()[0]["buy-again"]
-    assert placement.measurement.query_type == "later_purchases"
+    assert placement.measurement.query_type == "next_basket_again"
     comparison = placement.measurement.comparison
     assert comparison is not None
     assert comparison.own["ndcg"].value > comparison.fallback["ndcg"].value + 0.1
