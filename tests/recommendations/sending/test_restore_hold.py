@@ -87,4 +87,4 @@ def test_codes_that_customers_may_have_already_are_set_aside(held: None) -> None
     call_command("resume_sending", "--set-codes-aside", "2", stdout=io.StringIO())
     pool.refresh_from_db()
     assert pool.claimed_count == 2
-    assert claim_codes(pool_key="spring", deliveries={7: 1, 8: 2}, now=LATER) == {7: "THREE"}
+    assert claim_codes(pool_keys=["spring"], deliveries={7: 1, 8: 2}, now=LATER) == {7: {"spring": "THREE"}}
