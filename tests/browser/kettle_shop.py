@@ -14,10 +14,9 @@ from catalog.models import Product
 from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.export import export_warehouse
-from recommendations.training.train import train
 from tests.child_processes import get_test_database_url
 from tests.makers import make_product, make_source
-from tests.recommendations.trainings import get_first_moment, restore_or_train, use_fixed_ids
+from tests.recommendations.trainings import get_first_moment, restore_or_train, train_reproducibly, use_fixed_ids
 
 WEEKS = 20
 CUSTOMERS = 45
@@ -52,7 +51,6 @@ def run_kettle_shop(settings: Any, folder: Path, *, with_new_products: bool = Fa
     from recommendations.serving.search.searcher import searcher
     from recommendations.serving.state.loader import loader
 
-    # enough for the choice of weights while kernels compile on a busy machine: with 2 seconds, baskets sometimes got popular products
     settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, folder, 10
     settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(folder / "warehouse"), folder / "models"
@@ -101,7 +99,7 @@ def make_kettle_shop(
         Order.objects.bulk_create(order for order, _bought in baskets)
         OrderLine.objects.bulk_create(line for order, bought in baskets for line in generate_lines(order, bought))
         export_warehouse(started_at=now)
-        restore_or_train(user_prefix, lambda: train(as_of=now, started_at=now))
+        restore_or_train(user_prefix, lambda: train_reproducibly(as_of=now))
     return products
 
 

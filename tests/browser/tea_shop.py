@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from customers.warehouse.export import export_warehouse
-from recommendations.training.train import train
 from tests.recommendations.shop import make_tea_and_coffee_shop
-from tests.recommendations.trainings import get_first_moment, restore_or_train, use_fixed_ids
+from tests.recommendations.trainings import get_first_moment, restore_or_train, train_reproducibly, use_fixed_ids
 
 NAME = "tea-and-coffee-now"
 
@@ -20,5 +19,5 @@ def make_trained_shop(settings: Any, folder: Path) -> datetime:
     with use_fixed_ids():
         make_tea_and_coffee_shop(until=now)
         export_warehouse(started_at=now)
-        restore_or_train(NAME, lambda: train(as_of=now, started_at=now))
+        restore_or_train(NAME, lambda: train_reproducibly(as_of=now))
     return now

@@ -72,10 +72,10 @@ def make_counted_budget(seconds: float, memory_mb: float) -> TrainingBudget:
     return TrainingBudget(seconds, memory_mb, clock=lambda: next(readings) / 100)
 
 
-def train_reproducibly(*, started_at: datetime = NOON) -> ModelVersion:
-    """Train as of NOON, with the same result on every machine."""
+def train_reproducibly(*, as_of: datetime = NOON, started_at: datetime | None = None) -> ModelVersion:
+    """Train as of this moment, started then or at `started_at`, with the same result on every machine."""
     with patch("recommendations.training.train.TrainingBudget", make_counted_budget):
-        return train(as_of=NOON, started_at=started_at)
+        return train(as_of=as_of, started_at=started_at or as_of)
 
 
 def promote_fitted_model(*names: str, as_of: datetime = NOON, weights: dict[str, float] | None = None) -> ModelVersion:

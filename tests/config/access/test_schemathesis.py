@@ -65,14 +65,14 @@ class FuzzResult:
 def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[str]:
     """Yield the URL of a web server with a trained shop and definition object of each type; fail if it logs an error."""
     from customers.warehouse.export import export_warehouse
-    from recommendations.training.train import train
     from tests.makers import NOON
+    from tests.recommendations.trainings import train_reproducibly
 
     settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
     make_sample_data()
     export_warehouse(started_at=NOON)
-    train(as_of=NOON, started_at=NOON)
+    train_reproducibly()
     folders = {
         "MODELS_DIR": "models",
         "WAREHOUSE_URL": "warehouse",
