@@ -94,7 +94,7 @@ class PostgresServer(EmbeddedServer):
             with self._connect("postgres") as connection:
                 return self._is_ours(connection.info.backend_pid)
         except psycopg.OperationalError as error:
-            if "password authentication failed" in str(error) and self.find_running_pid() is not None:
+            if "password authentication failed" in str(error) and self._has_port():
                 raise ServerError(
                     f"{self.var / 'secrets' / 'servers.password'} is not the password of the cluster in {self.data}. Restore the right "
                     f"file, or move {self.data} away to start with an empty database."
@@ -107,6 +107,16 @@ class PostgresServer(EmbeddedServer):
             return psutil.Process(backend).ppid() == self._read_recorded_pid()
         except psutil.Error:  # the backend has ended, or belongs to another user
             return True
+
+    def _has_port(self) -> bool:
+        """Return whether our server has started, so that no other one listens on its port."""
+        if self.find_running_pid() is None:
+            return False
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return lines[-1:] != [] and lines[-1].strip() in ("ready", "standby")
 
     def find_running_pid(self) -> int | None:
         pid = self._read_recorded_pid()

@@ -22,6 +22,7 @@ REPORT_AFTER = 5.0
 POLL_SECONDS = 0.02
 MAX_LOG_BYTES = 10_000_000
 MIN_FREE_BYTES = 300_000_000
+PORT_IN_USE = "Address already in use"  # in the log of a server that cannot listen on its port
 
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # must be loaded before any fork
 Report = Callable[[str], None]
@@ -50,6 +51,7 @@ class EmbeddedServer(ABC):
         self.log = var / "log" / f"{self.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.pid: int | None = None
+        self._log_start = 0
 
     @abstractmethod
     def build_url(self) -> str: ...
@@ -83,7 +85,8 @@ class EmbeddedServer(ABC):
         if self.find_running_pid() is None:
             self.prepare()
             self._start()
-        self._wait_until_ready()
+        elif not self._becomes_ready():
+            raise ServerError(self._describe_failure())
         self.pid = self.find_running_pid()
 
     def stop(self) -> None:
@@ -128,17 +131,22 @@ class EmbeddedServer(ABC):
         yield find_free_port()
 
     def _start(self) -> None:
+        """Start the process and wait until it responds, on the next port if another program has taken this one meanwhile."""
         for port in self._list_ports():
             self.configure(port)
             self._spawn()
-            if self._stays_alive() or is_port_free(HOST, port):
+            if self._becomes_ready():
                 return
+            if is_port_free(HOST, port) and PORT_IN_USE not in self._read_own_log():
+                break
+        raise ServerError(self._describe_failure())
 
     def _spawn(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C in the terminal does not reach it."""
         rotate_log(self.log)
         owner = self.find_owner()
         with open(self.log, "ab", opener=open_private) as log:
+            self._log_start = log.tell()
             self.process = subprocess.Popen(
                 self.build_command(),
                 stdin=subprocess.DEVNULL,
@@ -151,26 +159,14 @@ class EmbeddedServer(ABC):
                 preexec_fn=lambda: drop_privileges(owner, die_with_parent=self.throw_away),  # noqa: PLW1509 — there are no threads yet
             )
 
-    def _stays_alive(self) -> bool:
-        """Return False if the process ends before it responds, for example because another program took its port."""
-        process = self.process
-        assert process is not None
-        deadline = time.monotonic() + 2
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                return False
-            if self.is_answering():
-                return True
-            time.sleep(POLL_SECONDS)
-        return True
-
-    def _wait_until_ready(self) -> None:
+    def _becomes_ready(self) -> bool:
+        """Wait until the server responds, and return False if it ends before. Errors: ServerError after START_TIMEOUT_SECONDS."""
         started = time.monotonic()
         n_reports = 0
         while not self.is_answering():
             waited = time.monotonic() - started
             if self.find_running_pid() is None and not self._is_process_running():
-                raise ServerError(self._describe_failure())
+                return False
             if waited > START_TIMEOUT_SECONDS:
                 raise ServerError(
                     f"{self.title} in {self.var / self.name} is not ready after {START_TIMEOUT_SECONDS:.0f} s. It is still "
@@ -182,6 +178,13 @@ class EmbeddedServer(ABC):
                 )
                 n_reports += 1
             time.sleep(POLL_SECONDS)
+        return True
+
+    def _read_own_log(self) -> str:
+        """Return what the process that this object has started wrote to the log."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode(errors="replace")
 
     def _is_process_running(self) -> bool:
         return self.process is not None and self.process.poll() is None

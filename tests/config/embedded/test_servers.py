@@ -17,9 +17,9 @@ import psycopg
 import pytest
 import redis
 
-from config.embedded import file_access
+from config.embedded import file_access, server_process
 from config.embedded.postgres import PostgresServer
-from config.embedded.server_process import is_alive
+from config.embedded.server_process import EmbeddedServer, is_alive
 from config.embedded.servers import EmbeddedServers, ServerError, check_address
 from config.embedded.valkey import ValkeyServer
 from tests.ports import reserve_port
@@ -195,6 +195,40 @@ def test_a_port_in_use_is_replaced_and_reported(empty_var: Path, monkeypatch: py
         check_address("VALKEY_URL", str(url))
         assert f":{used_port}/" not in str(url)
         assert any(f"Port {used_port} is in use" in message for message in messages)
+
+
+@pytest.mark.parametrize(("kind", "number"), [(PostgresServer, 0), (ValkeyServer, 1)])
+def test_a_port_that_another_installation_takes_first_is_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[EmbeddedServer], number: int
+) -> None:
+    names = {"postgres": number == 0, "valkey": number == 1}
+    with use_servers(folder / "first") as first, use_servers(folder / "second") as second:
+        first.ensure(**names)
+        taken = first.used[0].read_configured_port()
+        looks_free = [True]  # as if the first one had started between the look and the start
+        monkeypatch.setattr(kind, "preferred_port", taken)
+        monkeypatch.setattr(server_process, "is_port_free", lambda host, port: looks_free.pop() if looks_free else True)
+        second.ensure(**names)
+        assert second.used[0].read_configured_port() == taken + 1
+        assert set(list_pids(first)).isdisjoint(list_pids(second))
+
+
+def test_the_password_is_not_compared_with_that_of_another_server_on_the_port(folder: Path) -> None:
+    with use_servers(folder / "first") as first:
+        first.ensure(postgres=True, valkey=False)
+        second = PostgresServer(folder / "second", password="another", throw_away=False, report=lambda message: None)
+        second.data.mkdir(parents=True)
+        port = first.used[0].read_configured_port()
+        (second.data / "perennial.conf").write_text(f"port = '{port}'\n")
+        starting = subprocess.Popen([sys.executable, "-c", "input()", str(second.data)], stdin=subprocess.PIPE)
+        recorded = [str(starting.pid), str(second.data), "1764600000", str(port), "", "127.0.0.1", "1 2"]
+        (second.data / "postmaster.pid").write_text("\n".join([*recorded, "starting\n"]))
+        wait_until(lambda: second.find_running_pid() == starting.pid, what="the start of a program with this folder")
+        assert not second.is_answering()
+        (second.data / "postmaster.pid").write_text("\n".join([*recorded, "ready\n"]))
+        with pytest.raises(ServerError, match=r"servers\.password is not the password"):
+            second.is_answering()
+        starting.communicate(b"\n")
 
 
 def test_servers_of_a_killed_process_are_reused_by_the_next_one(var: Path) -> None:
