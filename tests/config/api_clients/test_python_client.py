@@ -34,7 +34,9 @@ def faulty() -> Iterator[FaultyServer]:
 
 
 def make_client(faulty: FaultyServer, **options: Any) -> Any:
-    return import_python_client().Client(faulty.url, "sk_live_x", **{"timeout": 300.0, **options})
+    return import_python_client().Client(
+        faulty.url, "sk_live_x", **{"timeout": 300.0, "page_timeout": 300.0, **options}
+    )
 
 
 def test_every_operation_of_the_document_is_a_method() -> None:

@@ -11,7 +11,7 @@ import redis
 
 from config.foundation.valkey import LuaScript, ValkeyClient, ValkeyDownError
 from tests.valkey_server import run_valkey
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 ONE = LuaScript("return 1")
 
@@ -30,7 +30,7 @@ def valkey(valkey_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def client(valkey_url: str) -> ValkeyClient:
-    return ValkeyClient(valkey_url, 5.0)  # a busy machine may answer late
+    return ValkeyClient(valkey_url, DEADLINE_SECONDS)  # a busy machine may answer late
 
 
 def test_short_lived_threads_do_not_exhaust_the_connections(client: ValkeyClient, valkey: redis.Redis) -> None:

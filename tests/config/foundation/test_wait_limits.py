@@ -24,7 +24,7 @@ def test_a_statement_that_waits_too_long_fails() -> None:
     with open_connection() as waiting, open_connection() as idle, ThreadPoolExecutor(1) as executor:
         process = waiting.info.backend_pid
         with limiter.limit(lambda: waiting, seconds=0.2), limiter.limit(lambda: idle, seconds=0.2):
-            statement = executor.submit(waiting.execute, "SELECT pg_sleep(60)")
+            statement = executor.submit(waiting.execute, "SELECT pg_sleep(600)")
             wait_until(lambda: limiter.check() == 1, what="the limit")
             with pytest.raises(psycopg.OperationalError):
                 statement.result(timeout=DEADLINE_SECONDS)
@@ -34,7 +34,11 @@ def test_a_statement_that_waits_too_long_fails() -> None:
 
 def test_a_statement_that_sends_rows_may_take_longer() -> None:
     limiter = WaitLimiter()
-    with open_connection() as busy, ThreadPoolExecutor(1) as executor, limiter.limit(lambda: busy, seconds=5):
+    with (
+        open_connection() as busy,
+        ThreadPoolExecutor(1) as executor,
+        limiter.limit(lambda: busy, seconds=DEADLINE_SECONDS),
+    ):
         rows = busy.cursor().stream("SELECT n, repeat('x', 10000), pg_sleep(0.01) FROM generate_series(1, 60) n")
         number = executor.submit(lambda: sum(1 for _row in rows))
         while not number.done():

@@ -16,6 +16,7 @@ from django.utils.translation import override
 from config.storefront import texts
 from config.storefront.keys import StorefrontKeys, write_storefront_keys
 from config.storefront.views import PAGES
+from tests.waiting import DEADLINE_SECONDS
 
 FOLDER = Path(texts.__file__).parent
 NODE = shutil.which("node")
@@ -130,6 +131,6 @@ def test_a_value_that_does_not_fit_into_the_storage_is_read_until_the_page_is_cl
     shutil.copy(FOLDER / "static" / "storefront" / "storage.js", tmp_path / "storage.mjs")
     (tmp_path / "test.mjs").write_text(FULL_STORAGE)
     output = subprocess.run(
-        [str(NODE), "test.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+        [str(NODE), "test.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=DEADLINE_SECONDS
     )
     assert json.loads(output.stdout) == [[1, 2], [3], [3]]

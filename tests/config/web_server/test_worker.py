@@ -11,7 +11,7 @@ import pytest
 from config.web_server.limits import ClientLimits
 from config.web_server.worker import INLINE_THREADS, RequestHandler
 from tests.config.web_server.fakes import FakeProtocol, make_scope
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
 class FailingResult(list[bytes]):
@@ -49,7 +49,7 @@ def wait_and_answer(started: threading.Semaphore, go_on: threading.Event) -> Cal
     def application(environ: dict[str, Any], start_response: Callable[..., None]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/wait":
             started.release()
-            go_on.wait(60)
+            go_on.wait(DEADLINE_SECONDS)
         start_response("200 OK", [])
         return [environ["PATH_INFO"].encode()]
 
@@ -62,9 +62,9 @@ def test_further_requests_run_after_those_that_are_running() -> None:
     intake = [threading.Thread(target=handle, args=(handler, "/wait")) for _number in range(INLINE_THREADS)]
     for thread in intake:
         thread.start()
-        assert started.acquire(timeout=60)
+        assert started.acquire(timeout=DEADLINE_SECONDS)
     pooled = handle(handler, "/wait")  # returns immediately
-    assert started.acquire(timeout=60)
+    assert started.acquire(timeout=DEADLINE_SECONDS)
     waiting, live = handle(handler, "/next"), handle(handler, "/health/live")
     popular = "/api/v1/recommendations/popular/"
     assert handle(handler, popular).responses == [(200, {}, popular.encode())]

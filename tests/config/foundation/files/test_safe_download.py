@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from config.foundation.files import safe_download
 from config.foundation.files.safe_download import DownloadError, check_url, download_file, is_public
+from tests.waiting import DEADLINE_SECONDS
 
 PUBLIC = "93.184.216.34"
 HOST = "shop.example"
@@ -130,8 +131,9 @@ def serve(
     context.load_cert_chain(certificates / "host.pem")
     trusting = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
     monkeypatch.setattr(safe_download.ssl, "create_default_context", lambda: trusting)
+    monkeypatch.setattr(safe_download, "CONNECT_SECONDS", DEADLINE_SECONDS)  # the thread of the server may be delayed
     with socket.create_server(("127.0.0.1", 0)) as server, run_thread() as start:
-        server.settimeout(300)
+        server.settimeout(DEADLINE_SECONDS)
 
         def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
             tls.addresses.append(address[0])

@@ -58,7 +58,7 @@ def patient_stores(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def vault() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), TransitHandler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
