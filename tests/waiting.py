@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -69,6 +70,19 @@ def count_other_advisory_locks() -> int:
             " WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
         )
         return cursor.fetchone()[0]
+
+
+def run_elsewhere[T](function: Callable[[], T]) -> T:
+    """Return the result of a function that has a connection of its own, as in another process; the test has to commit."""
+
+    def run() -> T:
+        try:
+            return function()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
 
 
 @contextmanager

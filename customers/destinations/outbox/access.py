@@ -13,6 +13,11 @@ def name_breaker(destination: Destination) -> str:
     return f"destination:{destination.pk}"
 
 
+def name_audience_lock(destination_id: int) -> str:
+    """Return the name of the lock that is held while people are added to an audience of a destination."""
+    return f"destinations.audience:{destination_id}"
+
+
 def open_kind(destination: Destination) -> DestinationKind:
     """Return the kind with the settings and keys of a destination. Raises DestinationError."""
     kind = DESTINATION_KINDS.get(destination.kind)

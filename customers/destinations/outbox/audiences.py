@@ -6,7 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import batched
 
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
 from config.foundation.circuit_breakers.breaker import CircuitBreaker
+from config.foundation.database.advisory_locks import exclusive_lock
 from customers.destinations.kinds.base import (
     AudienceChange,
     BatchRefusedError,
@@ -17,15 +21,22 @@ from customers.destinations.kinds.base import (
 from customers.destinations.kinds.google import hash_person, list_user_identifiers
 from customers.destinations.kinds.registry import DESTINATION_KINDS
 from customers.destinations.models import AdAudienceMember, Destination
-from customers.destinations.outbox.access import name_breaker, open_kind
+from customers.destinations.outbox.access import name_audience_lock, name_breaker, open_kind
 from customers.destinations.outbox.sending import report_problem
-from customers.destinations.outbox.sharing import find_sharing, read_people
+from customers.destinations.outbox.sharing import RESTRICTED_SCOPES, find_sharing, list_purposes, read_people
+from customers.identity.consent.restrictions import build_restricted_filter
+from customers.identity.models import Customer
+from customers.segments.conditions.consents import compile_effective_consent
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
 
 logger = logging.getLogger(__name__)
 
 PEOPLE = 5_000  # of one request; the API takes 10,000
+HAS_CONTACT = ~Q(email="", phone="")  # encrypted, but an empty text stays empty
+LOCK_CUSTOMERS = """
+SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL ORDER BY id FOR KEY SHARE
+"""
 
 
 def synchronize_audiences(*, at: datetime) -> int:
@@ -63,20 +74,30 @@ def synchronize_list(
     destination: Destination, kind: DestinationKind, list_id: str, segments: Sequence[Segment], *, at: datetime
 ) -> int:
     """Remove customers who left the segments or withdrew the consent, then add those who are missing; return how many changed."""
-    wanted: dict[int, int] = {}  # customer to segment
-    for segment in segments:
-        members = set(query_members(segment=segment, as_of=at).values_list("pk", flat=True)) - wanted.keys()
-        for ids in batched(sorted(members), PEOPLE):
-            wanted |= dict.fromkeys(find_sharing(ids, type(kind)), segment.pk)
     current = AdAudienceMember.objects.filter(destination=destination, list_id=list_id)
-    present = set(current.values_list("customer_id", flat=True))
-    confirmed = set(current.filter(is_confirmed=True).values_list("customer_id", flat=True))
+    present, confirmed = (
+        rows.order_by().values_list("customer_id") for rows in (current, current.filter(is_confirmed=True))
+    )
+    wanted = {segment.pk: query_sharing(segment, type(kind), at=at) for segment in segments}
     changed = 0
-    for ids in batched(sorted(present - wanted.keys()), PEOPLE):
+    # the database compares, so that an audience that has not changed reads nobody, however many people are in it
+    gone = present.difference(*(customers.values_list("pk") for customers in wanted.values()))
+    for ids in batched(sorted(number for (number,) in gone), PEOPLE):
         changed += remove_people(destination, kind, list_id, ids)
-    for ids in batched(sorted(wanted.keys() - confirmed), PEOPLE):
-        changed += add_people(destination, kind, list_id, {pk: wanted[pk] for pk in ids}, at=at)
+    for segment_id, customers in wanted.items():
+        missing = customers.filter(HAS_CONTACT).values_list("pk").difference(confirmed)
+        for ids in batched(sorted(number for (number,) in missing), PEOPLE):
+            changed += add_people(destination, kind, list_id, dict.fromkeys(ids, segment_id), at=at)
     return changed
+
+
+def query_sharing(segment: Segment, kind: type[DestinationKind], *, at: datetime) -> QuerySet[Customer]:
+    """Return the members of a segment who allow sharing, as `find_sharing` finds them among given customers."""
+    allowed = [compile_effective_consent(purpose=purpose, as_of=at) for purpose in list_purposes(kind)]
+    members = query_members(segment=segment, as_of=at).filter(
+        ~build_restricted_filter(scopes=RESTRICTED_SCOPES), *allowed
+    )
+    return members.order_by()
 
 
 def empty_former_lists(destination: Destination, kind: DestinationKind, lists: Collection[str]) -> int:
@@ -111,24 +132,46 @@ def add_people(
 
     segment_ids: customer to the segment that brings them into the list.
     """
-    hashes = {pk: hash_person(person) for pk, person in read_people(segment_ids).items()}
-    hashes = {pk: person for pk, person in hashes.items() if list_user_identifiers(person)}
-    if not hashes:
-        return 0
-    rows = [
-        AdAudienceMember(
-            destination=destination,
-            segment_id=segment_ids[pk],
-            list_id=list_id,
-            customer_id=pk,
-            identifiers=json.dumps(person),
-            added_at=at,
+    with exclusive_lock(name_audience_lock(destination.pk)):
+        hashes = store_people(destination, kind, list_id, segment_ids, at=at)
+        if not hashes:
+            return 0
+        kind.add_to_audience(AudienceChange(list_id, list(hashes.values())))
+        AdAudienceMember.objects.filter(destination=destination, list_id=list_id, customer_id__in=hashes).update(
+            is_confirmed=True
         )
-        for pk, person in hashes.items()
-    ]
-    AdAudienceMember.objects.bulk_create(rows, ignore_conflicts=True)
-    kind.add_to_audience(AudienceChange(list_id, list(hashes.values())))
-    AdAudienceMember.objects.filter(destination=destination, list_id=list_id, customer_id__in=hashes).update(
-        is_confirmed=True
-    )
-    return len(rows)
+    return len(hashes)
+
+
+def store_people(
+    destination: Destination, kind: DestinationKind, list_id: str, segment_ids: Mapping[int, int], *, at: datetime
+) -> dict[int, dict[str, list[str]]]:
+    """Store whom a request will add; return their hashed identifiers by customer.
+
+    An erasure either happens before, and its customer is left out, or waits and then finds the row: then it is passed on.
+    """
+    with transaction.atomic():
+        ids = lock_customers(segment_ids)
+        people = read_people(find_sharing(ids, type(kind)))
+        hashes = {pk: hash_person(person) for pk, person in people.items()}
+        hashes = {pk: person for pk, person in hashes.items() if list_user_identifiers(person)}
+        rows = [
+            AdAudienceMember(
+                destination=destination,
+                segment_id=segment_ids[pk],
+                list_id=list_id,
+                customer_id=pk,
+                identifiers=json.dumps(person),
+                added_at=at,
+            )
+            for pk, person in hashes.items()
+        ]
+        AdAudienceMember.objects.bulk_create(rows, ignore_conflicts=True)
+    return hashes
+
+
+def lock_customers(customer_ids: Collection[int]) -> list[int]:
+    """Keep customers from being erased or deleted until the transaction ends, but not from being changed; return those who exist."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_CUSTOMERS, [list(customer_ids)])
+        return [number for (number,) in cursor.fetchall()]

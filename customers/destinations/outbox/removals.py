@@ -9,9 +9,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.foundation.circuit_breakers.breaker import CircuitBreaker
+from config.foundation.database.advisory_locks import is_locked
 from customers.destinations.kinds.base import BatchRefusedError, DestinationError, UnreachableError
 from customers.destinations.models import AdAudienceMember, Destination, OutgoingRecord, RemovalRequest
-from customers.destinations.outbox.access import name_breaker, open_kind
+from customers.destinations.outbox.access import name_audience_lock, name_breaker, open_kind
 from customers.destinations.outbox.sharing import read_people
 from customers.identity.models import IdentityMerge
 
@@ -43,6 +44,9 @@ def queue_removals(*, customer_id: int, at: datetime | None = None, **_kwargs: A
                     "customer_id": customer_id,
                     "customer_ids": ids,
                     "user_id": user_id,
+                    "is_being_added": any(
+                        member.destination_id == destination.pk and not member.is_confirmed for member in members
+                    ),
                     "lists": [
                         [member.list_id, json.loads(member.identifiers)]
                         for member in members
@@ -62,12 +66,16 @@ def send_removals(*, at: datetime) -> int:
     finished = 0
     due = RemovalRequest.objects.filter(status=RemovalStatus.WAITING, next_attempt_at__lte=at)
     for removal in due.select_related("destination").order_by("id")[:REMOVED_AT_ONCE]:
+        content = json.loads(removal.content)
+        # A request under way, which adds the person, may arrive after one that removes the person: the next run is soon enough.
+        if content.get("is_being_added") and is_locked(name_audience_lock(removal.destination_id)):
+            continue
         breaker = CircuitBreaker(name_breaker(removal.destination))
         if not breaker.allow():
             continue
         try:
             with open_kind(removal.destination) as kind:
-                is_removed = kind.remove_person(json.loads(removal.content), f"erasure_{removal.pk}")
+                is_removed = kind.remove_person(content, f"erasure_{removal.pk}")
         except (DestinationError, BatchRefusedError, UnreachableError) as error:
             if isinstance(error, UnreachableError):
                 breaker.record_failure(str(error))

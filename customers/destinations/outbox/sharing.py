@@ -15,6 +15,7 @@ from customers.identity.models import Consent, Customer, Identifier, ProcessingR
 from customers.identity.personal_data.masking import is_personal_id
 
 Purpose, Scope = Consent.Purpose, ProcessingRestriction.Scope
+RESTRICTED_SCOPES = (Scope.ALL, Scope.MARKETING)
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,20 @@ def read_rows(stream: str, ids: Collection[int]) -> dict[int, StreamRow]:
         }
 
 
+def list_purposes(kind: type[DestinationKind]) -> list[str]:
+    """Return what a customer has to allow before a destination of this kind may get their data."""
+    return [Purpose.SHARING.value, *([Purpose.CROSS_BORDER.value] if kind.country else [])]
+
+
 def find_sharing(customer_ids: Collection[int], kind: type[DestinationKind]) -> set[int]:
     """Return the customers who allow sharing, and also a transfer abroad if the destination is known to be in another country."""
     ids = set(customer_ids)
     if not ids:
         return set()
-    purposes = [Purpose.SHARING.value, *([Purpose.CROSS_BORDER.value] if kind.country else [])]
+    purposes = list_purposes(kind)
     granted = find_granted(customer_ids=ids, purposes=purposes)
     allowed = {number for number in ids if all((number, purpose) in granted for purpose in purposes)}
-    restricted = ProcessingRestriction.objects.active().filter(
-        customer__in=allowed, scope__in=(Scope.ALL, Scope.MARKETING)
-    )
+    restricted = ProcessingRestriction.objects.active().filter(customer__in=allowed, scope__in=RESTRICTED_SCOPES)
     return allowed - set(restricted.values_list("customer_id", flat=True))
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.db import OperationalError, transaction
 
 from customers.destinations.kinds import google, meta
+from customers.destinations.kinds.base import AudienceChange, SharedPerson
 from customers.destinations.kinds.hashing import compute_sha256, normalize_google_email, normalize_phone
 from customers.destinations.models import (
     AdAudienceMember,
@@ -19,15 +21,16 @@ from customers.destinations.models import (
     OutgoingRecord,
     RemovalRequest,
 )
-from customers.destinations.outbox import audiences, collecting, removals, sending
+from customers.destinations.outbox import audiences, collecting, removals, sending, sharing
 from customers.destinations.recipients import list_destination_recipients
 from customers.erasure.runner import erase_customers
+from customers.identity.models import Customer, ProcessingRestriction
 from customers.segments.models import Segment, SegmentMember
 from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, Answer
 from tests.customers.destinations.makers import make_destination, make_sharing_customer, set_sharing
 from tests.customers.destinations.receivers import Receiver, make_google_error
 from tests.makers import NOON, make_order, make_product, make_segment
-from tests.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS, run_elsewhere
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -173,6 +176,89 @@ def test_an_audience_follows_the_segment_the_consent_and_erasures(ads: Receiver,
     calls = len(ads.calls)
     assert audiences.synchronize_audiences(at=NOON + 4 * MINUTE) == 0
     assert len(ads.calls) == calls
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_erasure_during_a_request_that_adds_the_person_removes_the_person_afterwards(
+    ads: Receiver, key_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, segment = make_sharing_customer("ada"), make_segment("vip", kind="static")
+    SegmentMember.objects.create(segment=segment, customer=ada)
+    make_google(key_file, segment)
+    add_to_audience = google.GoogleAds.add_to_audience
+
+    def erase_first(kind: google.GoogleAds, change: AudienceChange) -> None:
+        def erase() -> int:
+            erase_customers([ada.pk], requested_by="test", at=NOON)
+            return removals.send_removals(at=NOON + MINUTE)
+
+        assert run_elsewhere(erase) == 0, "the request that adds the person would arrive later"
+        add_to_audience(kind, change)
+
+    monkeypatch.setattr(google.GoogleAds, "add_to_audience", erase_first)
+    audiences.synchronize_audiences(at=NOON)
+    assert ads.lists["77"] == {hash_text("ada@example.com")}
+    assert removals.send_removals(at=NOON + 2 * MINUTE) == 1
+    assert ads.lists["77"] == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_erased_between_reading_and_storing_whom_a_request_adds(
+    ads: Receiver, key_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, segment = make_sharing_customer("ada"), make_segment("vip", kind="static")
+    SegmentMember.objects.create(segment=segment, customer=ada)
+    make_google(key_file, segment)
+
+    def lock_for_erasure() -> None:
+        with transaction.atomic():  # as the erasure does, but without waiting
+            Customer.objects.select_for_update(nowait=True).get(pk=ada.pk)
+
+    def hash_later(person: SharedPerson) -> dict[str, list[str]]:
+        with pytest.raises(OperationalError, match="could not obtain lock"):
+            run_elsewhere(lock_for_erasure)
+        return google.hash_person(person)
+
+    monkeypatch.setattr(audiences, "hash_person", hash_later)
+    assert audiences.synchronize_audiences(at=NOON) == 1
+
+
+def test_nobody_is_decrypted_again_for_an_audience_that_has_not_changed(
+    ads: Receiver, key_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [make_sharing_customer("ada"), make_sharing_customer("guest", email="")]
+    people.append(make_sharing_customer("caller", email="", phone="+16505551212"))
+    segment = make_segment("vip", kind="static")
+    SegmentMember.objects.bulk_create(SegmentMember(segment=segment, customer=person) for person in people)
+    make_google(key_file, segment)
+    read: list[int] = []
+
+    def read_people(customer_ids: Any) -> dict[int, SharedPerson]:
+        read.extend(customer_ids)
+        return sharing.read_people(customer_ids)
+
+    monkeypatch.setattr(audiences, "read_people", read_people)
+    assert audiences.synchronize_audiences(at=NOON) == 2
+    assert sorted(read) == [people[0].pk, people[2].pk], "the guest has neither an email address nor a phone number"
+    assert audiences.synchronize_audiences(at=NOON + 30 * MINUTE) == 0
+    assert len(read) == 2
+    Customer.objects.filter(pk=people[1].pk).update(email="guest@example.com")
+    assert audiences.synchronize_audiences(at=NOON + 60 * MINUTE) == 1
+
+
+@pytest.mark.parametrize("scope", ["all", "marketing"])
+def test_a_restriction_of_processing_and_a_missing_consent_abroad_keep_people_out_of_audiences(
+    ads: Receiver, key_file: str, scope: str
+) -> None:
+    ada, li = make_sharing_customer("ada"), make_sharing_customer("li", country="CN")
+    segment = make_segment("vip", kind="static")
+    SegmentMember.objects.bulk_create(SegmentMember(segment=segment, customer=person) for person in (ada, li))
+    make_google(key_file, segment)
+    assert audiences.synchronize_audiences(at=NOON) == 1
+    assert ads.lists["77"] == {hash_text("ada@example.com")}
+    ProcessingRestriction.objects.create(customer=ada, scope=scope, since=NOON, source="test")
+    assert audiences.synchronize_audiences(at=NOON) == 1
+    assert ads.lists["77"] == set()
 
 
 def set_lists(destination: Destination, lists: dict[Segment, str]) -> None:
