@@ -26,6 +26,7 @@ from customers.connectors.sync.prefetch import prefetch_pages
 from customers.connectors.sync.seen_records import (
     choose_gone,
     list_unseen,
+    lock_records,
     mark_seen,
     read_times,
     remember_deletions,
@@ -183,6 +184,7 @@ def write_page(run: SyncRun, kind: str, page: RecordPage, *, at: datetime) -> No
     with transaction.atomic():
         result = WriteResult()
         if page.records:
+            lock_records(connection=run.connection, kind=kind)
             current = list_current(run.connection, kind, page.records)
             compares = run.kind == SyncRun.Kind.RECONCILIATION
             result = write_records(connection=run.connection, kind=kind, records=current, at=at, compares=compares)
@@ -252,11 +254,16 @@ def follow_deletions(run: SyncRun, kind: str, connector: Connector, *, at: datet
         run.problems = {**run.problems, f"{kind}: too_many_missing": len(unseen)}
         run.save(update_fields=["problems"])
         return
+    times = read_times(connection=run.connection, kind=kind, external_ids=unseen)
     found = connector.fetch_records(kind, unseen)
     if found:
         write_page(run, kind, RecordPage(found, run.cursor.get("position", {})), at=at)
     gone = sorted(set(unseen) - {record.external_id for record in found})
     with transaction.atomic():
+        lock_records(connection=run.connection, kind=kind)
+        # a webhook may have brought a record back since the platform was asked
+        now = read_times(connection=run.connection, kind=kind, external_ids=gone)
+        gone = [number for number in gone if now.get(number) == times.get(number)]
         delete_records(connection=run.connection, kind=kind, external_ids=gone, at=at)
         remember_deletions(connection=run.connection, kind=kind, external_ids=gone, at=at)
         result = WriteResult(counts=Counter({"deleted": len(gone)}) if gone else Counter())

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import connection as database
 
+from config.foundation.database.advisory_locks import compute_lock_key
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncedRecord
 from customers.connectors.platforms.base import Connector, MappedRecord
 
@@ -37,6 +38,17 @@ WHERE r.connection_id = %(connection)s AND r.kind = %(kind)s AND r.external_id =
       SELECT FROM orders_order o WHERE o.source_id = %(source)s AND o.placed_at < %(horizon)s
       AND o.order_id IN (SELECT jsonb_array_elements_text(r.local_ids))))
 """
+
+
+def lock_records(*, connection: ShopConnection, kind: str) -> None:
+    """Let no other process write records of a kind until the current transaction ends.
+
+    A run and a webhook compare a record with the stored time and write it later: without the lock, an older version could be written after
+    a newer one, and the record would keep the newer time.
+    """
+    with database.cursor() as cursor:
+        name = f"connectors.records:{connection.pk}:{kind}"
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(name)])
 
 
 def remember_records(

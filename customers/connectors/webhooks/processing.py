@@ -1,7 +1,7 @@
 """Processes stored webhooks. Only the latest webhook of a record counts, and one that is older than the stored record changes nothing."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import datetime, timedelta
 from time import monotonic
@@ -16,7 +16,13 @@ from customers.connectors.models import ReceivedWebhook, ShopConnection, ShopRec
 from customers.connectors.platforms.base import Connector, MappedRecord, PlatformError, TemporaryError
 from customers.connectors.platforms.values import read_amount
 from customers.connectors.sync.access import open_connector
-from customers.connectors.sync.seen_records import choose_gone, read_times, remember_deletions, remember_records
+from customers.connectors.sync.seen_records import (
+    choose_gone,
+    lock_records,
+    read_times,
+    remember_deletions,
+    remember_records,
+)
 from customers.connectors.sync.writing import delete_records, write_records
 
 logger = logging.getLogger(__name__)
@@ -91,11 +97,24 @@ def process_batch(
     connection: ShopConnection, connector: Connector, kind: str, rows: Sequence[ReceivedWebhook], *, at: datetime
 ) -> None:
     """Write the records of webhooks, all or none. Raises PlatformError, or whatever a malformed content causes."""
+    while not write_batch(connection, connector, kind, rows, at=at):
+        logger.info("Webhooks of connector %s are compared again: a run has written the same records", connection.pk)
+
+
+def write_batch(
+    connection: ShopConnection, connector: Connector, kind: str, rows: Sequence[ReceivedWebhook], *, at: datetime
+) -> bool:
+    """Write the records of webhooks; return False, without changes, if another process has written one of them since they were compared."""
     named = name_records(connector, kind, rows)
-    current = choose_current(connection, kind, named)
+    numbers = {row.external_id for row in named}
+    times = read_times(connection=connection, kind=kind, external_ids=numbers)
+    current = choose_current(named, times)
     records, gone, missing = read_records(connector, kind, current)
     gone |= set(choose_gone(connector, connection=connection, kind=kind, missing=missing, at=at))
     with transaction.atomic():
+        lock_records(connection=connection, kind=kind)
+        if read_times(connection=connection, kind=kind, external_ids=numbers) != times:
+            return False
         if records:
             write_records(connection=connection, kind=kind, records=records, at=at)
             remember_records(connection=connection, kind=kind, records=records)
@@ -106,6 +125,7 @@ def process_batch(
         done.update(status=Status.DONE, content="", error="")
         outdated = ReceivedWebhook.objects.filter(pk__in={row.pk for row in rows} - used)
         outdated.update(status=Status.OUTDATED, content="", error="")
+    return True
 
 
 def name_records(connector: Connector, kind: str, rows: Sequence[ReceivedWebhook]) -> list[ReceivedWebhook]:
@@ -117,14 +137,13 @@ def name_records(connector: Connector, kind: str, rows: Sequence[ReceivedWebhook
     return [row for row in named if row.external_id]
 
 
-def choose_current(
-    connection: ShopConnection, kind: str, rows: Sequence[ReceivedWebhook]
-) -> dict[str, ReceivedWebhook]:
+def choose_current(rows: Sequence[ReceivedWebhook], times: Mapping[str, datetime | None]) -> dict[str, ReceivedWebhook]:
     """Return the webhooks that are not older than the stored records, by record ID.
 
     The times of WooCommerce have seconds, so two changes can have the same; writing the same version again changes nothing.
+
+    times: of the last stored change, by record ID.
     """
-    times = read_times(connection=connection, kind=kind, external_ids={row.external_id for row in rows})
     return {
         external_id: row
         for external_id, row in choose_latest(rows).items()
