@@ -5,6 +5,8 @@ after its commit. The same transaction increments the number, so a process that 
 transaction was committed: if so, it publishes the draft, else it deletes it. Many small files of a day are joined; the next
 export rewrites the day as one file.
 
+Each draft is flushed to the disk before its transaction commits, so that a power failure leaves either both or neither.
+
 Only the last days are appended to, because an import of years would create thousands of tiny files. Exports add older rows.
 """
 
@@ -29,9 +31,12 @@ from customers.warehouse.parquet_files import (
     PART_NAME,
     WarehouseWriteError,
     build_append_path,
+    flush_to_disk,
     get_warehouse_root,
     list_current_files,
     parse_append_range,
+    remove_damaged_appends,
+    remove_if_damaged,
     remove_superseded_files,
     translate_write_errors,
 )
@@ -42,6 +47,8 @@ APPEND_FOLDER = ".appending"
 RECENT_DAYS = 3
 MIN_FILES_TO_JOIN = 24  # files of one day
 MAX_SMALL_FILE_BYTES = 8 << 20
+# checked since this process started: only a power failure damages files, and no process survives it
+_checked_roots: set[Path] = set()
 
 NEXT_NUMBER = """
 INSERT INTO warehouse_appendmark AS mark ("table", number) VALUES (%s, 1)
@@ -101,6 +108,10 @@ def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at:
             if part.num_rows:
                 with translate_write_errors(draft.root):
                     pq.write_table(part, draft.folder / f"{day}.parquet", compression="zstd")
+                    flush_to_disk(draft.folder / f"{day}.parquet")
+        with translate_write_errors(draft.root):
+            flush_to_disk(draft.folder)
+            flush_to_disk(draft.folder.parent)
     except WarehouseWriteError:
         shutil.rmtree(draft.folder, ignore_errors=True)
         raise
@@ -127,11 +138,14 @@ def publish_draft(draft: AppendDraft) -> None:
 
 
 def finish_appends() -> None:
-    """Publish the committed drafts of killed processes, and delete the uncommitted ones.
+    """Publish the committed drafts of killed processes, and delete the uncommitted ones; after a start, also damaged files.
 
     Must not run while another process appends. Errors: WarehouseWriteError.
     """
     root = get_warehouse_root()
+    if root not in _checked_roots:
+        remove_damaged_appends(root, EVENTS)
+        _checked_roots.add(root)
     drafts = list((root / APPEND_FOLDER).iterdir()) if (root / APPEND_FOLDER).is_dir() else []
     if not drafts:
         return
@@ -139,6 +153,8 @@ def finish_appends() -> None:
     mark = AppendMark.objects.filter(table=EVENTS.name).first()
     for folder in drafts:
         if folder.name.isdigit() and mark is not None and int(folder.name) <= mark.number:
+            for path in folder.glob("*.parquet"):
+                remove_if_damaged(path)
             publish_draft(AppendDraft(root, EVENTS, int(folder.name), rows=0))
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -158,7 +174,7 @@ def join_appended() -> int:
         appended = [path for path in files if path.name != PART_NAME]
         # only adjacent files: a file whose range covers that of another one replaces it
         for is_small, group in groupby(appended, key=lambda path: path.stat().st_size < MAX_SMALL_FILE_BYTES):
-            adjacent = list(group)
+            adjacent = [path for path in group if not is_small or not remove_if_damaged(path)]
             if is_small and len(adjacent) >= MIN_FILES_TO_JOIN:
                 join_files(root, EVENTS, day, adjacent)
                 joined += len(adjacent) - 1
@@ -176,6 +192,7 @@ def join_files(root: Path, table: WarehouseTable, day: str, files: Sequence[Path
         with pq.ParquetWriter(draft / target.name, table.schema, compression="zstd") as writer:
             for path in files:
                 writer.write_table(pq.read_table(path, schema=table.schema, partitioning=None))
+        flush_to_disk(draft / target.name)  # the files that it replaces are deleted later
         # the range of the new file covers those of the old ones, so readers ignore them from this rename on
         (draft / target.name).replace(target)
         draft.rmdir()

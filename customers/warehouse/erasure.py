@@ -23,7 +23,12 @@ from customers.warehouse.append import APPEND_FOLDER
 from customers.warehouse.engines.base import CopySearch
 from customers.warehouse.engines.registry import get_engine
 from customers.warehouse.export import LOCK
-from customers.warehouse.parquet_files import STAGING, get_warehouse_root, translate_write_errors
+from customers.warehouse.parquet_files import (
+    STAGING,
+    get_warehouse_root,
+    remove_damaged_appends,
+    translate_write_errors,
+)
 from customers.warehouse.tables import CUSTOMERS, EVENTS, IDENTIFIERS, IMPRESSIONS, ORDER_LINES, ORDERS, REVIEWS, TABLES
 
 CUSTOMER, USER, VISITOR = "customer_id", "user_id", "anonymous_id"
@@ -110,6 +115,7 @@ def erase_from_files(people: Sequence[Person]) -> int:
     with wait_for_exports(), translate_write_errors(root):
         shutil.rmtree(root / STAGING, ignore_errors=True)  # left by a killed export
         remove_stale_drafts(root)
+        remove_damaged_appends(root, EVENTS)
         is_done = False
         while not is_done:
             wait_for_joins(root)

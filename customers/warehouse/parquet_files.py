@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from customers.warehouse.tables import WarehouseTable
+
+logger = logging.getLogger(__name__)
 
 STAGING = ".staging"
 PART_NAME = "part.parquet"
@@ -170,6 +173,55 @@ def remove_superseded_files(root: Path, table: WarehouseTable, *, grace_seconds:
                     path.unlink(missing_ok=True)
 
 
+def flush_to_disk(path: Path) -> None:
+    """Write a file, or the names in a folder, to the disk; otherwise a power failure can leave an empty file under the final name."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_damaged_appends(root: Path, table: WarehouseTable) -> int:
+    """Delete the appended files that cannot be read, because each would make every query of the table fail; return how many.
+
+    The database still has their rows; the next export writes them.
+    """
+    if table.moment is None:
+        return 0
+    files = [path for day in list_days(root, table) for path in _list_day_files(root, table, day)]
+    return sum(remove_if_damaged(path) for path in files if path.name != PART_NAME)
+
+
+def remove_if_damaged(path: Path) -> bool:
+    """Delete a file of appended rows if it cannot be read, and say so in the log; return whether it was deleted."""
+    if not is_damaged(path):
+        return False
+    with translate_write_errors(path.parent):
+        path.unlink(missing_ok=True)
+    logger.error(
+        "%s is damaged, as after a power failure, and was deleted. Its events are in the database; some of them are missing in reports "
+        "until the next export, which `manage.py export_warehouse` starts.",
+        path,
+    )
+    return True
+
+
+def is_damaged(path: Path) -> bool:
+    """Return whether a file exists and is not a complete Parquet file."""
+    try:
+        pq.read_metadata(path)
+    except FileNotFoundError:
+        return False
+    except pa.ArrowInvalid:
+        return True
+    except OSError as error:
+        if error.errno is not None:  # the disk or the permissions, which say nothing about the content
+            raise
+        return True
+    return False
+
+
 class ExportStaging:
     """The files of one export, written to a staging folder and published together at the end."""
 
@@ -214,6 +266,7 @@ class ExportStaging:
             if writer is not None:
                 with translate_write_errors(self.root):
                     writer.close()
+                    flush_to_disk(draft)
         self.written.append(target)
 
     def publish(self) -> None:

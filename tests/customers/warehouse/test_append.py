@@ -9,11 +9,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from config.foundation.personal_data.person import Person
 from customers.events.models import Event
 from customers.processing.models import ProcessingRun
 from customers.warehouse import append
 from customers.warehouse.append import APPEND_FOLDER, finish_appends, join_appended
 from customers.warehouse.connection import open_warehouse
+from customers.warehouse.erasure import erase_from_files
 from customers.warehouse.export import export_table
 from customers.warehouse.models import AppendMark
 from customers.warehouse.parquet_files import PART_NAME, ExportStaging, list_current_files, remove_superseded_files
@@ -176,6 +178,85 @@ def test_drafts_of_a_killed_process_are_published_or_deleted(root: Path, committ
     finish_appends()
     assert (len(read_rows()), target.exists()) == ((2, True) if committed else (0, False))
     assert not left.exists()
+
+
+def damage(path: Path, monkeypatch: pytest.MonkeyPatch, *, kept: int = 0) -> None:
+    """Leave what a power failure leaves of a file that was not flushed to the disk; the processes start again."""
+    path.write_bytes(path.read_bytes()[:kept])
+    monkeypatch.setattr(append, "_checked_roots", set())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kept", [0, 200])
+def test_after_a_power_failure_a_damaged_file_does_not_make_all_queries_fail(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kept: int
+) -> None:
+    for prefix in ("a", "b"):
+        send_views(2, prefix=prefix)
+        process()
+    damaged = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
+    damage(damaged, monkeypatch, kept=kept)
+    finish_appends()
+    assert list_ids() == list_stored_ids()[2:]
+    assert str(damaged) in caplog.text
+    export()
+    assert list_ids() == list_stored_ids()
+
+
+@pytest.mark.django_db
+def test_a_damaged_draft_of_a_committed_transaction_is_not_published(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_views(2)
+    process()
+    target = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
+    left = root / APPEND_FOLDER / "1"
+    left.mkdir(parents=True)
+    target.rename(left / f"{TODAY}.parquet")
+    damage(left / f"{TODAY}.parquet", monkeypatch)
+    finish_appends()
+    assert (list_ids(), left.exists(), target.exists()) == ([], False, False)
+
+
+@pytest.mark.django_db
+def test_damaged_files_are_neither_joined_nor_do_they_stop_an_erasure(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 2)
+    for prefix in ("a", "b", "c", "d"):
+        send_views(1, prefix=prefix)
+        process()
+    folder = root / "events" / f"date={TODAY}"
+    damage(folder / "append-000000000004-000000000004.parquet", monkeypatch)
+    assert erase_from_files([Person(1)]) == 0
+    damage(folder / "append-000000000003-000000000003.parquet", monkeypatch)
+    assert join_appended() == 1
+    assert list_ids() == list_stored_ids()[:2]
+
+
+@pytest.mark.django_db
+def test_files_are_flushed_to_the_disk_before_anyone_reads_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: dict[int, int] = {}
+
+    def record(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        flushed[status.st_ino] = status.st_size
+
+    monkeypatch.setattr(os, "fsync", record)
+    monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 2)
+
+    def is_flushed(path: Path) -> bool:
+        return flushed.get(path.stat().st_ino) == path.stat().st_size
+
+    for prefix in ("a", "b"):
+        send_views(1, prefix=prefix)
+        process()
+    files = list_current_files(root, EVENTS)[TODAY]
+    assert len(files) == 2
+    assert all(map(is_flushed, files))
+    join_appended()
+    export()
+    assert all(map(is_flushed, root.rglob("*.parquet")))
 
 
 @pytest.mark.django_db
