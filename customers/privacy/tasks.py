@@ -13,7 +13,13 @@ from customers.erasure.models import ErasureRun
 from customers.identity.personal_data.encrypted_field import decrypt
 from customers.privacy.export.downloads import CustomerErasedError, export_customer, purge_exports
 from customers.privacy.models import PrivacyRequest, PrivacyRequestEntry
-from customers.privacy.requests.erasing import close_erased_requests, erase_requested, list_due_erasures
+from customers.privacy.requests.erasing import (
+    ERASED_MAIL,
+    close_erased_requests,
+    erase_requested,
+    list_due_erasures,
+    report_lost_notices,
+)
 from customers.privacy.requests.exports import list_waiting_exports
 from customers.privacy.requests.history import record_step
 from customers.privacy.requests.workflow import finish_request
@@ -68,19 +74,25 @@ def send_erased_notice(
         raise self.retry(countdown=2 if self.request.retries < QUICK_RETRIES else 30)
     try:
         send_mail(
-            "erased",
+            ERASED_MAIL,
             recipient=decrypt(sealed_email),
             language=language,
             context={"number": number, "reference": reference},
         )
     except OSError as error:
         if failures >= MAIL_RETRIES:
-            request = PrivacyRequest.objects.filter(reference=reference).first()
-            if request is not None:
-                record_step(request, Step.FAILED, at=datetime.now(UTC), details={"mail": "erased"})
+            record_erased_mail(reference, Step.FAILED)
             raise
         again = {"args": (run_id, sealed_email, language, number, reference, failures + 1), "kwargs": {}}
         raise self.retry(exc=error, countdown=compute_mail_wait(failures), **again) from error
+    record_erased_mail(reference, Step.NOTIFIED)
+
+
+def record_erased_mail(reference: str, step: str) -> None:
+    """Note in the history of a request what became of the mail that confirms its erasure."""
+    request = PrivacyRequest.objects.filter(reference=reference).first()
+    if request is not None:
+        record_step(request, step, at=datetime.now(UTC), details={"mail": ERASED_MAIL})
 
 
 @shared_task
@@ -131,17 +143,16 @@ def run_due_erasures() -> int:
     """Erase the customers whose grace period is over; return their number."""
     now = datetime.now(UTC)
     close_erased_requests(at=now)
-    requests = list_due_erasures(now=now)
-    for request in requests:
-        notice = erase_requested(request, now=now)
-        if notice is not None:
-            try:
-                send_erased_notice.delay(
-                    *notice
-                )  # unlike `start_task`, it waits for some seconds for a queue that does not respond
-            except BROKER_ERRORS:
-                logger.exception("The customer of request %s gets no mail about the erasure", notice.number)
-    return len(requests)
+    report_lost_notices(at=now)
+    started = 0
+    for request in list_due_erasures(now=now):
+        try:
+            # unlike `start_task`, `delay` waits for some seconds for a queue that does not respond
+            erase_requested(request, now=now, queue_notice=lambda notice: send_erased_notice.delay(*notice))
+            started += 1
+        except BROKER_ERRORS:
+            logger.exception("The erasure of request %s waits: its mail could not be queued", request.number)
+    return started
 
 
 @shared_task(exclusive=True)

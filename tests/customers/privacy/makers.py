@@ -1,6 +1,10 @@
 """A customer with a proven address, and the links of mails."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
 
 from django.core import mail
 
@@ -15,6 +19,21 @@ def make_mei() -> Customer:
     customer = make_customer("mei", email=EMAIL, name="Mei Lin", country="DE", language="en")
     make_identifier(customer, hash_email(EMAIL), kind=Identifier.Kind.EMAIL_HASH)
     return customer
+
+
+@contextmanager
+def hold_erased_notices() -> Iterator[list[tuple[Any, ...]]]:
+    """Queue the mails that confirm erasures as a broker does, and send those that are left in the queue after the block.
+
+    They are queued before the erasure, so a task that runs at once would wait for it forever.
+    """
+    from customers.privacy.tasks import send_erased_notice
+
+    queue: list[tuple[Any, ...]] = []
+    with patch.object(send_erased_notice, "delay", lambda *arguments: queue.append(arguments)):
+        yield queue
+    for arguments in queue:
+        send_erased_notice.apply(args=arguments)
 
 
 def read_links(path: str) -> list[str]:

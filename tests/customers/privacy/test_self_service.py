@@ -6,6 +6,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from smtplib import SMTPRecipientsRefused
@@ -60,7 +61,7 @@ from customers.privacy.tasks import (
     send_access_link,
     send_notice,
 )
-from tests.customers.privacy.makers import EMAIL, read_links
+from tests.customers.privacy.makers import EMAIL, hold_erased_notices, read_links
 from tests.makers import NOON, make_consent, make_customer, make_order
 
 pytestmark = [
@@ -401,7 +402,9 @@ def test_an_erasure_whose_grace_period_is_over_erases_and_confirms_by_mail(mei: 
     assert run_due_erasures() == 0, "the grace period is not over"
     PrivacyRequest.objects.filter(kind="erasure").update(runs_at=NOON)
     mail.outbox.clear()
-    assert run_due_erasures() == 1
+    with hold_erased_notices():
+        assert run_due_erasures() == 1
+        assert not mail.outbox
     request = PrivacyRequest.objects.get(kind="erasure")
     assert (request.state, request.customer, request.email) == ("done", None, "")
     assert request.result["records"] > 0
@@ -412,6 +415,51 @@ def test_an_erasure_whose_grace_period_is_over_erases_and_confirms_by_mail(mei: 
     assert run_due_erasures() == 0
     text = str(list(PrivacyRequest.objects.values())) + str(list(PrivacyRequestEntry.objects.values()))
     assert "mei" not in text.lower()
+    PrivacyRequest.objects.update(finished_at=timezone.now() - timedelta(days=9))
+    run_due_erasures()
+    steps = PrivacyRequestEntry.objects.filter(request=request, details__mail="erased").order_by("pk")
+    assert list(steps.values_list("step", flat=True)) == ["started", "notified"]
+
+
+class KilledError(BaseException):
+    """The process ends at this point."""
+
+
+@pytest.mark.parametrize("error", [OSError, KilledError])
+def test_an_erasure_begins_only_if_its_mail_is_queued(
+    mei: Customer, page: str, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    press(page, "erase", confirmed="yes")
+    PrivacyRequest.objects.update(runs_at=NOON)
+    mail.outbox.clear()
+
+    def fail(*_arguments: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch, suppress(KilledError):
+        patch.setattr("customers.privacy.tasks.send_erased_notice.delay", fail)
+        assert run_due_erasures() == 0
+    mei.refresh_from_db()
+    assert (mei.email, PrivacyRequest.objects.get().erasure_run_id) == (EMAIL, None)
+    with hold_erased_notices():
+        assert run_due_erasures() == 1
+    assert [message.to for message in mail.outbox] == [[EMAIL]]
+
+
+def test_a_mail_about_an_erasure_that_the_queue_has_lost_is_recorded_as_failed(mei: Customer, page: str) -> None:
+    press(page, "erase", confirmed="yes")
+    PrivacyRequest.objects.update(runs_at=NOON)
+    with hold_erased_notices() as queue:
+        assert run_due_erasures() == 1
+        queue.clear()
+    request = PrivacyRequest.objects.get()
+    assert run_due_erasures() == 0
+    failed = PrivacyRequestEntry.objects.filter(step="failed", details__mail="erased")
+    assert (request.state, failed.count()) == ("done", 0), "the mail may still be on its way"
+    PrivacyRequest.objects.update(finished_at=timezone.now() - timedelta(days=4))
+    for _repetition in range(2):
+        run_due_erasures()
+        assert failed.count() == 1
 
 
 def test_the_link_of_another_customer_shows_only_their_own_data(mei: Customer, page: str) -> None:
