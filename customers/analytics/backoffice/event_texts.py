@@ -83,11 +83,19 @@ def label_series(series: TrendSeries) -> str:
     name = label_event(series.event)
     if series.measure not in MEASURE_LABELS:
         return name
-    label, values = str(MEASURE_LABELS[series.measure]), {"property": label_property(series.property)}
+    label, values = str(MEASURE_LABELS[series.measure]), {"property": label_measured(series)}
     if series.measure == "quantile" and series.share != 0.5:
         label = _("%(share)s quantile of %(property)s")
         values["share"] = format_percent(series.share)
     return f"{name} ({label % values})"
+
+
+def label_measured(series: TrendSeries) -> str:
+    """Return what the number of a series is called. The value of an order is its total, which is not what it adds to revenue."""
+    is_order = series.event.meaning == Meaning.PURCHASE or series.event.name == ORDER_EVENT
+    if is_order and series.property == "value":
+        return _("order totals before refunds and returns")
+    return label_property(series.property)
 
 
 def label_name(name: str) -> str:

@@ -16,7 +16,7 @@ from customers.analytics.backoffice.building.drafts import FieldErrors, change_r
 from customers.analytics.backoffice.building.vocabulary_choices import list_breakdown_options
 from customers.analytics.backoffice.event_texts import label_property, label_series
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
-from customers.analytics.backoffice.reports.presets import PRESETS
+from customers.analytics.backoffice.reports.presets import PRESETS, WEEKLY
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
 from customers.analytics.questions.trends import TrendSeries
@@ -362,8 +362,21 @@ def test_series_of_the_same_event_are_named_by_what_they_count() -> None:
     assert [label_series(one) for one in series] == [
         "Order completed",
         "Order completed (people)",
-        "Order completed (sum of value)",
+        "Order completed (sum of order totals before refunds and returns)",
     ]
+    checkout = TrendSeries(event=EventMatch(meaning="checkout"), measure="sum", property="value")
+    assert label_series(checkout).endswith("(sum of value)")
+
+
+def test_the_weekly_overview_does_not_call_order_totals_revenue(admin_client: Client) -> None:
+    admin_client.post(reverse("analytics:create-weekly-dashboard"))
+    dashboard = Dashboard.objects.get()
+    assert dashboard.reports.count() == len(WEEKLY)
+    assert not [report.name for report in dashboard.reports.all() if "revenue" in report.name.lower()]
+    totals = dashboard.reports.get(name="Orders and order totals of the week")
+    series = TrendSeries(event=EventMatch(meaning="purchase"), measure="sum")
+    assert totals.parameters["series"][1] == {"event": {"meaning": "purchase"}, "measure": "sum", "property": "value"}
+    assert "before refunds and returns" in label_series(series)
 
 
 def test_a_row_of_a_form_whose_number_has_thousands_of_digits_is_not_removed() -> None:

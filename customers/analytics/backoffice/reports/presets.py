@@ -133,7 +133,7 @@ WEEK = {"range": "7d"}
 WEEKLY: tuple[Preset, ...] = (
     Preset(
         "trends",
-        _("Orders and revenue of the week"),
+        _("Orders and order totals of the week"),
         "",
         {
             **WEEK,
