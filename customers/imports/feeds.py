@@ -17,14 +17,14 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from catalog.models import FeedImport
-from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock, find_locked
 from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, is_gzip, open_bytes
 from config.foundation.files.safe_download import CHUNK_BYTES, DownloadError, check_url, download_file
 from config.foundation.job_runs import describe_error
 from customers.imports import runs
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.kinds.products import PRODUCTS
-from customers.imports.models import ImportRun, ImportState, ScheduledFeed
+from customers.imports.models import FEED_STATES, ImportRun, ImportState, ScheduledFeed
 
 logger = logging.getLogger(__name__)
 # a feed with a larger share of rejected rows is more likely broken than right
@@ -70,7 +70,7 @@ def fetch_feed(*, feed: ScheduledFeed, at: datetime) -> ImportRun | None:
     A feed whose process was killed is fetched again: importing a file twice changes nothing.
     """
     try:
-        with exclusive_lock(f"imports.feed:{feed.pk}"):
+        with exclusive_lock(name_feed_lock(feed.pk)):
             feed.error = ""
             run = download_and_import(feed, at=at)
     except AlreadyRunningError:
@@ -85,6 +85,23 @@ def fetch_feed(*, feed: ScheduledFeed, at: datetime) -> ImportRun | None:
         raise
     save_result(feed, at=at)
     return run
+
+
+def name_feed_lock(pk: int) -> str:
+    return f"imports.feed:{pk}"
+
+
+def fail_interrupted_runs(*, at: datetime) -> int:
+    """Mark the runs of feeds whose process was lost as failed; return their number. The feed is fetched again, with a run of its own."""
+    open_runs = ImportRun.objects.filter(started_by=None, state__in=FEED_STATES)
+    lost = {run.pk for run in runs.select_lost_runs(open_runs)}
+    # a fetch holds the lock of its feed all the time, and that of its run only while it checks or imports the file
+    fetched = dict(ScheduledFeed.objects.filter(last_run__in=lost).values_list("pk", "last_run"))
+    locked = find_locked([name_feed_lock(pk) for pk in fetched])
+    lost -= {run_id for pk, run_id in fetched.items() if name_feed_lock(pk) in locked}
+    return open_runs.filter(pk__in=lost).update(
+        state=ImportState.FAILED, error=_("The process stopped before the import finished."), finished_at=at
+    )
 
 
 def save_result(feed: ScheduledFeed, *, at: datetime) -> None:

@@ -24,6 +24,7 @@ class ImportState(models.TextChoices):
 
 
 RUNNING_STATES = (ImportState.CHECKING, ImportState.IMPORTING, ImportState.UNDOING)
+FEED_STATES = (ImportState.CHECKING, ImportState.IMPORTING)  # in which the fetch of a feed works on its run
 
 
 class ImportRun(FileImport):

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.cache import cache
 from django.core.files.uploadedfile import UploadedFile
 from django.db import Error, transaction
+from django.db.models import QuerySet
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
@@ -29,7 +30,7 @@ from customers.imports.kinds.base import (
 )
 from customers.imports.kinds.registry import KINDS
 from customers.imports.matching import ColumnMatch, RememberedColumns, match_columns
-from customers.imports.models import RUNNING_STATES, ImportRun, ImportState
+from customers.imports.models import FEED_STATES, RUNNING_STATES, ImportRun, ImportState
 from customers.imports.samples import FileSample, read_sample
 from customers.imports.undo import (
     UndoBlockedError,
@@ -43,7 +44,7 @@ UPLOADS = UploadFolder("import-uploads", "import")
 # folders of the upload pages that the wizard has replaced; the last files in them have to be deleted too
 EARLIER_UPLOADS = (UploadFolder("uploads", "feed"), UploadFolder("order-uploads", "orders"))
 SECONDS_BETWEEN_CHECKS = 0.5
-SECONDS_IN_QUEUE = 3600  # after an hour, a run is queued once more, which does nothing if it has ended by then
+SECONDS_IN_QUEUE = 3600  # after which a waiting run is queued once more, which does nothing if it has ended by then
 MAX_UNPACKED_BYTES = 5 * 2**30  # ten times the largest upload
 
 
@@ -226,9 +227,13 @@ def list_lost_runs() -> list[ImportRun]:
 
     A run of a feed is left out: its feed is fetched again, and an old file must not be imported after a newer one.
     """
-    running = ImportRun.objects.filter(state__in=RUNNING_STATES).order_by("pk")
-    of_users = running.exclude(started_by=None, state__in=(ImportState.CHECKING, ImportState.IMPORTING))
-    open_runs = {run.pk: run for run in of_users.only("state")}
+    running = ImportRun.objects.filter(state__in=RUNNING_STATES)
+    return select_lost_runs(running.exclude(started_by=None, state__in=FEED_STATES))
+
+
+def select_lost_runs(running: QuerySet[ImportRun]) -> list[ImportRun]:
+    """Return those of the running runs that no process works on and no task waits for."""
+    open_runs = {run.pk: run for run in running.order_by("pk").only("state", "source", "started_by")}
     queued = cache.get_many([get_queued_key(pk) for pk in open_runs])
     locked = find_locked([name_run_lock(pk) for pk in open_runs])
     return [
@@ -244,6 +249,8 @@ def name_run_lock(pk: int) -> str:
 def hold_run(run_id: int) -> Iterator[ImportRun]:
     """Hold a run's lock. Raises AlreadyRunningError if another process works on it."""
     with exclusive_lock(name_run_lock(run_id)):
+        # its task no longer waits: if this process or its connection is lost, `list_lost_runs` finds the run immediately
+        cache.delete(get_queued_key(run_id))
         yield ImportRun.objects.get(pk=run_id)
 
 

@@ -57,7 +57,8 @@ def queue_run(run: ImportRun) -> None:
 
 @shared_task(exclusive=True)
 def resume_imports() -> int:
-    """Queue the runs again whose task was lost, such as with Valkey's data; return their number."""
+    """Queue the runs again whose task was lost, such as with Valkey's data; return their number. Interrupted runs of feeds have failed."""
+    feeds.fail_interrupted_runs(at=timezone.now())
     lost = runs.list_lost_runs()
     for run in lost:
         queue_run(run)

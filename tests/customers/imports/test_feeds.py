@@ -17,6 +17,7 @@ from customers.imports.feeds import fetch_due_feeds, fetch_feed
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.models import ImportRun, ScheduledFeed
 from tests.customers.imports.wizard_pages import Upload, post
+from tests.waiting import hold_lock_elsewhere
 
 pytestmark = pytest.mark.django_db
 
@@ -254,3 +255,34 @@ def test_feed_is_created_and_deleted_in_the_back_office(
     boss.post(reverse("imports:delete-feed", args=[feed.pk]))
     assert not ScheduledFeed.objects.exists()
     assert Product.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["check_run", "import_run"])
+def test_run_of_a_killed_fetch_has_failed_and_the_next_fetch_imports_the_feed(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    serve(FEED)
+    feed = make_feed()
+    with monkeypatch.context() as patched:
+        patched.setattr(feeds.runs, step, kill)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_feed(feed=feed, at=NOW)
+    run = ImportRun.objects.get()
+    with hold_lock_elsewhere(feeds.name_feed_lock(feed.pk)):
+        tasks.resume_imports()
+    run.refresh_from_db()
+    assert run.is_running, "a process fetches the feed"
+    tasks.resume_imports()
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("failed", "The process stopped before the import finished.")
+    again = fetch_feed(feed=feed, at=NOW)
+    assert again is not None
+    assert (again.state, again.created) == ("imported", 1)
+    tasks.resume_imports()
+    again.refresh_from_db()
+    assert again.state == "imported"
+
+
+def kill(**options: Any) -> None:
+    """End like a killed process: nothing is recorded."""
+    raise KeyboardInterrupt

@@ -61,6 +61,27 @@ def test_check_that_ended_with_its_web_process_continues(upload: Upload, queued:
     assert (tasks.resume_imports(), queued) == (1, [("check_file", run.pk)])
 
 
+def test_import_whose_worker_or_connection_was_lost_continues_without_waiting_for_the_end_of_its_time_in_the_queue(
+    upload: Upload, queued: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = upload("products", FILE)
+    start_import(run)
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "build_task", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tasks.import_file(run.pk)
+    queued.clear()
+    assert (tasks.resume_imports(), queued) == (1, [("import_file", run.pk)])
+    tasks.import_file(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.created) == ("imported", 2)
+
+
+def interrupt(*arguments: Any, **options: Any) -> None:
+    """End like a killed process: nothing is recorded."""
+    raise KeyboardInterrupt
+
+
 def test_run_that_a_process_works_on_is_left_to_it(upload: Upload, queued: list[tuple[str, int]]) -> None:
     run = upload("products", FILE)
     start_import(run)
@@ -77,7 +98,12 @@ def test_interrupted_run_of_a_feed_is_left_to_its_next_fetch(
     ImportRun.objects.update(started_by=None)
     start_import(run)
     lose_queue(queued, run)
-    assert tasks.resume_imports() == 0
+    assert (tasks.resume_imports(), queued) == (0, [])
+    tasks.import_file(run.pk)
+    run.refresh_from_db()
+    assert run.state == "failed", "an old file must not be imported after a newer one"
+    start_import(run)
+    assert tasks.resume_imports() == 0, "a user has started it"
     tasks.import_file(run.pk)
     post(boss, "undo", run)
     lose_queue(queued, run)
