@@ -73,8 +73,14 @@ class EmbeddedServers:
 
     def ensure(self, *, postgres: bool, valkey: bool) -> ServerUrls:
         """Start the requested servers that are not running. Raises ServerError with a message for the operator."""
-        try:
+        with self._explain_file_errors():
             return self._ensure(postgres=postgres, valkey=valkey)
+
+    @contextmanager
+    def _explain_file_errors(self) -> Iterator[None]:
+        """Turn errors of files into a ServerError that names the file and the fix."""
+        try:
+            yield
         except PermissionError as error:
             raise ServerError(
                 f"{error.filename or self.var}: {error.strerror}. Run as the user who owns {self.var}, change its "
@@ -117,9 +123,12 @@ class EmbeddedServers:
 
     def restart_ended(self) -> None:
         """Start the servers in use whose process has ended, on the same port. Errors: ServerError."""
-        with self._lock_start():
+        with self._explain_file_errors(), self._lock_start():
             for server in self.used:
-                server.ensure_running()
+                try:
+                    server.ensure_running()
+                except psycopg.OperationalError as error:  # it ended again
+                    raise ServerError(f"{server.title}: {error}") from error
 
     def _ensure(self, *, postgres: bool, valkey: bool) -> ServerUrls:
         self._make_folders()

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import IO, TextIO
 
 from config.embedded.server_process import ServerError, request_parent_death_signal
+from config.foundation.files.write_errors import WRITE_ERRORS
 from config.supervisor.priorities import lower_priority
 from config.supervisor.reload import RETIRE_SECONDS, START_SECONDS, EnvironmentFileError, ReadinessPipe
 
@@ -98,8 +99,9 @@ class PrefixedOutput:
         try:
             self.stream.write(f"{label} {line}\n")
             self.stream.flush()
-        except (BrokenPipeError, OSError):
-            self.closed = True  # the terminal is closed, so the supervisor stops everything
+        except OSError as error:
+            # The terminal is closed, so the supervisor stops everything. Lines for a file on a full disk are lost.
+            self.closed = error.errno not in WRITE_ERRORS
 
 
 @dataclass

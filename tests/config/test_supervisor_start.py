@@ -1,5 +1,7 @@
 """Background programs start after the web server is ready, and have a lower priority than everything else on the machine."""
 
+import errno
+import io
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 
 from config.supervisor import processes
 from config.supervisor.priorities import AUTOGROUP
+from config.supervisor.processes import PrefixedOutput
 from config.supervisor.reload import READY_VARIABLE, ReadinessPipe
 from config.web_server.shared_sockets import announce_when_prepared
 from tests.waiting import wait_until
@@ -118,3 +121,14 @@ def test_an_unprepared_worker_announces_itself_after_a_while(monkeypatch: pytest
         wait_until(lambda: pipe.count_ready() == 1, what="the announcement")
     finally:
         pipe.close()
+
+
+@pytest.mark.parametrize(("number", "is_closed"), [(errno.EPIPE, True), (errno.EIO, True), (errno.ENOSPC, False)])
+def test_a_closed_terminal_ends_everything_and_a_full_disk_does_not(number: int, is_closed: bool) -> None:
+    class FailingStream(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(number, os.strerror(number))
+
+    output = PrefixedOutput(FailingStream(), ["web"])
+    output.write("web", "started")
+    assert output.closed is is_closed
