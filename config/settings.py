@@ -264,6 +264,9 @@ def make_counter_folder(name: str) -> None:
         raise ImproperlyConfigured(
             f"{name}={folder!r} cannot be created: {error.strerror}. Set it to a folder that can be written, or unset it."
         ) from error
+    from config.monitoring.metrics.counter_files import reserve_counter_files  # imports prometheus_client
+
+    reserve_counter_files()
 
 
 VAR_DIR = read_path("PERENNIAL_VAR", BASE_DIR / "var")
