@@ -98,6 +98,9 @@ class ValkeyServer(EmbeddedServer):
         try:
             with self._connect() as client:
                 return self._is_ours(client.info("server")) and bool(client.ping())
+        except redis.ResponseError as error:
+            # It cannot write its file, such as on a full disk, but reads; waiting would only delay who frees the disk.
+            return str(error).startswith("MISCONF")
         except redis.RedisError:
             return False
 

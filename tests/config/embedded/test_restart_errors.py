@@ -1,14 +1,17 @@
-"""A server that cannot be restarted yet is an error that the supervisor handles, so that it tries again."""
+"""Servers on a full disk: a restart that fails is an error that the supervisor handles, and one that only reads is not waited for."""
 
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+import redis
 
 from config.embedded.postgres import PostgresServer
 from config.embedded.servers import EmbeddedServers, ServerError
+from config.embedded.valkey import ValkeyServer
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,38 @@ def test_restart_that_fails_is_a_server_error(
     servers.used = [PostgresServer(tmp_path, password="", throw_away=True, report=lambda text: None)]
     with pytest.raises(ServerError, match=text):
         servers.restart_ended()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_answering"),
+    [
+        (redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), True),
+        (redis.exceptions.BusyLoadingError("Valkey is loading the dataset in memory"), False),
+        (redis.AuthenticationError("WRONGPASS invalid username-password pair"), False),
+        (None, True),
+    ],
+)
+def test_valkey_that_cannot_write_its_file_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None, is_answering: bool
+) -> None:
+    (tmp_path / "run").mkdir()
+    server = ValkeyServer(tmp_path, password="", throw_away=True, report=lambda text: None)
+    server.configure(6379)
+
+    class Client:
+        def __enter__(self) -> "Client":
+            return self
+
+        def __exit__(self, *details: object) -> None:
+            return None
+
+        def info(self, section: str) -> dict[str, Any]:
+            return {"config_file": str(server.conf)}
+
+        def ping(self) -> bool:
+            if error is not None:
+                raise error
+            return True
+
+    monkeypatch.setattr(server, "_connect", Client)
+    assert server.is_answering() is is_answering
