@@ -1,6 +1,7 @@
 """Files that staff upload for an import."""
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,13 +63,18 @@ class UploadFolder:
         return Path(settings.EXPORTS_DIR) / self.name
 
     def store_file(self, file: UploadedFile) -> StoredUpload:
-        """Store an uploaded file under a unique name. Raises OSError."""
+        """Store an uploaded file under a unique name. Raises OSError; then nothing is kept."""
         original_name = (file.name or self.default_file_name)[-MAX_NAME_LENGTH:]
         path = self.path / f"{uuid.uuid4().hex}-{get_valid_filename(original_name)}"
         make_private_folder(path.parent)
-        with path.open("wb") as stored:
-            for chunk in file.chunks():
-                stored.write(chunk)
+        try:
+            with path.open("wb") as stored:
+                for chunk in file.chunks():
+                    stored.write(chunk)
+        except OSError:
+            with suppress(OSError):
+                path.unlink()  # a part of a file would only fill the disk further
+            raise
         return StoredUpload(original_name, path.name)
 
     def get_path(self, record: UploadedImport) -> Path:

@@ -1,10 +1,13 @@
 """Checks of the machine: Python, packages, folders, secrets, settings, fonts and static files."""
 
+import errno
+import os
 import platform
 import re
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -12,12 +15,14 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.core.checks import WARNING, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.template.defaultfilters import filesizeformat
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store
+from config.foundation.files.write_errors import WRITE_ERRORS
 from config.foundation.number_formats import format_percent
 from config.monitoring.doctor.base import (
     Diagnosis,
@@ -115,11 +120,10 @@ def check_permissions() -> Iterator[Diagnosis]:
             _("%(path)s does not exist") % {"path": folder}, _("Start Perennial once, or set PERENNIAL_VAR.")
         )
         return
-    for path in (folder, settings.MODELS_DIR, settings.EXPORTS_DIR):
-        if path.exists() and not is_writable(path):
+    for path in [folder, *list_written_folders()]:
+        if problem := find_write_problem(path):
             yield report_error(
-                _("%(path)s cannot be written") % {"path": path},
-                _("Run as the user who owns it, or change its owner: chown -R USER %(path)s") % {"path": path},
+                _("%(path)s cannot be written") % {"path": problem.filename}, describe_write_fix(problem)
             )
     for path in [folder / "secrets", *sorted((folder / "secrets").glob("*"))]:
         if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -127,14 +131,44 @@ def check_permissions() -> Iterator[Diagnosis]:
     yield report_ok(_("the data folder is %(path)s") % {"path": folder})
 
 
-def is_writable(folder: Path) -> bool:
+def list_written_folders() -> list[Path]:
+    """Return the folders that jobs and pages write to, which can be on disks of their own."""
+    folders = [settings.MODELS_DIR, settings.EXPORTS_DIR, settings.MERCHANDISING_DIR, settings.MEDIA_ROOT]
+    with suppress(ImproperlyConfigured):  # the warehouse is not on this machine
+        folders.append(get_warehouse_root())
+    if settings.BACKUP_DIR:
+        folders.append(settings.BACKUP_DIR)
+    return [Path(folder).absolute() for folder in folders]
+
+
+def find_write_problem(folder: Path) -> OSError | None:
+    """Return why a file cannot be created in a folder or in one below it, such as one made by a command that ran as another user.
+
+    Folders below the data folder are left out for the data folder itself: PostgreSQL's belong to its own user.
+    """
+    if not folder.exists():
+        return None
     probe = folder / ".doctor"
     try:
         probe.touch()
         probe.unlink()
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return OSError(error.errno, error.strerror, str(folder))
+    below = os.walk(folder) if folder != settings.VAR_DIR else iter(())
+    for parent, names, _files in below:
+        for path in (Path(parent) / name for name in names):
+            if not os.access(path, os.W_OK | os.X_OK) and not path.is_symlink():
+                return OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return None
+
+
+def describe_write_fix(problem: OSError) -> str:
+    """Return what to do about a folder that cannot be written."""
+    if problem.errno == errno.EROFS:
+        return _("Its file system is read-only. Check the disk, then mount it for writing: mount -o remount,rw")
+    if problem.errno in WRITE_ERRORS:
+        return _("Delete old backups and exports, shorten the retention of events, or add space.")
+    return _("Run as the user who owns it, or change its owner: chown -R USER %(path)s") % {"path": problem.filename}
 
 
 def check_file_store() -> Iterator[Diagnosis]:

@@ -39,6 +39,14 @@ class WizardUploadForm(forms.Form):
     )
 
 
+def describe_storage_error(error: OSError) -> str:
+    """Return why a file could not be stored, in which folder, and what to do."""
+    return _(
+        "The file cannot be stored in %(folder)s: %(reason)s. Ask the operator to check the free space of the disk and the owner of "
+        "the folder, which manage.py doctor does, then upload the file again."
+    ) % {"folder": runs.UPLOADS.path, "reason": error.strerror or error}
+
+
 @staff_member_required
 def upload_file(request: HttpRequest, kind: str) -> HttpResponse:
     """Store a file and go on to its columns."""
@@ -61,7 +69,7 @@ def upload_file(request: HttpRequest, kind: str) -> HttpResponse:
         except ImportFileError as error:
             form.add_error("file", str(error))
         except OSError as error:
-            form.add_error("file", _("The file cannot be stored: %(reason)s.") % {"reason": error.strerror or error})
+            form.add_error("file", describe_storage_error(error))
         else:
             if import_kind.fields or import_kind.options_form:
                 return HttpResponseRedirect(reverse("imports:columns", args=[run.pk]))

@@ -1,5 +1,8 @@
 """Uploaded files are stored and deleted."""
 
+import errno
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,3 +64,16 @@ def test_staff_write_files() -> None:
     [upload] = request.FILES.values()
     with upload.open():
         assert upload.size == 3_000_000
+
+
+def test_an_upload_that_does_not_fit_on_the_disk_leaves_no_part_of_its_file(
+    folder: UploadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_until_full(file: SimpleUploadedFile) -> Iterator[bytes]:
+        yield b"x"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(SimpleUploadedFile, "chunks", read_until_full)
+    with pytest.raises(OSError, match="No space left"):
+        folder.store_file(SimpleUploadedFile("a.csv", b"xy"))
+    assert list(folder.path.iterdir()) == []

@@ -1,5 +1,6 @@
 """The doctor: every check runs, names a fix for each problem, in both languages and as JSON."""
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -101,6 +102,56 @@ def test_problems_of_the_machine_are_found(settings: Any, tmp_path: Any, monkeyp
     assert ("error", "DEBUG is on: errors show the source and the settings") in find(machine_checks.check_settings)
     assert [verdict for verdict, _text in find(machine_checks.check_fonts)] == ["error"]
     assert [verdict for verdict, _text in find(machine_checks.check_static_files)] == ["warning"]
+
+
+def fail_to_create_files(folder: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the creation of files in a folder fail, as for an ordinary user; the tests may run as root."""
+    touch = Path.touch
+
+    def fail(path: Path, *arguments: Any) -> None:
+        if path.parent == folder:
+            raise OSError(number, os.strerror(number))
+        touch(path, *arguments)
+
+    monkeypatch.setattr(Path, "touch", fail)
+
+
+@pytest.mark.parametrize("name", ["models", "exports", "merchandising", "media", "warehouse", "backups"])
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [
+        (errno.EACCES, "chown -R USER {path}"),
+        (errno.EROFS, "mount -o remount,rw"),
+        (errno.ENOSPC, "Delete old backups and exports"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_named_with_the_fix_of_its_cause(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, fix: str
+) -> None:
+    settings.VAR_DIR = tmp_path
+    for variable in ("MODELS_DIR", "EXPORTS_DIR", "MERCHANDISING_DIR"):
+        setattr(settings, variable, tmp_path / variable.removesuffix("_DIR").lower())
+    settings.MEDIA_ROOT, settings.WAREHOUSE_URL = tmp_path / "media", str(tmp_path / "warehouse")
+    settings.BACKUP_DIR = str(tmp_path / "backups")
+    for folder in machine_checks.list_written_folders():
+        folder.mkdir()
+    assert [result.verdict for result in machine_checks.check_permissions()] == ["ok"]
+    path = tmp_path / name
+    fail_to_create_files(path, number, monkeypatch)
+    problem = next(iter(machine_checks.check_permissions()))
+    assert problem.text == f"{path} cannot be written"
+    assert fix.format(path=path) in problem.fix
+
+
+def test_a_folder_below_that_another_user_owns_is_named(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.VAR_DIR, settings.MODELS_DIR = tmp_path, tmp_path / "models"
+    model = settings.MODELS_DIR / "for-you" / "7"
+    model.mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != model)  # the tests may run as root
+    problem = next(iter(machine_checks.check_permissions()))
+    assert (problem.text, problem.fix.endswith(f"chown -R USER {model}")) == (f"{model} cannot be written", True)
 
 
 def test_disks_of_the_warehouse_and_of_backups_are_checked(settings: Any, tmp_path: Any) -> None:

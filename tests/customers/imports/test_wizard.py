@@ -1,10 +1,13 @@
 """A file of orders goes through the wizard: columns, problems, correction, import, undo."""
 
 import bz2
+import errno
 import gzip
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -502,3 +505,19 @@ def test_problems_of_events_are_explained_in_the_language_of_the_reader(boss: Cl
     assert "missing_identity" not in page
     assert "send at least one" not in page
     assert reverse("imports:columns", args=[run.pk]) not in page
+
+
+def test_an_upload_that_cannot_be_stored_names_the_folder_and_what_to_do(
+    boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    monkeypatch.setattr("config.foundation.uploads.make_private_folder", fail)
+    response = boss.post(
+        reverse("imports:new", args=["products"]), {"file": SimpleUploadedFile("a.csv", b"id\n1\n"), "source": "shop"}
+    )
+    [text] = response.context["form"].errors["file"]
+    assert f"cannot be stored in {settings.EXPORTS_DIR}/import-uploads: Permission denied." in text
+    assert "manage.py doctor" in text
+    assert not ImportRun.objects.exists()
