@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.journeys.operator import Operator
@@ -62,9 +63,11 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
 
     # a killed worker is restarted and resumes its import
     operator.start(training_seconds=600)  # a training is killed long before
-    operator.send_task("customers.imports.tasks.import_file", run)
-    wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, what="the import to write")
-    operator.kill("worker")
+    with psycopg.connect(operator.database) as blocker:  # the import cannot end before the kill
+        blocker.execute("LOCK TABLE orders_orderline IN SHARE MODE")
+        operator.send_task("customers.imports.tasks.import_file", run)
+        wait_until(lambda: operator.query_value(WAITING_TO_WRITE) > 0, what="the import to write")
+        operator.kill("worker")
     operator.wait_for_output("worker exited by SIGKILL: restarting it")
     assert operator.query_value("SELECT count(*) FROM orders_orderline") in (0, ORDERS * LINES_PER_ORDER)
     finished = "SELECT state = 'imported' FROM imports_importrun WHERE id = %s"
@@ -124,6 +127,6 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     assert operator.query_value("SELECT artifact FROM training_modelversion WHERE status = 'active'") in folders
 
 
-WORKING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() AND query ILIKE %s"
+WAITING_TO_WRITE = "SELECT count(*) FROM pg_locks WHERE relation = 'orders_orderline'::regclass AND NOT granted"
 RUNNING = "SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'running'"
 TRAINING = "SELECT count(*) FROM training_evaluationrun WHERE status = 'running'"
