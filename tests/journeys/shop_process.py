@@ -55,6 +55,20 @@ def upload(path: str) -> int:
     return int(run.pk)
 
 
+def train() -> None:
+    """Train the first model and promote it, as the nightly training does, with the same result however busy the machine is."""
+    from django.conf import settings
+    from django.utils import timezone
+
+    from customers.warehouse.export import export_warehouse
+    from tests.recommendations.trainings import train_reproducibly
+
+    settings.TRAINING_SECONDS = 2
+    now = timezone.now()
+    export_warehouse(started_at=now)
+    train_reproducibly(as_of=now)
+
+
 def describe(user_id: str) -> dict[str, Any]:
     """Remember everything that leads to a customer; return the texts, and the stores in which they are found."""
     from customers.erasure.people import describe_person
@@ -86,4 +100,4 @@ def verify(customer_id: int) -> str:
 
 
 if __name__ == "__main__":
-    serve_commands([prepare, upload, describe, search, verify])
+    serve_commands([prepare, upload, train, describe, search, verify])

@@ -121,12 +121,10 @@ def test_a_shop_turns_orders_into_recommendations_and_messages_and_erases_a_cust
         operator.send_task("customers.lifecycle.tasks.refresh_profiles")
         done = "SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'done'"
         wait_until(lambda: operator.query_value(done), what="the refresh")
-        operator.send_task("recommendations.training.tasks.train_nightly")
         check_segments(api)
         send_campaign(api, operator, sink)
         answer_email(api, operator, sink)
-        active = "SELECT count(*) FROM training_modelversion WHERE status = 'active'"
-        wait_until(lambda: operator.query_value(active), what="the training")
+        shop("train")
         check_recommendations(api, keys["write"])
         erase_and_search(api, operator, shop, sink)
 
