@@ -418,14 +418,8 @@ def test_the_command_writes_the_file_and_reports_its_speed(
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_export_resumes(
-    folders: Path, valkey: Any, target: Path, export: Export, monkeypatch: pytest.MonkeyPatch
+    trained: ModelVersion, folders: Path, target: Path, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recommendations.training.train import train
-    from tests.recommendations.shop import make_tea_and_coffee_shop
-
-    make_tea_and_coffee_shop()
-    export_warehouse(started_at=NOON)
-    train(as_of=NOON, started_at=NOON)
     child = start_child(
         f"""
 import sys
