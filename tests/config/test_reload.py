@@ -114,6 +114,7 @@ def test_a_reload_under_load_fails_no_request_and_takes_new_code_and_variables(
     ]
     for client in clients:
         client.start()
+    wait_until(lambda: all(client.answers for client in clients), what="answers of the first generation to all clients")
     try:
         for generation in ("2", "3"):
             (folder / "env").write_text(f"GENERATION={generation}\n")
