@@ -16,6 +16,7 @@ from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 PASSWORD = "secret"
+NEVER_MS = 3_600_000
 
 
 def test_the_parts_of_a_sentinel_address() -> None:
@@ -65,7 +66,7 @@ class Service:
                 f"requirepass {PASSWORD}",
                 f"sentinel monitor shop 127.0.0.1 {self.primary} 1",
                 f"sentinel auth-pass shop {PASSWORD}",
-                "sentinel down-after-milliseconds shop 500",
+                f"sentinel down-after-milliseconds shop {NEVER_MS}",
                 "sentinel failover-timeout shop 3000",
             ],
         )
@@ -82,6 +83,12 @@ class Service:
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen([str(get_binary_path()), str(conf), *mode], stdout=log, stderr=log)
         wait_until(lambda: answers(port), what=name)
+
+    def kill_primary(self) -> None:
+        """Kill the primary; only then does the sentinel react quickly: it would take a busy machine for a dead server."""
+        self.processes["primary"].kill()
+        with redis.Redis(port=self.sentinel, password=PASSWORD) as client:
+            client.sentinel_set("shop", "down-after-milliseconds", 500)
 
     def close(self) -> None:
         for process in self.processes.values():
@@ -114,7 +121,7 @@ def test_commands_go_on_after_the_sentinels_have_promoted_a_replica(service: Ser
     assert client.run_script(script) == 1
     with redis.Redis(port=service.replica, password=PASSWORD) as replica:
         wait_until(lambda: replica.get("counted") == b"1", what="the copy of the last write")
-    service.processes["primary"].kill()
+    service.kill_primary()
 
     def count() -> bool:
         try:
