@@ -89,7 +89,7 @@ def send_erased_notice(
 
 
 def record_erased_mail(reference: str, step: str) -> None:
-    """Note in the history of a request what became of the mail that confirms its erasure."""
+    """Record in the history of a request whether the mail that confirms its erasure was sent or failed."""
     request = PrivacyRequest.objects.filter(reference=reference).first()
     if request is not None:
         record_step(request, step, at=datetime.now(UTC), details={"mail": ERASED_MAIL})
