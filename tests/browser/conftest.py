@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, Response, expect
 
 from tests.chromium import CHROMIUM, PATIENCE_MS, open_page
 from tests.chromium import chromium as shared_chromium
@@ -25,6 +25,15 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "var" / "screenshots"
 PASSWORD = "a-long-password-for-tests"
 NEXT_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+# whether a page of a shop still waits for its products, or for the collector to store its events, which it sends later than they happen
+IS_WAITING = f"""{NEXT_FRAMES}.then(
+  () => document.querySelector(".skeleton, .perennial-skeleton") !== null || window.perennial?.countPending?.() > 0
+)"""
+# The scripts of a shop stop waiting for a server after seconds, which a busy machine needs longer.
+PATIENT_SCRIPTS = """
+const limit = AbortSignal.timeout.bind(AbortSignal)
+AbortSignal.timeout = (milliseconds) => limit(60 * milliseconds)
+"""
 
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -54,12 +63,16 @@ class MonitoredPage:
     pending: set[Request] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.page.on("request", lambda request: self.pending.add(request))
+        self.page.on("request", self._note_request)
         self.page.on("requestfinished", lambda request: self.pending.discard(request))
         self.page.on("requestfailed", lambda request: self.pending.discard(request))
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.browser_errors.append(str(error)))
         self.page.on("response", self._note_response)
+
+    def _note_request(self, request: Request) -> None:
+        if request.resource_type != "ping":  # sent by a page that is left, which does not learn of its end
+            self.pending.add(request)
 
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and message.text not in ABORTED_BY_LEAVING:
@@ -70,26 +83,28 @@ class MonitoredPage:
             self.browser_errors.append(f"{response.status} {response.url}")
 
     def open(self, path: str) -> None:
-        """Open a page; one of the demo shop sends events later, so that there nothing may be sent for half a second."""
-        if not path.startswith("/admin/"):
-            self.page.goto(self.address + path, wait_until="networkidle")
-            return
+        """Open a page and wait until it has all that it requests, and has sent all events of its visit."""
         self.page.goto(self.address + path)
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the page is loaded, drawn, and has the responses to all requests that it has sent meanwhile."""
+        """Wait until the page is loaded, drawn, has the responses to all requests that it has sent meanwhile, and has shown them.
+
+        A page of a shop also waits between two attempts of a request, and collects events before it sends them.
+        """
         deadline = time.monotonic() + PATIENCE_MS / 1000
         while True:
+            was_answered = not self.pending  # the scripts that use the last response run after it has arrived
             try:
                 self.page.wait_for_load_state()
-                self.page.evaluate(NEXT_FRAMES)
+                is_waiting = self.page.evaluate(IS_WAITING)
             except Error as error:
                 if "navigation" not in str(error) or time.monotonic() > deadline:
                     raise
                 continue  # the next page has replaced this one
-            if not self.pending or time.monotonic() > deadline:
+            if was_answered and not self.pending and not is_waiting:
                 return
+            assert time.monotonic() < deadline, f"{self.page.url} waits for {[request.url for request in self.pending]}"
             self.page.wait_for_timeout(10)
 
     def resize(self, width: int) -> None:
@@ -159,4 +174,17 @@ def open_monitored_page(
         locale="zh-CN" if language == "zh-hans" else "en-US",
         color_scheme="dark" if dark else "light",
     )
+    page.context.add_init_script(PATIENT_SCRIPTS)
     return MonitoredPage(page, address)
+
+
+def type_query(monitored: MonitoredPage, box: Locator, text: str) -> None:
+    """Type into a search box and wait until it shows the suggestions for the whole text.
+
+    Those for its first letters may come before; later ones replace them, and with them the selected one.
+    """
+    with monitored.page.expect_response(
+        lambda response: response.url.endswith(f"q={text}") or f"q={text}&" in response.url
+    ):
+        box.press_sequentially(text)
+    monitored.settle()

@@ -116,4 +116,4 @@ def log_in(visitor: MonitoredPage, user_id: str) -> None:
     visitor.page.locator("#user-id").fill(user_id)
     visitor.page.locator("[data-log-in] button.button").click()
     visitor.page.wait_for_url("**/shop/")
-    visitor.page.wait_for_load_state("networkidle")
+    visitor.settle()
