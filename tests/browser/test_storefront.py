@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from psycopg.rows import dict_row
 from pytest_django.live_server_helper import LiveServer
 
-from tests.browser.conftest import MonitoredPage, open_monitored_page
+from tests.browser.conftest import MonitoredPage, open_monitored_page, type_query
 from tests.browser.kettle_shop import TITLES_BY_CATEGORY, run_kettle_shop
 from tests.waiting import measure_running_seconds, wait_until
 
@@ -408,7 +408,7 @@ def test_search_suggests_sorts_and_filters_products(site: SimpleNamespace, devic
     page = guest.page
     guest.open("/shop/")
     box = page.get_by_role("combobox")
-    box.press_sequentially("kettl")
+    type_query(guest, box, "kettl")
     expect(page.get_by_role("option").first).to_be_visible()
     guest.save("shop-suggestions-en-1280", full_page=False)
     box.press("Escape")
