@@ -66,6 +66,7 @@ def test_an_event_appears_on_the_open_live_page(monitored: MonitoredPage, site: 
 
 def test_live_page_pauses_resumes_and_filters(monitored: MonitoredPage, site: SimpleNamespace) -> None:
     page = monitored.page
+    page.clock.install()
     post_event(monitored, site.key, userId="anna", event="First")
     page.goto(monitored.address + LIVE)
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -74,7 +75,7 @@ def test_live_page_pauses_resumes_and_filters(monitored: MonitoredPage, site: Si
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
     post_event(monitored, site.key, userId="ben", event="Second")
-    page.wait_for_timeout(2500)  # longer than the polling interval
+    page.clock.run_for(60_000)  # longer than the polling interval
     assert not requested
     assert list_rows(page) == ["First"]
     page.locator("[data-live-pause]").click()
@@ -89,6 +90,7 @@ def test_live_page_pauses_resumes_and_filters(monitored: MonitoredPage, site: Si
 
 def test_live_page_sends_no_requests_while_its_tab_is_hidden(monitored: MonitoredPage, site: SimpleNamespace) -> None:
     page = monitored.page
+    page.clock.install()
     page.goto(monitored.address + LIVE)
     hide = """hidden => {
       Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -97,7 +99,7 @@ def test_live_page_sends_no_requests_while_its_tab_is_hidden(monitored: Monitore
     page.evaluate(hide, True)
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
-    page.wait_for_timeout(2500)
+    page.clock.run_for(60_000)
     assert not requested
     page.evaluate(hide, False)
     post_event(monitored, site.key, userId="anna")

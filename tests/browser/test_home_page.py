@@ -36,7 +36,7 @@ def test_home_page_answers_what_to_do_without_browser_errors(
 def test_home_page_has_a_dark_theme(shop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=1280, dark=True)
     monitored.log_in()
-    assert "dark" in (monitored.page.locator("html").get_attribute("class") or "")
+    expect(monitored.page.locator("html")).to_contain_class("dark")
     monitored.save("home-dark-1280")
     assert monitored.browser_errors == []
 

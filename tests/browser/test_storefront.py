@@ -265,10 +265,21 @@ def count_pending_events(page: Page) -> int:
     return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial:event:')).length")
 
 
+def wait_for_no_pending_events(page: Page) -> None:
+    """Wait until the collector has accepted all events, without the pauses after a failure. The clock of the page must be Playwright's."""
+
+    def has_none_after_pause() -> bool:
+        page.clock.run_for(10_000)
+        return count_pending_events(page) == 0
+
+    wait_until(has_none_after_pause, what="the collector to accept all events")
+
+
 def test_events_arrive_exactly_once_despite_failures_and_offline_periods(site: SimpleNamespace, device: Any) -> None:
     guest = device()
-    guest.open("/shop/account/")
     page = guest.page
+    page.clock.install()
+    guest.open("/shop/account/")
     faults = iter(["503", "lost", "503"])
 
     def inject_fault(route: Route) -> None:
@@ -288,7 +299,7 @@ def test_events_arrive_exactly_once_despite_failures_and_offline_periods(site: S
     }"""
     page.evaluate(send_events)
     assert count_pending_events(page) > 0
-    wait_until(lambda: count_pending_events(page) == 0, what="the collector to accept all events")
+    wait_for_no_pending_events(page)
     numbers = [event["properties"]["number"] for event in read_stored_events(site) if event["name"] == "Made"]
     assert numbers == list(range(30))
     guest.browser_errors[:] = [
@@ -300,7 +311,7 @@ def test_events_arrive_exactly_once_despite_failures_and_offline_periods(site: S
     page.evaluate("""async () => (await import("/static/storefront/events.js")).track("Made offline")""")
     expect(page.locator("[data-offline]")).to_be_visible()
     page.context.set_offline(False)
-    wait_until(lambda: count_pending_events(page) == 0, what="the collector to accept the event")
+    wait_for_no_pending_events(page)
     assert len([event for event in read_stored_events(site) if event["name"] == "Made offline"]) == 1
     guest.browser_errors[:] = [text for text in guest.browser_errors if "ERR_INTERNET_DISCONNECTED" not in text]
 
@@ -347,9 +358,15 @@ def test_requests_carry_no_ids_when_personalization_is_off(site: SimpleNamespace
 def test_a_failed_row_shows_an_error_and_can_be_retried(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.page.route("**/recommendations/batch/", lambda route: route.fulfill(status=503, body="{}"))
-    guest.open("/shop/")
+    guest.page.clock.install()
+    guest.page.goto(guest.address + "/shop/")
     error = get_row(guest.page, "for-you").get_by_role("alert")
-    expect(error).to_be_visible()  # after three tries
+
+    def is_visible_after_pause() -> bool:
+        guest.page.clock.run_for(2_000)
+        return error.is_visible()
+
+    wait_until(is_visible_after_pause, what="an error after three tries")
     guest.save("shop-trouble-en-1280", full_page=False)
     guest.page.unroute("**/recommendations/batch/")
     error.get_by_role("button", name="Try again").click()
