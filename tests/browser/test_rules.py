@@ -41,7 +41,10 @@ def test_the_preview_follows_the_form(
     expect(picker.locator(".picker-chosen li")).to_have_count(2)
     panel = page.locator("[data-rule-preview-panel]")
     expect(panel.locator("[data-changed]")).to_be_visible()
-    page.fill("input[name=preview-user_id]", "user-0")
+    # a preview replaces the fields of the panel, also while one of them is filled
+    with page.expect_response(lambda response: "user-0" in (response.request.post_data or "")):
+        page.fill("input[name=preview-user_id]", "user-0")
+    monitored.settle()
     page.fill("input[name=preview-n]", "5")
     second = panel.locator(".rule-preview-lists ol").nth(1).locator("li").nth(1)
     expect(second).to_contain_text("coffee-3")
