@@ -45,6 +45,10 @@ RECORD_ANNOUNCEMENTS = """() => {
   window.announcements = []
   new MutationObserver(() => window.announcements.push(place.textContent)).observe(place, { childList: true })
 }"""
+TYPE_AND_CLOSE = """(box) => {
+  box.dispatchEvent(new Event("input"))
+  box.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }))
+}"""
 SLOW_COLLECTOR = """
 const send = window.fetch
 window.fetch = async (...call) => {
@@ -229,7 +233,7 @@ def test_second_device_shows_the_same_products_and_dismissed_ones_stay_hidden(
 def test_view_and_click_events_carry_the_recommendation_id(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/")
-    impression = wait_for_event(site, "Recommendation Viewed")
+    impression = wait_for_event(site, "Recommendation Viewed", scenario="for-you")
     products = impression["properties"]["products"]
     assert [product["position"] for product in products] == list(range(1, len(products) + 1))
     assert impression["recommendation_id"]
@@ -423,12 +427,17 @@ def test_newsletter_quiz_and_back_in_stock_button_work_while_the_collector_is_sl
 def test_search_suggests_sorts_and_filters_products(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     page = guest.page
+    page.clock.install()
     guest.open("/shop/")
     box = page.get_by_role("combobox")
     type_query(guest, box, "kettl")
     expect(page.get_by_role("option").first).to_be_visible()
     guest.save("shop-suggestions-en-1280", full_page=False)
-    box.press("Escape")
+    box.evaluate(TYPE_AND_CLOSE)
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    page.clock.run_for(1000)
+    guest.settle()
+    expect(page.get_by_role("listbox")).to_be_hidden()
     box.press("Enter")
     page.wait_for_url("**/shop/search/?q=kettl**")
     results = page.locator("[data-results] .card:not(.skeleton)")

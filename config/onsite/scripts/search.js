@@ -107,6 +107,7 @@ class SearchBox {
   }
 
   close() {
+    clearTimeout(this.timer) // otherwise the last key would open the list again
     this.request?.abort()
     this.list.hidden = true
     this.input.setAttribute("aria-expanded", "false")
