@@ -14,14 +14,15 @@ import psycopg
 from config import settings as project_settings
 from config.celery import app
 from config.embedded.servers import EmbeddedServers
+from tests.child_processes import start_child
 from tests.collected_files import collect_uncompressed
 from tests.migrated_servers import copy_migrated_servers
 from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
-# The import of a killed worker may find the lock of the killed one; then this job starts it again.
-KEPT_TASK = "customers.imports.tasks.resume_imports"
+# They start again what found the lock of a killed worker, or failed for another passing reason.
+KEPT_TASKS = ["customers.imports.tasks.resume_imports", "customers.erasure.tasks.resume_erasures"]
 
 
 class Operator:
@@ -55,21 +56,17 @@ class Operator:
         """
         with psycopg.connect(self.database) as connection:
             connection.execute(
-                "UPDATE django_celery_beat_periodictask SET enabled = false WHERE crontab_id IS NOT NULL AND task <> %s",
-                [KEPT_TASK],
+                "UPDATE django_celery_beat_periodictask SET enabled = false WHERE crontab_id IS NOT NULL AND task <> ALL(%s)",
+                [KEPT_TASKS],
             )
 
-    def manage(self, *command: str) -> str:
-        result = subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=PROJECT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+    def run_program(self, program: str) -> str:
+        """Run a Python program on the shop's database and folder, and return its output."""
+        servers = {"DATABASE_URL": self.database, "VALKEY_URL": str(self.valkey_url)}
+        child = start_child(program, **servers, PERENNIAL_VAR=self.env["PERENNIAL_VAR"])
+        output, problems = child.communicate()
+        assert child.returncode == 0, problems
+        return output
 
     def start(self, *, training_seconds: int, wait: bool = True) -> None:
         """Start all programs, and wait until the worker takes tasks."""

@@ -14,6 +14,20 @@ pytestmark = pytest.mark.acceptance
 
 ORDERS, LINES_PER_ORDER, CUSTOMERS, PRODUCTS = 8_000, 5, 600, 400
 START = datetime(2026, 1, 1, tzinfo=UTC)
+UPLOAD = """
+from pathlib import Path
+from django.core.files import File
+from django.utils import timezone
+from customers.imports import runs
+from customers.imports.kinds.orders import ORDERS
+file = File(Path({path!r}).open("rb"), name="orders.csv")
+run = runs.create_run(kind=ORDERS, file=file, source="shop", user=None, at=timezone.now())
+runs.save_mapping(run, mapping=run.mapping, preset=run.preset, options={{"currency": "EUR"}})
+runs.begin(run, "checking", allowed=("uploaded",))
+runs.check_run(run_id=run.pk, at=timezone.now())
+runs.begin(run, "importing", allowed=("checked",))
+print(run.pk)
+"""
 
 
 @pytest.fixture
@@ -48,18 +62,7 @@ def compute_expected_revenue() -> float:
 @pytest.mark.slow
 def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data(operator: Operator) -> None:
     write_orders(operator.folder / "orders.csv")
-    run = int(
-        operator.manage(
-            "shell", "-v", "0", "-c",
-            "from pathlib import Path; from django.core.files import File; from django.utils import timezone;"
-            "from customers.imports import runs; from customers.imports.kinds.orders import ORDERS;"
-            f"file = File(Path({str(operator.folder / 'orders.csv')!r}).open('rb'), name='orders.csv'); file.size;"
-            "run = runs.create_run(kind=ORDERS, file=file, source='shop', user=None, at=timezone.now());"
-            "runs.save_mapping(run, mapping=run.mapping, preset=run.preset, options={'currency': 'EUR'});"
-            "runs.begin(run, 'checking', allowed=('uploaded',)); runs.check_run(run_id=run.pk, at=timezone.now());"
-            "runs.begin(run, 'importing', allowed=('checked',)); print(run.pk)",
-        ).strip()
-    )  # fmt: skip
+    run = int(operator.run_program(UPLOAD.format(path=str(operator.folder / "orders.csv"))))
 
     # a killed worker is restarted and resumes its import
     operator.start(training_seconds=600)  # a training is killed long before
@@ -106,7 +109,6 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     assert operator.query_value(last) == CUSTOMERS
 
     # a killed beat is restarted; when all of Perennial is killed during a training, the next start resumes it
-    operator.manage("export_warehouse")
     operator.send_task("recommendations.training.tasks.train_nightly")
     wait_until(
         lambda: operator.query_value("SELECT count(*) FROM training_evaluationrun") > 0,
