@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class CollectorResponse:
 class CollectorServer:
     """PostgreSQL, Valkey and a web server in one folder, which a test can stop, kill and restart."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         copy_migrated_servers(folder / "var")
         self.servers = EmbeddedServers(folder / "var", report=lambda message: None)
@@ -55,7 +55,8 @@ class CollectorServer:
             "VALKEY_URL": self.valkey_url,
             "PERENNIAL_VAR": str(folder / "var"),
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_STATEMENT_TIMEOUT": "5",
+            "DATABASE_STATEMENT_TIMEOUT": "300",
+            **environment,
         }
         self.port = reserve_port()
         self.web: subprocess.Popen[bytes] | None = None
@@ -109,7 +110,8 @@ class CollectorServer:
         assert self.web is not None
         family = [psutil.Process(self.web.pid), *psutil.Process(self.web.pid).children(recursive=True)]
         for process in family:
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # its parent was killed before, so it may have ended by itself
+                process.send_signal(signal.SIGKILL)
         psutil.wait_procs(family, timeout=300)
         self.web.wait()
         self.web = None
@@ -140,7 +142,7 @@ class CollectorServer:
         return redis.Redis.from_url(self.valkey_url)
 
     def post(
-        self, key: str, body: Any, *, path: str = "/v1/batch", packed: bool = False, timeout: float = 60
+        self, key: str, body: Any, *, path: str = "/v1/batch", packed: bool = False, timeout: float = DEADLINE_SECONDS
     ) -> CollectorResponse:
         """Send one call. Raises OSError or HTTPException if there is no complete response."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -184,12 +186,12 @@ class CollectorServer:
 
 
 @contextmanager
-def run_collector() -> Iterator[CollectorServer]:
+def run_collector(**environment: str) -> Iterator[CollectorServer]:
     """Run a collector in a folder that PostgreSQL's own user can read, which pytest's folders are not during startup."""
     with tempfile.TemporaryDirectory(prefix="perennial-collecting-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        server = CollectorServer(folder)
+        server = CollectorServer(folder, **environment)
         try:
             yield server
         finally:

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import random
+import time
 from contextlib import closing
 from itertools import count
 from typing import Any
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.customers.events.client import track
 from tests.customers.events.server import CollectorServer
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
@@ -55,7 +57,7 @@ class Fuzzer:
 
     def __init__(self, shop: CollectorServer) -> None:
         self.key = shop.make_source("fuzz")
-        self.connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=60)
+        self.connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=DEADLINE_SECONDS)
         self.numbers = count()
         self.accepted = self.rejected = self.bodies = 0
 
@@ -66,20 +68,26 @@ class Fuzzer:
         token = base64.b64encode(f"{self.key}:".encode()).decode()
         query = f"?api_secret={self.key}" if path == "/mp/collect" else ""
         headers = {"Authorization": f"Basic {token}"}
-        try:
-            self.connection.request("POST", path + query, body, headers)
-            response = self.connection.getresponse()
-        except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
-            self.connection.close()  # on a busy machine, it was idle for so long that the server closed it
-            self.connection.request("POST", path + query, body, headers)
-            response = self.connection.getresponse()
-        content = json.loads(response.read())
+        response, content = self.post(path + query, body, headers)
+        while response.status == 503:  # the database did not answer in time: clients send again
+            time.sleep(0.2)
+            response, content = self.post(path + query, body, headers)
         assert response.status in (200, 400, 413), (response.status, content, body)
         assert content["success"] is (response.status == 200)
         self.bodies += 1
         if response.status == 200:
             self.accepted += content["accepted"]
             self.rejected += content["rejected"]
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[http.client.HTTPResponse, Any]:
+        try:
+            self.connection.request("POST", path, body, headers)
+            response = self.connection.getresponse()
+        except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+            self.connection.close()  # on a busy machine, it was idle for so long that the server closed it
+            self.connection.request("POST", path, body, headers)
+            response = self.connection.getresponse()
+        return response, json.loads(response.read())
 
     def build_batch(self) -> bytes:
         """Return a valid batch with new message ids."""
