@@ -7,13 +7,17 @@ from zlib import crc32
 
 import pytest
 
+from config.foundation.database.advisory_locks import compute_lock_key
 from tests.child_processes import start_child
 from tests.customers.events.collector.running.senders import Senders
 from tests.customers.events.server import CollectorServer
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 USERS = 150
+HELD = """SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 1 AND ((classid::bigint << 32) | objid::bigint) = %s"""
 PROCESS = """
 from datetime import UTC, datetime
 from customers.processing.pipeline import process_events
@@ -84,6 +88,10 @@ def kill_at(shop: CollectorServer, point: str, call: int) -> None:
     child.kill()
     _output, problems = child.communicate()
     assert child.returncode == -9, (printed, problems)
+    # until the server has ended the session of the killed process, the next rotation would find its lock
+    wait_until(
+        lambda: shop.query_value(HELD, compute_lock_key("rotate_keys")) == 0, what="the end of the killed session"
+    )
 
 
 def test_a_killed_rotation_under_load_loses_nothing_and_the_next_run_ends_it(shop: CollectorServer) -> None:
