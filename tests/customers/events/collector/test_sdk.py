@@ -14,6 +14,7 @@ from customers.events.models import Event, Outbox
 from customers.events.sources.write_keys import clear_source_cache
 from customers.identity.personal_data.personal_traits import unseal_personal
 from tests.customers.events.client import make_keyed_source
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
@@ -29,6 +30,7 @@ def make_client(live_server: Any, key: str, failures: list[Any], *, gzip: bool =
         host=live_server.url,
         gzip=gzip,
         max_retries=0,
+        timeout=DEADLINE_SECONDS,
         on_error=lambda error, batch: failures.append((error, batch)),
         sync_mode=False,
     )
@@ -89,7 +91,8 @@ def test_concurrent_retries_of_the_sdk_are_stored_once(live_server: Any) -> None
         for _number in range(100)
     ]
     threads = [
-        threading.Thread(target=post, args=(key, live_server.url), kwargs={"batch": batch}) for _time in range(6)
+        threading.Thread(target=post, args=(key, live_server.url), kwargs={"batch": batch, "timeout": DEADLINE_SECONDS})
+        for _time in range(6)
     ]
     for thread in threads:
         thread.start()
