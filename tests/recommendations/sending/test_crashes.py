@@ -1,9 +1,6 @@
 """Whatever is killed and whatever the mail server answers: at most one message each, and everyone owed one gets it."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -12,7 +9,6 @@ from typing import Any
 
 import psutil
 import pytest
-from django.db import connection
 
 from customers.identity.models import Customer
 from recommendations.sending import sender
@@ -20,11 +16,17 @@ from recommendations.sending.models import Delivery
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
 from recommendations.sending.transport.client import DeliveryClient
+from tests.child_processes import kill_child, start_child
 from tests.makers import NOON
 from tests.recommendations.messaging.makers import get_version, make_template
 from tests.recommendations.sending.fakes import make_subscriber
 from tests.smtp_sink import SmtpSink
 from tests.waiting import wait_until
+
+SENDING = """
+from django.core.management import call_command
+call_command("send_messages")
+"""
 
 
 class KilledError(BaseException):
@@ -179,27 +181,23 @@ def test_worker_killed_three_times_sends_each_message_once(smtp_sink: SmtpSink, 
     version_id = get_version(make_template(key="crash")).pk
     queue_all(300)
     Delivery.objects.update(template_version_id=version_id)
-    database = settings.DATABASES["default"] | connection.settings_dict
     environment = {
-        **os.environ,
-        "DATABASE_URL": f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}",
         "EMAIL_HOST": "127.0.0.1",
         "EMAIL_PORT": str(smtp_sink.port),
         "EMAIL_TLS": "off",
         "PERENNIAL_VAR": str(settings.VAR_DIR),
     }
-    environment.pop("EMAIL_BACKEND", None)
-    command = [sys.executable, "manage.py", "send_messages"]
     for kill in range(3):
-        worker = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.DEVNULL)
+        worker = start_child(SENDING, **environment)
         while len(smtp_sink.mails) < 50 * (kill + 1) and worker.poll() is None:
             time.sleep(0.005)
-        worker.kill()
-        worker.wait()
+        kill_child(worker)
 
     def send_rest() -> bool:
         """Send until nothing is left: the process of the last killed worker may not have ended yet."""
-        subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=True)
+        worker = start_child(SENDING, **environment)
+        _output, problems = worker.communicate()
+        assert worker.returncode == 0, problems
         return not Delivery.objects.exclude(status="sent").exists()
 
     wait_until(send_rest, what="all messages to be sent")

@@ -1,11 +1,8 @@
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import redis
-from django.conf import settings
 from django.core.management import call_command
 
 from catalog.models import Product
@@ -22,6 +19,7 @@ from recommendations.training.registry.promotion import (
 )
 from recommendations.training.runs import TRAINING_LOCK
 from recommendations.training.train import train
+from tests.child_processes import start_child
 from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.shop import N_CUSTOMERS, get_customer
 from tests.recommendations.trainings import train_reproducibly, train_series
@@ -129,15 +127,10 @@ def test_a_training_killed_while_saving_leaves_the_active_version_and_the_next_t
 ) -> None:
     script = f"""
 import os, signal
-import manage
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-import django
-django.setup()
 from datetime import datetime, UTC
 from pathlib import Path
 from django.conf import settings
 settings.WAREHOUSE_URL, settings.MODELS_DIR = {str(folders / "warehouse")!r}, Path({str(folders / "models")!r})
-settings.DATABASES["default"]["NAME"] = {settings.DATABASES["default"]["NAME"]!r}
 settings.TRAINING_SECONDS = 0.1
 import recommendations.training.train as training
 save = training.publish_artifact
@@ -147,10 +140,9 @@ def save_and_die(**kwargs):
 training.publish_artifact = save_and_die
 training.train(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC), started_at=datetime.now(UTC))
 """
-    process = subprocess.run(
-        [sys.executable, "-c", script], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert process.returncode == -9, process.stderr
+    child = start_child(script)
+    _output, problems = child.communicate()
+    assert child.returncode == -9, problems
     trained.refresh_from_db()
     assert trained.status == Status.ACTIVE
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING).count() == 1
