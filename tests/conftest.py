@@ -14,7 +14,9 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -533,6 +535,33 @@ def one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     fast_path = sys.modules.get("config.fast_path")
     if fast_path is not None:
         monkeypatch.setattr(fast_path, "time", SimpleNamespace(time=lambda: now))
+
+
+@pytest.fixture(autouse=True)
+def lasting_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time pass for the sessions of users: a minute later, any page would make one more query, which stores their activity.
+
+    Tests of the end of sessions set the times of a session back.
+    """
+    from config.access.sessions import lifetime, middleware
+
+    now = time.time()
+    for module in (lifetime, middleware):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now))
+
+
+@pytest.fixture
+def one_second(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Let Django's clock advance by a microsecond at each reading, and return the beginning of this second.
+
+    A test that makes rows of today and shows a page of the last days would otherwise fail at midnight, and one that counts the
+    queries of a page at the end of a minute.
+    """
+    from django.utils import timezone
+
+    beginning, readings = datetime.now(UTC).replace(microsecond=0), count()
+    monkeypatch.setattr(timezone, "now", lambda: beginning + timedelta(microseconds=next(readings)))
+    return beginning
 
 
 @pytest.fixture(autouse=True)

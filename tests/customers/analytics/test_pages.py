@@ -1,7 +1,7 @@
 """An analyst builds a question, sees its result and its people, saves them as a segment, and saves the report on a dashboard."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -35,10 +35,10 @@ CY = "cy@shop.example"  # an ID that is personal
 
 
 @pytest.fixture
-def shop(settings: Any, tmp_path: Any, db: None) -> None:
+def shop(settings: Any, tmp_path: Any, one_second: datetime, db: None) -> None:
     """Three people who view a tea; two add it to the cart, one of them orders."""
     settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
-    now, tea = timezone.now() - timedelta(days=2), make_product("tea")
+    now, tea = one_second - timedelta(days=2), make_product("tea")
     source = make_source()
     for number, name in enumerate(("ada", "bo", CY)):
         customer = make_customer(name)

@@ -1,6 +1,6 @@
 """A developer asks questions, reads results and people, cancels, and reads saved reports over REST."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,10 +21,10 @@ EMAIL = "cy@shop.example"
 
 
 @pytest.fixture
-def shop(settings: Any, tmp_path: Any, db: None) -> None:
+def shop(settings: Any, tmp_path: Any, one_second: datetime, db: None) -> None:
     """Three people who view, of whom one adds to the cart; one is known by an email address, and searches for it."""
     settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
-    source, at = make_source(), timezone.now() - timedelta(days=2)
+    source, at = make_source(), one_second - timedelta(days=2)
     for number, name in enumerate(("ada", "bo", EMAIL)):
         make_customer(name)
         make_event(source, at=at, user_id=name, name="Product Viewed", properties={"query": name})

@@ -218,6 +218,7 @@ def test_members_have_names_for_who_may_see_them_and_amounts_of_money(marketer: 
     assert "Secret" not in page
 
 
+@pytest.mark.usefixtures("one_second")
 def test_the_summary_of_a_short_history_names_its_first_day(marketer: Client) -> None:
     segment, today = make_segment("loyal", LOYAL), timezone.localdate()
     count_members(segment=segment, as_of=timezone.now(), with_history=True)
