@@ -27,6 +27,7 @@ import pytest
 import redis
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.test.utils import _TestState
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis.connection import Connection
 
@@ -78,10 +79,11 @@ def pytest_configure(config: pytest.Config) -> None:
     make_mail_patient()
     # Hashing a password slowly is a quarter of a second in each test that makes a user.
     PBKDF2PasswordHasher.iterations = 1000
-    # The first example may have to wait until a kernel is compiled, or until a busy machine gets to it. The same examples in every
-    # run; --hypothesis-profile=thorough searches for new ones.
-    hypothesis_settings.register_profile("perennial", deadline=None, derandomize=True, max_examples=50)
-    hypothesis_settings.register_profile("thorough", deadline=None, max_examples=500)
+    # The first example may have to wait until a kernel is compiled, or until a busy machine gets to it, also while it is drawn. The
+    # same examples in every run; --hypothesis-profile=thorough searches for new ones.
+    patient: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    hypothesis_settings.register_profile("perennial", derandomize=True, max_examples=50, **patient)
+    hypothesis_settings.register_profile("thorough", max_examples=500, **patient)
     hypothesis_settings.load_profile("perennial")
 
 

@@ -271,7 +271,9 @@ def test_a_sign_in_after_a_merge_that_is_reverted_counts_once() -> None:
     assert LoyaltyMember.objects.get(pk=anna.pk).signed_in_at == NOON
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 60)), max_size=12))
 def test_balance_is_the_sum_of_the_ledger_and_is_never_overspent(steps: list[tuple[str, int]]) -> None:
     with transaction.atomic():

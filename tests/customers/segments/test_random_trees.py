@@ -144,14 +144,18 @@ def operate(op: str, actual: Any, value: Any) -> bool:
     return operators[op]()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(tree=trees)
 def test_database_agrees_with_plain_evaluation(forty_customers: list[Customer], tree: dict[str, Any]) -> None:
     expected = {customer.pk for customer in forty_customers if matches(tree, customer)}
     assert set(query_matching(condition=tree, as_of=NOON).values_list("pk", flat=True)) == expected
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(tree=trees, position=st.integers(0, 39))
 def test_explanation_agrees_with_plain_evaluation(
     forty_customers: list[Customer], tree: dict[str, Any], position: int

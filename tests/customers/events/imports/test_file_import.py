@@ -288,7 +288,9 @@ source_numbers = itertools.count()
 COLUMNS = ("type", "name", "user_id", "anonymous_id", "session_id", "product_ids", "value", "occurred_at")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(items, min_size=1, max_size=40))
 def test_import_accepts_the_same_items_as_the_collector(tmp_path: Path, item_list: list[dict[str, Any]]) -> None:
     Event.objects.all().delete()

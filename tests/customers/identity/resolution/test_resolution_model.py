@@ -184,7 +184,9 @@ def read_conflicts() -> set[tuple[str, Key]]:
 
 
 @pytest.mark.django_db
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(batches=draw_batches())
 def test_batches_give_the_same_result_as_single_events(batches: list[list[IdentityEvent]]) -> None:
     with use_limits(SMALL):
@@ -204,7 +206,9 @@ def test_batches_give_the_same_result_as_single_events(batches: list[list[Identi
 
 
 @pytest.mark.django_db
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(batches=draw_batches())
 def test_repeated_batch_changes_nothing(batches: list[list[IdentityEvent]]) -> None:
     with use_limits({}):  # at a limit, a repeated batch may add an identifier that was rejected the first time
