@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
-from time import sleep
 from typing import Any
 
 import pytest
@@ -21,9 +20,9 @@ from customers.loyalty.points.ledger import adjust_points
 from customers.loyalty.program import load_program
 from tests.customers.loyalty.makers import make_levels, make_program
 from tests.makers import NOON, make_customer, make_order, make_product
+from tests.waiting import DEADLINE_SECONDS, is_lock_awaited, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-COUNT_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
 
 
 @contextmanager
@@ -99,7 +98,7 @@ def test_rules_saved_during_a_recalculation_apply_to_the_batches_after_them(monk
 def test_a_checkout_that_waits_for_a_member_lets_all_others_change_identities(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(member_lock, "WAIT_MS", 60_000)
+    monkeypatch.setattr(member_lock, "WAIT_MS", DEADLINE_SECONDS * 1000)
     anna = make_member(100)
 
     def reserve_in_thread() -> int:
@@ -111,13 +110,9 @@ def test_a_checkout_that_waits_for_a_member_lets_all_others_change_identities(
     with hold_member(anna) as release, ThreadPoolExecutor(1) as pool:
         try:
             request = pool.submit(reserve_in_thread)
-            with connection.cursor() as cursor:
-                waiting = 0
-                while not waiting and not request.done():
-                    cursor.execute(COUNT_WAITING)
-                    (waiting,) = cursor.fetchone()
-                    sleep(0.005)
-            with limit_waits(10_000), transaction.atomic():
+            wait_until(lambda: request.done() or is_lock_awaited(), what="the checkout to wait for its member")
+            # half as long as the checkout waits for its member, which it would do with the identity lock if that were wrong
+            with limit_waits(DEADLINE_SECONDS * 500), transaction.atomic():
                 lock_identities()
             assert not request.done(), "it still waits for its member"
         finally:
