@@ -99,7 +99,10 @@ def test_lost_connection_is_reopened_and_the_call_is_stored_once(group: GroupCom
     group.store(build_rows("m1", source_id=source_id), [])
     assert group._connection is not None
     with psycopg.connect(group._connection.info.dsn, password=group._connection.info.password) as admin_connection:
-        admin_connection.execute("SELECT pg_terminate_backend(%s)", [group._connection.info.backend_pid])
+        # until the session has ended: the next call could otherwise still be stored in it, and lose only its answer
+        terminate = "SELECT pg_terminate_backend(%s, %s)"
+        ended = admin_connection.execute(terminate, [group._connection.info.backend_pid, DEADLINE_SECONDS * 1000])
+        assert ended.fetchone() == (True,)
     assert len(group.store(build_rows("m2", source_id=source_id), []).rows) == 1
     assert Event.objects.count() == 2
 
