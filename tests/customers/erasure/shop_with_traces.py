@@ -226,7 +226,7 @@ def make_files(ada: Customer, root: Path) -> None:
     (uploads / "customers.csv.gz").write_bytes(gzip.compress(f"{USER};{EMAIL}\n".encode()))
     (logs / "worker.log").write_text(f"started\nfailed for user {USER}\nended\n")
     names = IdMap.of([f"user_id:{USER}", "user_id:bob"])
-    customers = IdMap.of([str(ada.pk), "12"])
+    customers = IdMap.of([str(ada.pk), str(ada.pk + 1000)])
     arrays = {
         "model": {"weights": np.ones(2, np.float32)},
         "identifiers": names.to_arrays(),
