@@ -162,7 +162,7 @@ def test_the_customer_page_shows_the_accuracy_of_the_prediction(admin_client: Cl
 
 
 def test_an_order_updates_value_and_next_order_with_the_models_of_the_last_refresh(shop: list[Customer]) -> None:
-    sleeper = CustomerProfile.objects.filter(p_alive__lt=0.3).order_by("-orders").first()
+    sleeper = CustomerProfile.objects.filter(p_alive__lt=0.3).order_by("-orders", "pk").first()
     assert sleeper is not None
     others = CustomerProfile.objects.exclude(pk=sleeper.pk).order_by("pk")
     fields = ("pk", "value", "p_alive", "next_order_from", "valued_at")
@@ -188,7 +188,7 @@ def test_an_order_updates_value_and_next_order_with_the_models_of_the_last_refre
 
 
 def test_an_order_that_arrives_late_updates_the_scores(shop: list[Customer]) -> None:
-    sleeper = CustomerProfile.objects.filter(p_alive__lt=0.3).order_by("-orders").first()
+    sleeper = CustomerProfile.objects.filter(p_alive__lt=0.3).order_by("-orders", "pk").first()
     assert sleeper is not None
     recount_customers(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=5))
     assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=5)) == 0, "no order has changed"
