@@ -1,5 +1,6 @@
 """The customers of a drilldown are saved as a dynamic segment if a condition describes them, else as a static one."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ from customers.segments.editing import NameTakenError
 from customers.segments.membership import query_members
 from customers.segments.models import Segment, SegmentMember
 from customers.segments.saved_customers import save_customers
+from tests.customers.lifecycle.sample_shop import share_rows
 from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -41,18 +43,22 @@ def marketer() -> Client:
     return login("view_segment", "add_segment", "view_customerprofile")
 
 
-@pytest.fixture
-def twelve_customers() -> None:
-    for number in range(12):
-        customer = make_customer(f"customer-{number}")
-        for order in range(number % 4 + 1):
-            placed_at = NOON - timedelta(days=40 * number + 5 * order + 1)
-            make_order(customer, placed_at=placed_at, total=Decimal(10 + number))
-    refresh_profiles(as_of=NOON, started_at=NOON)
-    for profile in CustomerProfile.objects.order_by("pk"):
-        profile.value, profile.cluster = Decimal(profile.pk % 5) * Decimal("12.35"), profile.pk % 3
-        profile.save()
-    make_profile(make_customer("gone", erased_at=NOON), r=1, f=1, m=1, value=Decimal(20), cluster=1, stage="active")
+@pytest.fixture(scope="module")
+def twelve_customers(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Twelve customers with profiles, and one who is erased, made once for all tests here."""
+    with share_rows(django_db_blocker):
+        for number in range(12):
+            customer = make_customer(f"customer-{number}")
+            for order in range(number % 4 + 1):
+                placed_at = NOON - timedelta(days=40 * number + 5 * order + 1)
+                make_order(customer, placed_at=placed_at, total=Decimal(10 + number))
+        refresh_profiles(as_of=NOON, started_at=NOON)
+        for number, profile in enumerate(CustomerProfile.objects.order_by("pk")):
+            profile.value, profile.cluster = Decimal(number % 5) * Decimal("12.35"), number % 3
+            profile.save()
+        make_profile(make_customer("gone", erased_at=NOON), r=1, f=1, m=1, value=Decimal(20), cluster=1, stage="active")
+        with django_db_blocker.block():
+            yield
 
 
 def list_member_ids(segment: Segment) -> set[int]:
@@ -122,13 +128,13 @@ def test_rfm_group_changes_become_a_static_segment(twelve_customers: None) -> No
 
 
 def test_static_segment_is_saved_by_one_statement() -> None:
-    Customer.objects.bulk_create(Customer() for _number in range(3000))
+    customers = Customer.objects.bulk_create(Customer() for _number in range(3000))
     CustomerProfile.objects.bulk_create(
-        CustomerProfile(customer_id=pk, stage="active") for pk in Customer.objects.values_list("pk", flat=True)
+        CustomerProfile(customer=customer, stage="active", units=3000) for customer in customers
     )
     with CaptureQueriesContext(connection) as queries:
         segment = save_customers(
-            name="All", description="", customers=CustomerProfile.objects.all(), condition=None, as_of=NOON
+            name="All", description="", customers=CustomerProfile.objects.filter(units=3000), condition=None, as_of=NOON
         )
     assert segment.size == SegmentMember.objects.count() == 3000
     inserts = [query["sql"] for query in queries if "INTO segments_segmentmember" in query["sql"]]
