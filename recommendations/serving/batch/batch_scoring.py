@@ -58,7 +58,7 @@ class NoActiveModelError(Exception):
 class BatchRecommendations:
     """The recommendations of n customers.
 
-    items: int32 (n, k) model rows, padded with -1. strategies: one per customer, "" for a customer without products.
+    items: int32 (n, k) rows of products, padded with -1. strategies: one per customer, "" for a customer without products.
     """
 
     items: Rows
@@ -94,13 +94,13 @@ class BatchRecommender:
         self.n_items = len(self.model.items)
         self.allowed = state.products.get_mask(ProductFilters(priced=True))
         self.recommendable = state.products.get_mask(ProductFilters(priced=True, sold=True))
-        self.block_size = count_block_rows(self.n_items)
         self.placements = [
             name
             for name in list_fallback_chain(state, scenario)
             if name in BATCH_PLACEMENTS and name not in state.blends.switched_off
         ]
         self.scorer = PlacementScorer(state, state.model)
+        self.block_size = count_block_rows(max(map(self.scorer.count_columns, self.placements), default=self.n_items))
         self.filled_placements = EARLY_FILLED_PLACEMENTS if state.products.is_early else FILLED_PLACEMENTS
 
     def recommend(self, customers: CustomerBlock) -> BatchRecommendations:
@@ -162,7 +162,8 @@ class BatchRecommender:
         if strategy not in UNWEIGHTED_PLACEMENTS:
             factors = self.state.rules.combine_factors(self.scenario, rule_effects)
         # pinned products are taken out of the ranking, which therefore needs that many more
-        ranking = limits.rank(apply_batch_factors(scores, factors), self.n + len(pins), allowed=ranked[: self.n_items])
+        weighted, ranked = apply_batch_factors(scores, factors), ranked[: scores.shape[1]]
+        ranking = limits.rank(weighted, self.n + len(pins), allowed=ranked)
         if lists.placement in self.filled_placements:
             ranking = self._fill_up(ranking, limits, rows, block, rule_effects)
         filled = np.flatnonzero(ranking.items[:, 0] >= 0)
@@ -225,20 +226,27 @@ class BatchRecommender:
         Dismissed products and hidden purchases are excluded.
         """
         config, histories = self.state.placements[placement], select_histories(block.histories, rows)
-        excluded, seen = block.dismissed[rows], histories.get_seen_items()
+        n_columns = self.scorer.count_columns(placement)
+        excluded, seen = widen(block.dismissed[rows], n_columns), widen(histories.get_seen_items(), n_columns)
         kinds = [] if placement == BUY_AGAIN else config.get_hidden_kinds(self.model)
         if kinds != []:
-            excluded = merge_columns(excluded, histories.get_seen_items(kinds))
+            excluded = merge_columns(excluded, widen(histories.get_seen_items(kinds), n_columns))
         if placement == BUY_AGAIN:
             return ListLimits(excluded, seen, seen, share=1.0, groups=None)
         groups = self.state.groups if self.state.groups.has_groups else None
         return ListLimits(
             expand_columns(excluded, groups),
-            histories.get_seen_items([PURCHASE]),
+            widen(histories.get_seen_items([PURCHASE]), n_columns),
             seen,
             share=config.get_max_purchased_share(),
             groups=groups,
         )
+
+
+def widen(columns: csr_array, n_columns: int) -> csr_array:
+    """Return the same stored columns in a matrix with a number of columns that is not smaller."""
+    shape = (columns.shape[0], n_columns)
+    return columns if columns.shape == shape else make_csr(columns.data, columns.indices, columns.indptr, shape)
 
 
 def list_fallback_chain(state: ServingState, scenario: str) -> list[str]:

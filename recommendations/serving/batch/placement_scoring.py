@@ -54,16 +54,19 @@ class PlacementScorer:
         scores = self.score_static(placement)
         return [PlacementScores(placement, rows, np.tile(scores, (len(rows), 1)))] if scores is not None else []
 
+    def count_columns(self, placement: str) -> int:
+        """Return the number of products that a placement scores: only new ones need no model, which lacks those since the training."""
+        return self.state.products.n if placement == NEW else self.n_items
+
     def score_static(self, placement: str) -> Values | None:
         """Return scores that are the same for all customers.
 
         None if the model has none for the placement.
         """
         if placement not in self._static_scores:
-            scores = np.full(self.n_items, -np.inf, np.float32)
+            scores = np.full(self.count_columns(placement), -np.inf, np.float32)
             if placement == NEW:
                 newest = self.state.products.get_newest_rows()
-                newest = newest[newest < self.n_items]
                 scores[newest] = score_by_rank(len(newest))
             elif (blend := self._get_blend(placement)) is not None:
                 blend_scores = blend.score(self.model.build_product_history(np.empty(0, np.int32)))

@@ -95,6 +95,30 @@ def test_every_customer_gets_what_a_request_would_return(
         assert {strategy for _product, strategy in products_by_user[user_id]} == {response.strategy}
 
 
+@pytest.mark.parametrize("purchased_products", ["show", "hide"])
+def test_the_newest_products_are_exported_although_the_model_does_not_know_them_yet(
+    trained: ModelVersion, export: Export, target: Path, loader: StateLoader, purchased_products: str
+) -> None:
+    PlacementSettings.objects.filter(placement="new").update(purchased_products=purchased_products)
+    Product.objects.filter(product_id__in=["tea-1", "cake-1"]).update(published_at=NOON - timedelta(days=9))
+    Product.objects.filter(product_id="tea-0").update(parent_id="tea-0")
+    for number in range(3):
+        make_product(f"launched-{number}", published_at=NOON - timedelta(hours=number + 1))
+    make_product("large-tea", parent_id="tea-0", published_at=NOON - timedelta(minutes=5))
+    make_product("tomorrow", published_at=NOON + timedelta(days=1))
+    loader.refreshed_at = float("-inf")
+    export(scenario="new")
+    products_by_user = read_export(target)
+    for user_id in ("user-0", "user-1", "user-7"):
+        request = RecommendationRequest(scenario="new", user_id=user_id, n=5)
+        response = recommend(request=request, now=NOON, source=loader)
+        exported = [product for product, _strategy in products_by_user[user_id]]
+        assert exported == [item.product_id for item in response.items], user_id
+        assert set(exported) >= {"launched-0", "launched-1", "launched-2"}
+    tea_drinker = [product for product, _strategy in products_by_user["user-0"]]
+    assert ("large-tea" in tea_drinker) == (purchased_products == "show")
+
+
 @pytest.fixture
 def shop_with_secrets(db: None, folders: Path, valkey: Any) -> None:
     """Make a shop in which one customer alone bought two products, and a model that recommends what others bought with a product.
