@@ -17,6 +17,7 @@ import numpy.typing as npt
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from config.foundation.array_types import Rows
 from customers.segments.editing import create_static_segment
 from customers.segments.models import Segment
 from recommendations.engine import Algorithm, Histories
@@ -42,7 +43,7 @@ REASON_CODES = {
     ExplanationReason.DUE_AGAIN: "due_again",
 }
 
-# excludes erased customers, those who refused or dismissed the product, and buyers if purchased products are not shown again
+# excludes erased customers, those who refused or dismissed the product, and buyers of its group if purchased products are not shown again
 CUSTOMERS_SQL = """
 SELECT ranked.position, i.customer_id,
        (SELECT u.value FROM identity_identifier u WHERE u.customer_id = i.customer_id AND u.kind = 'user_id' ORDER BY u.id LIMIT 1)
@@ -65,7 +66,7 @@ WHERE c.erased_at IS NULL
       SELECT FROM orders_order o
       JOIN orders_orderline l ON l.order_id = o.id
       JOIN catalog_product p ON p.id = l.product_id
-      WHERE o.customer_id = i.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled' AND p.product_id = %(product)s
+      WHERE o.customer_id = i.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled' AND p.product_id = ANY(%(products)s)
   ))
 ORDER BY ranked.position
 """
@@ -121,7 +122,8 @@ def find_audience(*, product_id: str, now: datetime, source: StateLoader = loade
     """Return the customers most likely to want a product, at most MAX_AUDIENCE, with one query.
 
     Customers who were erased, refused personalization or analytics or dismissed the product are left out, and buyers if for-you does
-    not show purchased products again. Two users of the model who have been merged since count once.
+    not show purchased products again; also of another product of its group, such as another size. Two users of the model who have been
+    merged since count once.
     """
     state = source.get_state(now=now)
     model, row = state.model, state.products.find_row(product_id)
@@ -130,9 +132,7 @@ def find_audience(*, product_id: str, now: datetime, source: StateLoader = loade
     if not state.products.is_priced(row):
         return Audience(product_id, state.version, known=True, customers=[], priced=False)
     ranked = get_ranked_users(state, model, row, now=now.timestamp())
-    return Audience(
-        product_id, state.version, known=True, customers=resolve_customers(state, model, ranked, product_id)
-    )
+    return Audience(product_id, state.version, known=True, customers=resolve_customers(state, model, ranked, row))
 
 
 class AudienceCache:
@@ -178,7 +178,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         for name, share in blend.compute_shares().items()
         if share and not isinstance(blend.components_[name], Popularity)
     }
-    hidden_kinds = state.placements[FOR_YOU].get_hidden_kinds(model)
+    hidden_kinds, group = state.placements[FOR_YOU].get_hidden_kinds(model), list_group_rows(state, row)
     n = max(model.n_trained, len(model.refreshed.indptr) - 1 if model.refreshed is not None else 0)
     item_scores = np.zeros((len(shares), n), np.float32)
     is_excluded, times_bought = np.zeros(n, np.bool_), np.zeros(n, np.int64)
@@ -186,12 +186,12 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         users = np.arange(start, min(start + BLOCK_SIZE, n))
         block = build_histories(model, np.stack([users - start, users], axis=1), len(users), now=now)
         owners = np.repeat(users, np.diff(block.indptr))
-        is_product = block.item == row
-        is_purchase = is_product & (block.kind == PURCHASE)
+        is_purchase = (block.item == row) & (block.kind == PURCHASE)
         # several lines of one order are one purchase
         orders = np.unique(np.stack([owners[is_purchase], block.order[is_purchase]]), axis=1)
         times_bought += np.bincount(orders[0].astype(np.int64), minlength=n)
-        is_excluded[owners[is_product & find_hidden_interactions(hidden_kinds, block)]] = True
+        is_hidden = np.isin(block.item, group) & find_hidden_interactions(hidden_kinds, block)
+        is_excluded[owners[is_hidden]] = True
         for component, name in enumerate(shares):
             item_scores[component, users] = np.maximum(blend.components_[name].score_item(block, row), 0)
     # each component relative to its largest score, weighted by its share; a component without any score adds 0
@@ -214,15 +214,18 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
     return RankedUsers(best, scores[best], codes, dismissed)
 
 
+def list_group_rows(state: ServingState, row: int) -> Rows:
+    """Return the rows of a product and of the other ones of its group, which a request hides together."""
+    rows = np.array([row], np.int32)
+    return state.groups.expand(rows) if state.groups.has_groups else rows
+
+
 def find_dismissing_users(state: ServingState, model: ServingModel, row: int) -> npt.NDArray[np.int64]:
     """Return the users who dismissed a product or another one of its group: a request shows it to none of them."""
     if model.dismissed is None:
         return np.empty(0, np.int64)
     indptr, item = model.dismissed
-    rows = np.array([row], np.int32)
-    if state.groups.has_groups:
-        rows = state.groups.expand(rows)
-    entries = np.flatnonzero(np.isin(item, rows))
+    entries = np.flatnonzero(np.isin(item, list_group_rows(state, row)))
     return np.unique(np.searchsorted(indptr, entries, side="right") - 1).astype(np.int64)
 
 
@@ -259,9 +262,7 @@ def describe_reason_code(code: str) -> str:
     }.get(code, _("Chose products that go with it"))
 
 
-def resolve_customers(
-    state: ServingState, model: ServingModel, ranked: RankedUsers, product_id: str
-) -> list[AudienceMember]:
+def resolve_customers(state: ServingState, model: ServingModel, ranked: RankedUsers, row: int) -> list[AudienceMember]:
     """Return the current customers of the model's users; for merged customers, the better rank counts."""
     pairs = [name.partition(":") for name in find_names(model, ranked.users)]
     # the customer of such a user may have been merged with another user of the model since
@@ -273,7 +274,7 @@ def resolve_customers(
         "dismissed_kinds": [kind for kind, _colon, _value in dismissed],
         "dismissed_values": [value for _kind, _colon, value in dismissed],
         "hides_purchased": hidden_kinds is None or PURCHASE in hidden_kinds,
-        "product": product_id,
+        "products": [state.products.product_ids[number] for number in list_group_rows(state, row).tolist()],
     }
     with connection.cursor() as cursor:
         cursor.execute(CUSTOMERS_SQL, parameters)

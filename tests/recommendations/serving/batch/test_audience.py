@@ -136,6 +136,39 @@ def test_buyers_are_left_out_if_purchased_products_are_hidden(get_audience: Any,
     assert customer not in get_audience("cake-0").customers
 
 
+def hide_purchased_products(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="for-you").update(purchased_products="hide")
+    loader.refreshed_at = float("-inf")
+
+
+def test_buyers_of_another_product_of_the_group_take_no_place_if_purchased_products_are_hidden(
+    get_audience: Any, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_purchased_products(loader)
+    buyers = set(Customer.objects.filter(orders__lines__product__product_id="cake-2").values_list("pk", flat=True))
+    alone = [member.customer_id for member in get_audience("cake-0").customers]
+    others = [number for number in alone if number not in buyers]
+    assert 0 < len(others) < len(alone)
+    for product in Product.objects.filter(product_id__in=["cake-0", "cake-2"]):
+        product.parent_id = "mixed"
+        product.save()  # with the time of the change, by which the loader finds it
+    loader.refreshed_at = float("-inf")
+    monkeypatch.setattr(audience_module, "_cache", audience_module.AudienceCache())
+    monkeypatch.setattr(audience_module, "MAX_AUDIENCE", len(others))
+    assert [member.customer_id for member in get_audience("cake-0").customers] == others
+
+
+def test_buyers_of_a_new_product_of_the_group_are_left_out_at_once_if_purchased_products_are_hidden(
+    get_audience: Any, loader: StateLoader
+) -> None:
+    large = make_product("cake-0-large", parent_id="cakes")
+    Product.objects.filter(product_id="cake-0").update(parent_id="cakes")
+    hide_purchased_products(loader)
+    first, second, *_others = get_audience("cake-0").customers
+    make_order(Customer.objects.get(pk=first.customer_id), products=[large])
+    assert get_audience("cake-0").customers[0] == second
+
+
 @pytest.mark.parametrize("dismissed", ["tea-1", "tea-3"])
 def test_customers_who_dismissed_the_product_or_its_group_are_left_out(
     get_audience: Any, loader: StateLoader, monkeypatch: pytest.MonkeyPatch, dismissed: str
