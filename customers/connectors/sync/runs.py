@@ -181,10 +181,9 @@ def join_pages(pages: Iterator[RecordPage]) -> Iterator[RecordPage]:
 
 def write_page(run: SyncRun, kind: str, page: RecordPage, *, at: datetime) -> None:
     """Write a page, its differences and the position after it, in one transaction."""
-    with transaction.atomic():
+    with lock_records(connection=run.connection, kind=kind):
         result = WriteResult()
         if page.records:
-            lock_records(connection=run.connection, kind=kind)
             current = list_current(run.connection, kind, page.records)
             compares = run.kind == SyncRun.Kind.RECONCILIATION
             result = write_records(connection=run.connection, kind=kind, records=current, at=at, compares=compares)
@@ -259,8 +258,7 @@ def follow_deletions(run: SyncRun, kind: str, connector: Connector, *, at: datet
     if found:
         write_page(run, kind, RecordPage(found, run.cursor.get("position", {})), at=at)
     gone = sorted(set(unseen) - {record.external_id for record in found})
-    with transaction.atomic():
-        lock_records(connection=run.connection, kind=kind)
+    with lock_records(connection=run.connection, kind=kind):
         # a webhook may have brought a record back since the platform was asked
         now = read_times(connection=run.connection, kind=kind, external_ids=gone)
         gone = [number for number in gone if now.get(number) == times.get(number)]

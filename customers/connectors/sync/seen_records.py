@@ -1,14 +1,17 @@
 """Remembers the records of a shop: the platform's time of their last change, and which run saw them last."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import connection as database
+from django.db import transaction
+from django.utils.translation import gettext as _
 
-from config.foundation.database.advisory_locks import compute_lock_key
+from config.foundation.database.advisory_locks import AlreadyRunningError, compute_lock_key
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncedRecord
-from customers.connectors.platforms.base import Connector, MappedRecord
+from customers.connectors.platforms.base import Connector, MappedRecord, TemporaryError
 
 REMEMBER = """
 INSERT INTO connectors_syncedrecord (connection_id, kind, external_id, updated_at, local_ids, seen_run)
@@ -40,15 +43,26 @@ WHERE r.connection_id = %(connection)s AND r.kind = %(kind)s AND r.external_id =
 """
 
 
-def lock_records(*, connection: ShopConnection, kind: str) -> None:
-    """Let no other process write records of a kind until the current transaction ends.
+@contextmanager
+def lock_records(*, connection: ShopConnection, kind: str) -> Iterator[None]:
+    """Let no other process write records of a kind during the block, which is a transaction.
 
     A run and a webhook compare a record with the stored time and write it later: without the lock, an older version could be written after
     a newer one, and the record would keep the newer time.
+
+    Raises:
+        TemporaryError: a file with orders of the shop is being imported.
     """
-    with database.cursor() as cursor:
-        name = f"connectors.records:{connection.pk}:{kind}"
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(name)])
+    try:
+        with transaction.atomic():
+            with database.cursor() as cursor:
+                name = f"connectors.records:{connection.pk}:{kind}"
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(name)])
+            yield
+    except AlreadyRunningError as error:
+        raise TemporaryError(
+            _("A file with orders of this shop is being imported. The connector continues when the import is finished.")
+        ) from error
 
 
 def remember_records(

@@ -6,7 +6,7 @@ from copy import copy
 from datetime import datetime, timedelta
 from time import monotonic
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import F
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
@@ -111,8 +111,7 @@ def write_batch(
     current = choose_current(named, times)
     records, gone, missing = read_records(connector, kind, current)
     gone |= set(choose_gone(connector, connection=connection, kind=kind, missing=missing, at=at))
-    with transaction.atomic():
-        lock_records(connection=connection, kind=kind)
+    with lock_records(connection=connection, kind=kind):
         if read_times(connection=connection, kind=kind, external_ids=numbers) != times:
             return False
         if records:

@@ -17,7 +17,9 @@ from customers.connectors.sync import runs
 from customers.connectors.sync.runs import continue_run, start_run
 from customers.connectors.webhooks import processing
 from customers.connectors.webhooks.processing import process_shop
+from customers.orders import source_lock
 from customers.orders.models import Order
+from customers.orders.source_lock import name_source_lock
 from tests.customers.connectors.makers import make_connection
 from tests.customers.connectors.platforms.woocommerce_server import (
     KEY,
@@ -26,7 +28,7 @@ from tests.customers.connectors.platforms.woocommerce_server import (
     make_order,
     make_product,
 )
-from tests.waiting import is_lock_awaited, run_elsewhere, wait_until
+from tests.waiting import hold_lock_elsewhere, is_lock_awaited, run_elsewhere, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -152,3 +154,24 @@ def test_a_product_that_a_webhook_brings_back_while_the_run_asks_for_it_is_not_d
     run_all(mugs, "reconciliation")
     assert asked == [["2"]]
     assert Product.objects.get(product_id="2").is_active
+
+
+def test_webhooks_and_runs_continue_after_an_import_of_orders_of_the_shop(
+    mugs: ShopConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_lock, "LOCK_TIMEOUT", "10ms")
+    webhook = receive(mugs, "orders", make_order(101, date_modified_gmt=LATER))
+    run = start_run(mugs, "backfill", at=NOW)
+    assert run is not None
+    with hold_lock_elsewhere(name_source_lock(mugs.source.key)):
+        process_shop(mugs, at=NOW)
+        assert continue_run(run, at=NOW).status == "running"
+    webhook.refresh_from_db()
+    mugs.refresh_from_db()
+    assert (webhook.status, mugs.problem) == ("waiting", "")
+    assert "being imported" in run.error
+    assert "being imported" in webhook.error
+    later = NOW + timedelta(minutes=10)
+    assert process_shop(mugs, at=later) == 1
+    assert continue_run(run, at=later).status == "done"
+    assert Order.objects.get(order_id="101").source == mugs.source
