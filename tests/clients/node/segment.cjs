@@ -4,9 +4,9 @@ const { task, report } = require("./task.cjs")
 
 const delivered = []
 const errors = []
-// A slow machine may need longer than half a second to make all the calls of one request.
-const flushInterval = task.calls.length < 250 ? 500 : 60_000
-const analytics = new Analytics({ writeKey: task.writeKey, host: task.host, flushAt: 250, flushInterval, ...task.settings })
+// A slow machine may need longer than the usual limits to make all the calls of one request, and to answer it.
+const limits = { flushInterval: 240_000, httpRequestTimeout: 240_000 }
+const analytics = new Analytics({ writeKey: task.writeKey, host: task.host, flushAt: 250, ...limits, ...task.settings })
 analytics.on("error", (error) => errors.push(error.reason ?? error.code))
 
 async function main() {

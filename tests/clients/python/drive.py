@@ -5,6 +5,7 @@ import json
 import sys
 
 ARGUMENTS = {"userId": "user_id", "anonymousId": "anonymous_id", "previousId": "previous_id", "groupId": "group_id"}
+PATIENCE_SECONDS = 300
 
 
 def main(module: str) -> None:
@@ -16,15 +17,15 @@ def main(module: str) -> None:
         failed.update(message["messageId"] for message in batch)
 
     sdk = importlib.import_module(f"{module}.client")
-    # A slow machine may need longer than an interval to make all the calls of one request, so the thread that sends starts after the
-    # calls. The SDK also waits an interval for more calls before it ends.
-    interval = 0.5 if len(task["calls"]) < 250 else 5
+    # The thread that sends starts after the calls, and takes all of them for one request, however slow the machine: the interval after
+    # which it would send fewer never ends. It also waits for the response of a busy server.
     client = sdk.Client(
         task["writeKey"],
         host=task["host"],
         on_error=record_failure,
-        upload_size=250,
-        upload_interval=interval,
+        upload_size=len(task["calls"]),
+        upload_interval=PATIENCE_SECONDS,
+        timeout=PATIENCE_SECONDS,
         send=False,
     )
     client.send = True
@@ -36,8 +37,7 @@ def main(module: str) -> None:
         queued.append(message["messageId"])
     for consumer in client.consumers:
         consumer.start()
-    client.flush()
-    client.shutdown()
+    client.flush()  # until all are sent; a shutdown would also wait for more calls
     delivered = [message_id for message_id in queued if message_id not in failed]
     json.dump({"sdk": f"{module} {sdk.VERSION}", "delivered": delivered, "errors": errors}, sys.stdout)
 
