@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.clients.web_server import run_web_server
+from tests.clients.web_server import PATIENT_SETTINGS, run_web_server
 
 
 @pytest.fixture(scope="module")
 def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     with django_db_blocker.unblock():
-        address = run_web_server()
+        address = run_web_server(DJANGO_SETTINGS_MODULE=PATIENT_SETTINGS)
     with address as url:
         yield url

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from tests.clients.test_snippets import HOST, list_fenced_blocks, run_command
-from tests.clients.web_server import run_web_server
 from tests.makers import make_customer, make_order
 
 pytestmark = pytest.mark.acceptance
@@ -21,7 +20,7 @@ def list_calls(page: str) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_documented_call_returns_the_documented_fields() -> None:
+def test_every_documented_call_returns_the_documented_fields(server: str) -> None:
     from config.access.keys import create_api_key
     from config.access.models import ApiKey
     from customers.lifecycle.refresh.nightly import refresh_profiles
@@ -30,11 +29,10 @@ def test_every_documented_call_returns_the_documented_fields() -> None:
     make_order(make_customer("customer-42"), placed_at=now - timedelta(days=3), total=Decimal(40))
     refresh_profiles(as_of=now, started_at=now)
     _key, plain = create_api_key(name="reports", kind=ApiKey.Kind.SECRET, scopes=["customers:read"], now=now)
-    with run_web_server() as url:
-        responses = [
-            json.loads(run_command(["bash", "-c", call.replace(HOST, url).replace(KEY, plain)]))
-            for call in list_calls(PAGES[0])
-        ]
+    responses = [
+        json.loads(run_command(["bash", "-c", call.replace(HOST, server).replace(KEY, plain)]))
+        for call in list_calls(PAGES[0])
+    ]
     profile, stages, summary = responses
     assert profile["stage"]["key"] == stages["stages"][0]["to_stage"] == "new"
     assert profile["value"]["value"] is None

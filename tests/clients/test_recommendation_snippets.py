@@ -17,7 +17,7 @@ from tests.clients.sdk_packages import ROOT, install_node_packages
 from tests.clients.sdks import require_chromium
 from tests.clients.storefront import visit_page
 from tests.clients.test_snippets import HOST, MODULE_PAGE, list_fenced_blocks, run_command
-from tests.clients.web_server import run_web_server
+from tests.clients.web_server import PATIENT_SETTINGS, run_web_server
 from tests.customers.events.client import make_keyed_source
 from tests.ports import reserve_port
 from tests.waiting import wait_until
@@ -64,7 +64,8 @@ def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: P
     variables = {
         "MODELS_DIR": str(settings.MODELS_DIR),
         "CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
-        "RECOMMEND_DEADLINE_MS": "10000",  # on a busy machine, a basket would get popular products
+        # on a busy machine, a basket would get popular products, and a visitor would have no history
+        "DJANGO_SETTINGS_MODULE": PATIENT_SETTINGS,
     }
     with run_web_server(**variables) as url:
         wait_until(lambda: is_ready(url, api_key), what="a first recommendation")

@@ -13,6 +13,8 @@ from tests.child_processes import PROJECT, get_test_database_url
 from tests.ports import reserve_port
 from tests.waiting import wait_until
 
+PATIENT_SETTINGS = "tests.clients.patient_settings"
+
 
 @contextmanager
 def run_web_server(*, log: Path | None = None, **settings: str) -> Iterator[str]:
