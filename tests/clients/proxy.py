@@ -71,9 +71,10 @@ class Proxy(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def next_fault(self) -> Fault | None:
+    def next_fault(self) -> tuple[float, Fault | None]:
+        """Return the fault of the next request and the moment of its choice, so that later moments have later faults."""
         with self.lock:
-            return self.faults.pop(0) if self.faults else None
+            return time.monotonic(), self.faults.pop(0) if self.faults else None
 
     def record(self, exchange: Exchange) -> None:
         with self.lock:
@@ -89,7 +90,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         has_events = "data=" in self.path  # as an image; other requests are those of settings and scripts
-        status, headers, content = (self.inject_fault(b"") if has_events else None) or self.forward(b"")
+        fault = self.server.next_fault()[1] if has_events else None
+        status, headers, content = self.inject_fault(fault, b"") or self.forward(b"")
         if headers.get("Content-Type", headers.get("content-type")) == "image/gif":
             with self.server.lock:
                 self.server.stored_images += 1
@@ -100,15 +102,15 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self.pass_back(*self.forward(b""))
 
     def do_POST(self) -> None:
-        at = time.monotonic()
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        status, headers, content = self.inject_fault(body) or self.forward(body)
+        at, fault = self.server.next_fault()
+        status, headers, content = self.inject_fault(fault, body) or self.forward(body)
         self.server.record(Exchange(at, self.path, read_message_ids(body), status or None, json.loads(content)))
         if status:
             self.pass_back(status, headers, content)
 
-    def inject_fault(self, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
-        match self.server.next_fault():
+    def inject_fault(self, fault: Fault | None, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
+        match fault:
             case RespondWith(status, headers):
                 origin = self.headers.get("Origin")
                 cors_headers = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
