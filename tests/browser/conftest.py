@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, Response, expect
@@ -181,10 +182,8 @@ def open_monitored_page(
 def type_query(monitored: MonitoredPage, box: Locator, text: str) -> None:
     """Type into a search box and wait until it shows the suggestions for the whole text.
 
-    Those for its first letters may come before; later ones replace them, and with them the selected one.
+    Those for its first letters may come before; later ones replace them, and with them the selected one, or one that is being clicked.
     """
-    with monitored.page.expect_response(
-        lambda response: response.url.endswith(f"q={text}") or f"q={text}&" in response.url
-    ):
+    with monitored.page.expect_response(lambda response: parse_qs(urlsplit(response.url).query).get("q") == [text]):
         box.press_sequentially(text)
     monitored.settle()
