@@ -97,10 +97,17 @@ def test_a_conflict_is_merged_and_the_merge_is_undone(
     assert not monitored.browser_errors
 
 
-def test_identity_graph_fits_its_container(site: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
+def test_the_graph_fits_its_container_and_the_current_tab_is_in_view_on_a_narrow_screen(
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser
+) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=390)
     monitored.log_in()
-    monitored.open(f"{site.customer}?tab=profile")
+    for tab in ("overview", "privacy", "profile"):
+        monitored.open(f"{site.customer}?tab={tab}")
+        box = monitored.page.locator(".page-tabs [aria-current]").first.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, tab
+        assert box["x"] + box["width"] <= 390, tab
     spills = monitored.page.evaluate(
         """() => {
             const place = document.querySelector('.identity-graph').getBoundingClientRect();
@@ -110,16 +117,3 @@ def test_identity_graph_fits_its_container(site: SimpleNamespace, live_server: L
         }"""
     )
     assert spills == []
-
-
-def test_the_current_tab_is_in_view_on_a_narrow_screen(
-    site: SimpleNamespace, live_server: LiveServer, chromium: Browser
-) -> None:
-    monitored = open_monitored_page(chromium, live_server.url, width=390)
-    monitored.log_in()
-    for tab in ("overview", "privacy"):
-        monitored.open(f"{site.customer}?tab={tab}")
-        box = monitored.page.locator(".page-tabs [aria-current]").first.bounding_box()
-        assert box is not None
-        assert box["x"] >= 0, tab
-        assert box["x"] + box["width"] <= 390, tab
