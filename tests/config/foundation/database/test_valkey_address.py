@@ -117,6 +117,7 @@ def test_commands_go_on_after_the_sentinels_have_promoted_a_replica(service: Ser
     from config.foundation.valkey import LuaScript
 
     client, script = ValkeyClient(service.url, timeout=30.0), LuaScript("return redis.call('incr', 'counted')")
+    client._pause = 1.0  # after a failure; with this timeout it would be a minute
     assert client.call("SET", "known", "before") in (True, b"OK")
     assert client.run_script(script) == 1
     with redis.Redis(port=service.replica, password=PASSWORD) as replica:
