@@ -119,15 +119,19 @@ class Task(RankingTask):
         return np.column_stack([recall(hits, counts), ndcg(hits, counts)])
 
 
+def read_clock() -> float:
+    return time.perf_counter()
+
+
 @dataclass(frozen=True)
 class Deadline:
     """A deadline that is a number of seconds from now."""
 
     seconds: float
-    started_at: float = field(default_factory=time.perf_counter)
+    started_at: float = field(default_factory=read_clock)
 
     def get_elapsed(self) -> float:
-        return time.perf_counter() - self.started_at
+        return read_clock() - self.started_at
 
     def get_remaining(self) -> float:
         return max(self.seconds - self.get_elapsed(), 0.0)

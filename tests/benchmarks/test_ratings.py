@@ -78,7 +78,7 @@ def test_models_of_latent_tastes_beat_the_mean(monkeypatch, tmp_path, capsys):
     assert len(simulated) == 8000
     assert set(np.unique(simulated.weight)) <= {1, 2, 3, 4, 5}
     capsys.readouterr()
-    run(monkeypatch, ratings, file, "--budget", 0.2, "--folds", 2)
+    run(monkeypatch, ratings, file, "--budget", 0.05, "--folds", 2)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     algorithms = line["algorithms"]
     assert set(algorithms) == {*ratings.SPACES, "rating-blend", "person-mean"}

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,36 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import scenarios
+from tests.recommendations.trainings import make_counted_budget
+
 DAY = 86_400
-ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the whole command as a user does."""
-    command = [sys.executable, "-m", "benchmarks.scenarios", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return a function that runs the command and its child in this process, and returns its status; trainings count instead of measuring."""
+    before: dict[str, str] = {}
+
+    def run_child(command: list[str], *, env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+        assert dict(os.environ) == before, "only that of the child differs"
+        assert command[:3] == [sys.executable, "-m", "benchmarks.scenarios"]
+        assert (env["DJANGO_SETTINGS_MODULE"], Path(env["PERENNIAL_VAR"]).is_absolute()) == ("config.settings", True)
+        monkeypatch.setattr(sys, "argv", command[2:])
+        scenarios.main()
+        return subprocess.CompletedProcess(command, 0)
+
+    def run_command(*arguments: object) -> int:
+        before.update(os.environ)
+        monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            scenarios.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    monkeypatch.setattr(scenarios, "TrainingBudget", make_counted_budget)
+    monkeypatch.setattr(scenarios.subprocess, "run", run_child)
+    return run_command
 
 
 def write_shop(folder: Path) -> None:
@@ -35,13 +58,12 @@ def write_shop(folder: Path) -> None:
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), folder / "train.parquet")
 
 
-def test_every_placement_has_figures_for_itself_and_its_fallback(tmp_path: Path) -> None:
+def test_every_placement_has_figures_for_itself_and_its_fallback(
+    tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     write_shop(tmp_path)
-    before = dict(os.environ)
-    process = run("--data", "retailrocket", "--files", tmp_path, "--seconds", 20)
-    assert process.returncode == 0, process.stderr
-    assert dict(os.environ) == before
-    line = json.loads(process.stdout.splitlines()[-1])
+    assert run("--data", "retailrocket", "--files", tmp_path, "--seconds", 5) == 0
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
     placements = line["scenarios"]
     for name in ("similar", "cart"):
         row = placements[name]
@@ -54,7 +76,6 @@ def test_every_placement_has_figures_for_itself_and_its_fallback(tmp_path: Path)
     assert placements["categories"]["evaluated"] == 0
 
 
-def test_the_files_option_belongs_to_retailrocket() -> None:
-    process = run("--data", "retailrocket")
-    assert process.returncode == 2
-    assert "--files" in process.stderr
+def test_the_files_option_belongs_to_retailrocket(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--data", "retailrocket") == 2
+    assert "--files" in capsys.readouterr().err
