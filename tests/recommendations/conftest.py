@@ -19,8 +19,11 @@ def sending_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def folders(settings: Any, tmp_path: Path) -> Path:
-    """Give the test its own warehouse and models, short trainings, and time limits that a busy machine meets."""
+def folders(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test its own warehouse and models, short trainings that are the same on every machine, and time limits that a busy one meets."""
+    from tests.recommendations.trainings import make_counted_budget
+
+    monkeypatch.setattr("recommendations.training.train.TrainingBudget", make_counted_budget)
     settings.RECOMMEND_DEADLINE_MS = 600_000.0
     settings.PROMOTION_LATENCY_MS = 60_000.0
     settings.TRAINING_SECONDS = 2
