@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import ProgrammingError
+from django.db import OperationalError, ProgrammingError
 from django.utils import timezone
 
 from config.backup import database_dump, file_dump, valkey_dump
@@ -52,7 +52,7 @@ def create_backup(
     after_snapshot: called as soon as the point in time of the backup is fixed.
 
     Raises:
-        BackupError: there is too little space, or a program or folder fails.
+        BackupError: there is too little space, or the database, a program or a folder fails.
     """
     started = time.monotonic()
     with repository.lock(), file_dump.stage_folder() as staging:
@@ -72,6 +72,12 @@ def create_backup(
                 raise
             raise BackupError(
                 "The tables of the database do not match this version. Run `manage.py migrate`, then start the backup again."
+            ) from error
+        except (OperationalError, psycopg.OperationalError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise BackupError(
+                f"The database did not respond while the backup was made ({reason}). No backup was created; earlier ones are unchanged. "
+                "Check that PostgreSQL runs and has free space, then start it again: parts that are already stored are reused."
             ) from error
         removed = repository.remove_old(keep=keep)[0] if keep else 0
     return BackupResult(

@@ -465,6 +465,22 @@ def test_a_disk_that_fills_up_leaves_no_backup_that_looks_complete(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_database_that_ends_meanwhile_is_named_without_a_traceback(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*arguments: object) -> None:
+        raise psycopg.OperationalError("server closed the connection unexpectedly\n\tThis probably means …")
+
+    repository = BackupRepository.create(tmp_path / "backups")
+    monkeypatch.setattr(database_dump, "dump_tables", end)
+    with pytest.raises(
+        BackupError, match=r"did not respond .*\(server closed the connection unexpectedly\)\. No backup"
+    ):
+        creation.create_backup(repository, at=NOW)
+    assert repository.list_backups() == []
+
+
+@pytest.mark.django_db(transaction=True)
 def test_parts_that_a_power_failure_damaged_are_stored_again(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
