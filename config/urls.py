@@ -126,3 +126,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/detailed", health.report_details),
     path("metrics", show_metrics, name="prometheus-django-metrics"),
 ]
+
+handler500 = "config.http.server_errors.show_server_error"
