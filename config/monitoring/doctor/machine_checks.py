@@ -137,14 +137,14 @@ def list_written_folders() -> list[Path]:
     with suppress(ImproperlyConfigured):  # the warehouse is not on this machine
         folders.append(get_warehouse_root())
     if settings.BACKUP_DIR:
-        folders.append(settings.BACKUP_DIR)
-    return [Path(folder).absolute() for folder in folders]
+        folders.append(Path(settings.BACKUP_DIR))
+    return [folder.absolute() for folder in folders]
 
 
 def find_write_problem(folder: Path) -> OSError | None:
     """Return why a file cannot be created in a folder or in one below it, such as one made by a command that ran as another user.
 
-    Folders below the data folder are left out for the data folder itself: PostgreSQL's belong to its own user.
+    Those below the data folder itself are not examined: PostgreSQL's belong to its own user.
     """
     if not folder.exists():
         return None

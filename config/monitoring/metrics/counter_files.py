@@ -75,4 +75,4 @@ def reserve_file(filename: str) -> bool:
 def reserve_counter_files() -> None:
     """Let prometheus_client reserve the space of its files; call this before the first counter is made."""
     if hasattr(os, "posix_fallocate") and hasattr(os, "memfd_create"):  # on Linux
-        values.MmapedDict = ReservedCounters
+        values.MmapedDict = ReservedCounters  # type: ignore[misc]
