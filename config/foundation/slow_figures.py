@@ -39,7 +39,8 @@ def get_figures[T](key: str, kind: Any, count: Callable[[], T]) -> T:
     kept = _read(key)
     if kept is None:
         return _count(key, count)
-    if time.time() - kept.counted_at > FRESH_SECONDS and _claim(key):
+    # figures from the future were counted before the clock was set back
+    if abs(time.time() - kept.counted_at) > FRESH_SECONDS and _claim(key):
         run_in_background(lambda: _count(key, count))
     return cast(T, msgspec.json.decode(kept.content, type=kind))
 

@@ -1,5 +1,6 @@
 """Figures that take long are kept and counted again in the background; quick ones are counted on every page."""
 
+import time
 from decimal import Decimal
 from typing import Any, TypedDict
 
@@ -52,6 +53,15 @@ def test_slow_figures_are_kept_shown_once_when_old_and_then_new(
     assert [read(counter), read(counter)] == [Decimal("1.50"), Decimal("1.50")]
     monkeypatch.setattr(slow_figures, "FRESH_SECONDS", -1.0)
     monkeypatch.setattr(slow_figures, "_claim", lambda key: True)
+    assert [read(counter), read(counter)] == [Decimal("1.50"), Decimal("3.00")]
+
+
+def test_figures_of_a_clock_that_was_ahead_are_counted_again(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow_figures, "SLOW_SECONDS", 0.0)
+    now = time.time()
+    monkeypatch.setattr(slow_figures.time, "time", lambda: now + 3600)
+    assert read(counter) == Decimal("1.50")
+    monkeypatch.setattr(slow_figures.time, "time", lambda: now)
     assert [read(counter), read(counter)] == [Decimal("1.50"), Decimal("3.00")]
 
 
