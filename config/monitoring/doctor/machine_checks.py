@@ -138,7 +138,7 @@ def list_written_folders() -> list[Path]:
         folders.append(get_warehouse_root())
     if settings.BACKUP_DIR:
         folders.append(Path(settings.BACKUP_DIR))
-    return [folder.absolute() for folder in folders]
+    return [Path(folder).absolute() for folder in folders]
 
 
 def find_write_problem(folder: Path) -> OSError | None:

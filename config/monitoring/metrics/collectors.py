@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 
 import redis
-from django.db import Error
+from django.db import Error, InterfaceError, OperationalError
 from django.db.models import Count, Max
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from config.backup.status import read_backup_status
 from config.foundation.circuit_breakers.breaker import list_breakers
+from config.foundation.database.statement_timeouts import is_lock_timeout, is_statement_timeout
 from config.jobs.history import list_last_success, list_latest_runs
 from config.jobs.models import ScheduledRun
 from config.monitoring.check_age import measure_check_age
@@ -44,7 +45,7 @@ class OperationMetrics(Collector):
         with self._lock:
             at, metrics = self._kept
             if time.monotonic() - at > KEPT_SECONDS or not metrics:
-                metrics = [metric for read in READERS for metric in read_safely(read)]
+                metrics = read_all()
                 type(self)._kept = (time.monotonic(), metrics)
         yield from metrics
 
@@ -53,12 +54,26 @@ class OperationMetrics(Collector):
         cls._kept = (0.0, [])
 
 
-def read_safely(read: Callable[[datetime], Iterator[Metric]]) -> list[Metric]:
-    try:
-        return list(read(timezone.now()))
-    except (Error, OSError, redis.RedisError) as error:
-        logger.warning("Metrics are left out (%s): %s", read.__name__, error)
-        return []
+def read_all() -> list[Metric]:
+    """Read what can be read. If the database does not respond once, it is not asked again: a scrape waits for ten seconds by default."""
+    metrics: list[Metric] = []
+    is_reachable = True
+    for read in READERS:
+        if not is_reachable and read not in READERS_WITHOUT_DATABASE:
+            continue
+        try:
+            metrics += read(timezone.now())
+        except (Error, OSError, redis.RedisError) as error:
+            logger.warning("Metrics are left out (%s): %s", read.__name__, error)
+            is_reachable = is_reachable and not is_unreachable(error)
+    return metrics
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Return whether the database did not respond at all, in contrast to a statement that took too long."""
+    if isinstance(error, OperationalError):
+        return not is_statement_timeout(error) and not is_lock_timeout(error)
+    return isinstance(error, InterfaceError)
 
 
 def gauge(name: str, text: str, value: float) -> Metric:
@@ -197,6 +212,7 @@ READERS: list[Callable[[datetime], Iterator[Metric]]] = [
     read_backup,
     read_privacy,
 ]
+READERS_WITHOUT_DATABASE = frozenset({read_valkey, read_disks, read_breakers})
 
 
 def register_reader(read: Callable[[datetime], Iterator[Metric]]) -> None:

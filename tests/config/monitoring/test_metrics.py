@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError, ProgrammingError
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
@@ -19,6 +20,7 @@ from config.foundation.processes.log_context import get_log_context
 from config.jobs.models import ScheduledRun
 from config.monitoring.check_age import measure_check_age
 from config.monitoring.error_rate import measure_error_rate
+from config.monitoring.metrics import collectors
 from config.monitoring.metrics.collectors import OperationMetrics
 from config.monitoring.metrics.exposition import remove_files_of_dead_processes
 from config.monitoring.metrics.request_classes import CLASSES, classify_path
@@ -132,6 +134,37 @@ def test_metrics_show_the_state_and_name_everything_that_dashboards_and_rules_us
     names |= {f"{name}_total" for name in names} | {f"{name}_bucket" for name in names}
     unknown = {name for name in read_metric_names() if name not in names}
     assert unknown - OPTIONAL == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OperationalError("couldn't get a connection after 3.00 sec"), ["jobs", "disks"]),
+        (InterfaceError("connection already closed"), ["jobs", "disks"]),
+        (ProgrammingError("column does not exist"), ["jobs", "disks", "alarms"]),
+    ],
+)
+def test_a_scrape_waits_for_an_unreachable_database_only_once(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, expected: list[str]
+) -> None:
+    calls = []
+
+    def read_jobs(now: datetime) -> list[Any]:
+        calls.append("jobs")
+        raise error
+
+    def read_disks(now: datetime) -> list[Any]:
+        calls.append("disks")
+        return ["free"]
+
+    def read_alarms(now: datetime) -> list[Any]:
+        calls.append("alarms")
+        return []
+
+    monkeypatch.setattr(collectors, "READERS", [read_jobs, read_disks, read_alarms])
+    monkeypatch.setattr(collectors, "READERS_WITHOUT_DATABASE", {read_disks})
+    assert collectors.read_all() == ["free"]
+    assert calls == expected
 
 
 # without data: a model, an export
