@@ -21,6 +21,13 @@ from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
+# manage.py, whose workers have the priority of the tests: otherwise they get almost no processor time from other tests on the machine.
+UP = """
+import manage
+from config.supervisor import processes
+processes.lower_priority = lambda niceness: None
+manage.main()
+"""
 # They start again what found the lock of a killed worker, or failed for another passing reason.
 KEPT_TASKS = ["customers.imports.tasks.resume_imports", "customers.erasure.tasks.resume_erasures"]
 
@@ -73,7 +80,8 @@ class Operator:
         with self.output.open("wb") as file:
             command = [
                 sys.executable,
-                "manage.py",
+                "-c",
+                UP,
                 "up",
                 "--port",
                 str(self.port),
