@@ -35,6 +35,7 @@ from config.embedded.servers import EmbeddedServers, check_address
 from config.translations import compile_catalog
 from tests.database import APPEND_ONLY, QuickFlush, drop_template, make_copying_creator, make_template
 from tests.migrated_servers import copy_migrated_servers, find_migrated_servers
+from tests.waiting import compute_wait_for_next_hour
 
 # The optimizers of tests work on a handful of numbers. On a busy machine each of their calls would wait for the other threads of
 # OpenBLAS and OpenMP, which makes a refresh of a sample shop take ten times as long.
@@ -269,7 +270,11 @@ IS_SET_UP = pytest.StashKey[bool]()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Record the state of the process before the first fixture of the test, which is that after the test before."""
+    """Record the state of the process before the first fixture of the test, which is that after the test before.
+
+    No test starts in the last seconds of an hour, so that the date stays the same while it runs.
+    """
+    time.sleep(compute_wait_for_next_hour(time.time()))
     item.stash[BEFORE] = item.session.stash.get(AFTER, None) or read_process_state()
     return (yield)
 
@@ -633,7 +638,6 @@ LONG_MODULES = {
     "browser/test_account_pages.py": 25,
     "clv/test_backtest.py": 15,
     "clv/test_held_coverage.py": 15,
-    "benchmarks/test_scenarios.py": 15,
     "resolution/test_resolution_model.py": 10,
 }
 

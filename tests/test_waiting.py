@@ -6,8 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+
+import pytest
 
 from tests.child_processes import PROJECT
+from tests.waiting import compute_wait_for_next_hour
 
 PROGRAM = """
 import json, sys, time
@@ -35,3 +39,11 @@ def test_a_process_that_was_stopped_has_not_run_meanwhile() -> None:
         process.stdin.flush()
         running, elapsed = json.loads(process.stdout.readline())
     assert 0.2 < running < elapsed - 1.5
+
+
+@pytest.mark.parametrize(
+    ("minute", "second", "wait"), [(0, 0.0, 0.0), (30, 59.9, 0.0), (59, 39.9, 0.0), (59, 45.0, 15.0), (59, 59.5, 0.5)]
+)
+def test_no_test_starts_just_before_the_end_of_an_hour(minute: int, second: float, wait: float) -> None:
+    moment = datetime(2026, 12, 31, 23, minute, tzinfo=UTC).timestamp() + second
+    assert compute_wait_for_next_hour(moment) == pytest.approx(wait)

@@ -12,6 +12,7 @@ from django.db import connection
 # ends a test that would hang; long, because a machine that is five times slower than usual must not make a test fail
 DEADLINE_SECONDS = 400
 TICK_SECONDS, LONGEST_TICK_SECONDS = 0.05, 0.25
+HOUR_SECONDS, LAST_SECONDS_OF_HOUR = 3600, 20.0
 
 
 def wait_until(condition: Callable[[], object], *, what: str = "the condition") -> None:
@@ -20,6 +21,17 @@ def wait_until(condition: Callable[[], object], *, what: str = "the condition") 
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen within {DEADLINE_SECONDS} s"
         time.sleep(0.02)
+
+
+def compute_wait_for_next_hour(seconds: float) -> float:
+    """Return how long to wait before a test that would start in the last seconds of an hour, 0 at other times.
+
+    With the hour, a day ends in one of the time zones of the tests: what a test has made today would be of yesterday.
+
+    seconds: since 1970.
+    """
+    left = HOUR_SECONDS - seconds % HOUR_SECONDS
+    return left if left < LAST_SECONDS_OF_HOUR else 0.0
 
 
 @contextmanager
