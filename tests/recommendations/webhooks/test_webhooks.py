@@ -56,7 +56,7 @@ def receiver(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setattr(delivering, limit, DEADLINE_SECONDS)  # the thread of the server may be delayed
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     server.requests, server.status = [], 204  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
     yield server
