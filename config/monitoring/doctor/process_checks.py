@@ -29,10 +29,10 @@ MANY_TASKS = 200
 def check_worker() -> Iterator[Diagnosis]:
     """Check that worker and scheduler are alive: every minute, the scheduler makes the worker check the alarm rules."""
     checked_at = MonitoringState.objects.values_list("checked_at", flat=True).first()
-    now = timezone.now()
     fix = _("Start them with manage.py up, or the services perennial-worker, perennial-frequent and perennial-beat.")
-    is_late = checked_at is None or now - checked_at > ALIVE
-    started_at = find_start(now=now) if is_late else None
+    is_late = checked_at is None or timezone.now() - checked_at > ALIVE
+    started_at = find_start() if is_late else None
+    now = timezone.now()
     if started_at is not None and now - started_at <= ALIVE:
         yield report_warning(
             _("started %(ago)s, waiting for the first check of the alarms")
@@ -57,12 +57,14 @@ def check_worker() -> Iterator[Diagnosis]:
         yield report_ok(_("worker and scheduler ran %(ago)s") % {"ago": format_age(checked_at, as_of=now)})
 
 
-def find_start(*, now: datetime) -> datetime | None:
+def find_start() -> datetime | None:
     """Return when the oldest of the workers that run, or the `manage.py up` that starts them, was started; None if none runs."""
     try:
         answers = app.control.inspect(timeout=ANSWER_SECONDS).stats() or {}
     except BROKER_ERRORS:
         answers = {}
+    # after the answers: with an earlier time, a worker that answers late would seem to have started earlier
+    now = timezone.now()
     starts = [now - timedelta(seconds=stats["uptime"]) for stats in answers.values()]
     locked_at = find_lock_time(settings.VAR_DIR)
     if locked_at is not None:

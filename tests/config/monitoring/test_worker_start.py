@@ -17,11 +17,11 @@ def test_a_worker_of_any_machine_says_when_it_started(settings: Any, tmp_path: P
     worker = Celery("probe", broker=settings.CELERY_BROKER_URL, set_as_current=False)
     worker.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     before = timezone.now()
-    assert find_start(now=before) is None
+    assert find_start() is None
     answers: list[datetime] = []
 
     def ask() -> bool:
-        started_at = find_start(now=timezone.now())
+        started_at = find_start()
         if started_at is not None:
             answers.append(started_at)
         return bool(answers)
