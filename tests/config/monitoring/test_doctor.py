@@ -34,6 +34,12 @@ from tests.makers import make_customer, make_identifier
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def no_wait_for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait only a moment for the answers of workers, since none runs: each question would take two seconds."""
+    monkeypatch.setattr(process_checks, "ANSWER_SECONDS", 0.05)
+
+
 def examine(*options: str) -> tuple[int, str]:
     """Return the exit code and the output."""
     output = StringIO()
