@@ -12,6 +12,7 @@ from recommendations.sending.channels.base import OutgoingMessage, SendJob
 from recommendations.sending.email_format import build_email
 from recommendations.sending.tracking.tokens import MESSAGE, make_token
 from recommendations.sending.transport.journal import SendResult
+from recommendations.sending.transport.smtp import SmtpOptions
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 # Providers that send a message once, however often they get it with the same key in the header Idempotency-Key. Resend remembers a key
@@ -60,6 +61,7 @@ class EmailChannel:
                 "tls": tls,
                 "user": settings.EMAIL_HOST_USER,
                 "password": settings.EMAIL_HOST_PASSWORD,
+                "timeout": max(settings.EMAIL_TIMEOUT, SmtpOptions.timeout),
             },
             "connections": settings.SENDING_CONNECTIONS,
         }

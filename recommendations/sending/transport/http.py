@@ -41,7 +41,7 @@ class HttpSender:
         parts = urlsplit(header["url"])
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         try:
-            with limit_call(partial(getattr, connection, "sock", None), seconds=TOTAL_SECONDS):
+            with limit_call(partial(getattr, connection, "sock", None), seconds=max(TOTAL_SECONDS, self._timeout)):
                 connection.request(header.get("method", "POST"), target, body=body, headers=header["headers"])
                 response = connection.getresponse()
                 answer = response.read(MAX_ANSWER)

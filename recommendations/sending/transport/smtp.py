@@ -51,7 +51,8 @@ class SmtpConnection:
         Raises:
             MailServerDownError
         """
-        with limit_call(lambda: self._server.sock if self._server else None, seconds=TOTAL_SECONDS):
+        seconds = max(TOTAL_SECONDS, self.options.timeout)
+        with limit_call(lambda: self._server.sock if self._server else None, seconds=seconds):
             return self._send(delivery_id, attempt, sender, recipient, data, begin)
 
     def _send(

@@ -25,7 +25,7 @@ from recommendations.serving.search.search import search
 from recommendations.serving.search.searcher import Searcher, SearchNotReadyError
 from recommendations.serving.state.loader import StateLoader
 from tests.makers import NOON, make_product
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -249,6 +249,7 @@ def test_the_thread_keeps_the_snapshot_current(
     folders: Path, valkey: object, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", 0.05)
+    monkeypatch.setattr(searcher, "MAX_WAIT_S", DEADLINE_SECONDS)
     make_product("o1", title="Toaster")
     fresh_searcher = Searcher(source=loader)
     try:
