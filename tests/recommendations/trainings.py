@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 
 from catalog.models import Category, Product
 from customers.identity.models import Customer, Identifier
@@ -72,9 +73,15 @@ def make_counted_budget(seconds: float, memory_mb: float) -> TrainingBudget:
     return TrainingBudget(seconds, memory_mb, clock=lambda: next(readings) / 100)
 
 
-def train_reproducibly(*, as_of: datetime = NOON, started_at: datetime | None = None) -> ModelVersion:
-    """Train as of this moment, started then or at `started_at`, with the same result on every machine."""
-    with patch("recommendations.training.train.TrainingBudget", make_counted_budget):
+def train_reproducibly(
+    *, as_of: datetime = NOON, started_at: datetime | None = None, max_latency_ms: float = 60_000.0
+) -> ModelVersion:
+    """Train as of this moment, started then or at `started_at`, with the same result on every machine.
+
+    max_latency_ms: a model that needs longer for a recommendation is rejected; a busy machine must not reach the limit.
+    """
+    limit = override_settings(PROMOTION_LATENCY_MS=max_latency_ms)
+    with patch("recommendations.training.train.TrainingBudget", make_counted_budget), limit:
         return train(as_of=as_of, started_at=started_at or as_of)
 
 

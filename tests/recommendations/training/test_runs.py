@@ -90,10 +90,10 @@ def test_the_run_records_data_trials_segments_and_resources(trained: ModelVersio
 
 
 def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
-    trained: ModelVersion, settings, folders: Path
-) -> None:  # type: ignore[no-untyped-def]
-    settings.PROMOTION_LATENCY_MS = 0.0
-    rejected = train_reproducibly()  # at the same moment, so that only the number tells which one is newer
+    trained: ModelVersion, folders: Path
+) -> None:
+    # at the same moment, so that only the number tells which one is newer
+    rejected = train_reproducibly(max_latency_ms=0.0)
     trained.refresh_from_db()
     assert (trained.status, rejected.status) == (ModelVersion.Status.ACTIVE, ModelVersion.Status.REJECTED)
     assert [reason["code"] for reason in rejected.reasons] == ["latency"]
