@@ -233,27 +233,24 @@ def test_unknown_currency_status_and_line_number_are_rejected(load: Load) -> Non
     ]
 
 
-@pytest.mark.parametrize(
-    ("word", "status"),
-    [
-        ("已完成", "placed"),
-        ("交易成功", "placed"),
-        ("待发货", "placed"),
-        ("已取消", "cancelled"),
-        ("交易关闭", "cancelled"),
-        ("已退款", "refunded"),
-        ("部分退款", "partly_refunded"),
-        ("Abgeschlossen", "placed"),
-        ("Annulée", "cancelled"),
-        ("Reembolsado parcialmente", "partly_refunded"),
-        ("Rimborsato", "refunded"),
-        ("In behandeling", "placed"),
-    ],
-)
-def test_statuses_are_known_in_the_languages_of_the_column_names(load: Load, word: str, status: str) -> None:
-    text = f"order_id,placed_at,product_id,quantity,unit_price,status\nA1,2026-05-01,tea,1,4.50,{word}\n"
-    assert load(text).problems == {}
-    assert Order.objects.get().status == status
+def test_statuses_are_known_in_the_languages_of_the_column_names(load: Load) -> None:
+    words = {
+        "已完成": "placed",
+        "交易成功": "placed",
+        "待发货": "placed",
+        "已取消": "cancelled",
+        "交易关闭": "cancelled",
+        "已退款": "refunded",
+        "部分退款": "partly_refunded",
+        "Abgeschlossen": "placed",
+        "Annulée": "cancelled",
+        "Reembolsado parcialmente": "partly_refunded",
+        "Rimborsato": "refunded",
+        "In behandeling": "placed",
+    }
+    rows = (f"{word},2026-05-01,tea,1,4.50,{word}\n" for word in words)
+    assert load("order_id,placed_at,product_id,quantity,unit_price,status\n" + "".join(rows)).problems == {}
+    assert dict(Order.objects.values_list("order_id", "status")) == words
 
 
 def test_each_status_word_has_one_meaning() -> None:
