@@ -14,4 +14,4 @@ def initialize_patiently(client: Any, url: str, timeout: float = VALKEY_SECONDS)
     initialize(client, url, max(timeout, VALKEY_SECONDS))
 
 
-valkey.ValkeyClient.__init__ = initialize_patiently  # type: ignore[method-assign]
+valkey.ValkeyClient.__init__ = initialize_patiently  # type: ignore[assignment, method-assign]
