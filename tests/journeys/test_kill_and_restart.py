@@ -16,12 +16,14 @@ ORDERS, LINES_PER_ORDER, CUSTOMERS, PRODUCTS = 8_000, 5, 600, 400
 START = datetime(2026, 1, 1, tzinfo=UTC)
 UPLOAD = """
 from pathlib import Path
+from django.contrib.auth.models import User
 from django.core.files import File
 from django.utils import timezone
 from customers.imports import runs
 from customers.imports.kinds.orders import ORDERS
+user = User.objects.create_user("merchandiser")  # an import without a user is of a feed, which is fetched again instead of resumed
 file = File(Path({path!r}).open("rb"), name="orders.csv")
-run = runs.create_run(kind=ORDERS, file=file, source="shop", user=None, at=timezone.now())
+run = runs.create_run(kind=ORDERS, file=file, source="shop", user=user, at=timezone.now())
 runs.save_mapping(run, mapping=run.mapping, preset=run.preset, options={{"currency": "EUR"}})
 runs.begin(run, "checking", allowed=("uploaded",))
 runs.check_run(run_id=run.pk, at=timezone.now())
