@@ -86,6 +86,8 @@ def test_segment_of_lapsed_coffee_drinkers_takes_at_most_eight_clicks(
         walk.click(page.locator("button[aria-controls=nav-sidebar]"))
     walk.click(page.locator(f"a[href='{reverse('admin:segments_segment_changelist')}']:visible").first)
     walk.click(page.locator(f"a[href*='{reverse('admin:segments_segment_add')}']").first)
+    # until it is loaded: an asynchronous script of Django gives the first field the focus, which would get the text
+    page.wait_for_url(f"**{reverse('admin:segments_segment_add')}**")
     page.locator(".cb-search").first.focus()
     choose(walk, "忠诚" if language == "zh-hans" else "loyal", options[0])
     choose(walk, "coffee", options[1])
