@@ -8,6 +8,7 @@ from django.template import loader
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 
+from config.foundation.number_formats import join_sentences
 from config.foundation.processes.log_context import get_log_context
 from config.foundation.rest.problems import build_problem_response, get_retry_seconds, to_api_error
 
@@ -19,12 +20,14 @@ def show_server_error(request: HttpRequest) -> HttpResponse:
     error = unavailable or APIException(_("An internal error occurred and was logged."))
     if request.path.startswith("/api/"):
         return build_problem_response(error)
+    sentences = [str(error.detail)]
+    if request_id := get_log_context().get("request_id"):
+        sentences.append(_("The reason is in the log under the ID %(request_id)s.") % {"request_id": request_id})
     # without the request: context processors may read the database
     page = loader.get_template("500.html").render(
         {
             "is_unavailable": unavailable is not None,
-            "text": error.detail,
-            "request_id": get_log_context().get("request_id", ""),
+            "text": join_sentences(sentences),
             "request_path": request.path,
         }
     )
